@@ -1,0 +1,78 @@
+use crate::{Class, ErrorKind, Tag};
+
+/// Length of an encoding's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many octets.
+    Definite(u64),
+    /// Up to the matching end-of-contents octets.
+    Indefinite,
+}
+
+/// Identifier and length octets of one encoding, for callers that read a stream and do not have its contents yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Class and number.
+    pub tag: Tag,
+    /// Bit 6 of the identifier.
+    pub constructed: bool,
+    /// Length of the contents.
+    pub length: Length,
+    /// Number of identifier and length octets.
+    pub size: usize,
+}
+
+impl Header {
+    /// Reads the header at the start of `octets`; `Ok(None)` when it is incomplete.
+    ///
+    /// At most 5 tag-number octets and 8 length octets are accepted, so a caller never has to buffer more than
+    /// 15 octets to get an answer.
+    ///
+    /// # Errors
+    /// Tag or length not representable; primitive encoding of indefinite length.
+    pub fn parse(octets: &[u8]) -> Result<Option<Header>, ErrorKind> {
+        let Some((&first, mut rest)) = octets.split_first() else { return Ok(None) };
+        let class = match first >> 6 {
+            0 => Class::Universal,
+            1 => Class::Application,
+            2 => Class::Context,
+            _ => Class::Private,
+        };
+        let constructed = first & 0x20 != 0;
+        let mut number = u32::from(first & 0x1F);
+        if number == 0x1F {
+            number = 0;
+            loop {
+                let Some((&octet, tail)) = rest.split_first() else { return Ok(None) };
+                rest = tail;
+                if number > u32::MAX >> 7 {
+                    return Err(ErrorKind::TagTooLarge);
+                }
+                number = number << 7 | u32::from(octet & 0x7F);
+                if octet & 0x80 == 0 {
+                    break;
+                }
+                // A number that stays zero would let leading 0x80 octets run on without bound.
+                if number == 0 {
+                    return Err(ErrorKind::TagTooLarge);
+                }
+            }
+        }
+        let Some((&first_length, tail)) = rest.split_first() else { return Ok(None) };
+        rest = tail;
+        let length = match first_length {
+            0..=0x7F => Length::Definite(u64::from(first_length)),
+            0x80 if constructed => Length::Indefinite,
+            0x80 => return Err(ErrorKind::IndefinitePrimitive),
+            0x81..=0x88 => {
+                let count = usize::from(first_length & 0x7F);
+                let Some((value, tail)) = rest.split_at_checked(count) else { return Ok(None) };
+                rest = tail;
+                Length::Definite(value.iter().fold(0, |sum, &octet| sum << 8 | u64::from(octet)))
+            }
+            0x89..=0xFF => return Err(ErrorKind::LengthTooLarge),
+        };
+        let tag = Tag { class, number };
+        Ok(Some(Header { tag, constructed, length, size: octets.len() - rest.len() }))
+    }
+}

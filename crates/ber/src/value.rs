@@ -1,0 +1,147 @@
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::reader::Tlv;
+use crate::{Error, ErrorKind, Oid, Tag};
+
+/// A BIT STRING. Bit 0 is the most significant bit of the first octet, as ASN.1 numbers them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BitString {
+    /// Number of bits at the end of the last octet that are not part of the value, 0 to 7.
+    pub unused: u8,
+    /// The bits, eight to an octet.
+    pub octets: Vec<u8>,
+}
+
+impl BitString {
+    /// Bit `n`; bits beyond the end are zero, as a named-bit list has it (X.680 22.7).
+    pub fn bit(&self, n: usize) -> bool {
+        self.octets.get(n / 8).is_some_and(|octet| octet & (0x80 >> (n % 8)) != 0)
+    }
+
+    /// Sets or clears bit `n`, growing the string if it is too short.
+    pub fn set(&mut self, n: usize, on: bool) {
+        if self.octets.len() <= n / 8 {
+            self.octets.resize(n / 8 + 1, 0);
+            self.unused = 7 - (n % 8) as u8;
+        } else if n / 8 == self.octets.len() - 1 {
+            self.unused = self.unused.min(7 - (n % 8) as u8);
+        }
+        if let Some(octet) = self.octets.get_mut(n / 8) {
+            let mask = 0x80 >> (n % 8);
+            *octet = if on { *octet | mask } else { *octet & !mask };
+        }
+    }
+}
+
+/// Values of primitive types. The tag is not looked at: implicit tagging has replaced it by then.
+impl<'a> Tlv<'a> {
+    /// Contents of a primitive encoding.
+    ///
+    /// # Errors
+    /// The encoding is constructed.
+    pub fn primitive(&self) -> Result<&'a [u8], Error> {
+        if self.constructed { Err(self.error(ErrorKind::NotPrimitive(self.tag))) } else { Ok(self.contents) }
+    }
+
+    /// INTEGER or ENUMERATED (X.690 8.3). Leading octets beyond the minimum are accepted.
+    ///
+    /// # Errors
+    /// No contents, constructed, or outside 64 bits.
+    pub fn integer(&self) -> Result<i64, Error> {
+        let contents = self.primitive()?;
+        let Some(&first) = contents.first() else { return Err(self.bad()) };
+        let sign: u8 = if first & 0x80 != 0 { 0xFF } else { 0 };
+        let excess = contents.len().saturating_sub(8);
+        let (padding, value) = contents.split_at(excess);
+        if padding.iter().any(|&octet| octet != sign)
+            || (excess > 0 && value.first().is_some_and(|&octet| (octet ^ sign) & 0x80 != 0))
+        {
+            return Err(self.error(ErrorKind::IntegerTooLarge));
+        }
+        let start = if sign == 0 { 0 } else { -1i64 };
+        Ok(value.iter().fold(start, |sum, &octet| sum << 8 | i64::from(octet)))
+    }
+
+    /// BOOLEAN (X.690 8.2): any value but zero is TRUE.
+    ///
+    /// # Errors
+    /// Constructed, or not exactly one octet.
+    pub fn boolean(&self) -> Result<bool, Error> {
+        match self.primitive()? {
+            [octet] => Ok(*octet != 0),
+            [] | [_, ..] => Err(self.bad()),
+        }
+    }
+
+    /// OBJECT IDENTIFIER (X.690 8.19).
+    ///
+    /// # Errors
+    /// Constructed, empty, or ending inside an arc.
+    pub fn oid(&self) -> Result<Oid, Error> {
+        Oid::from_contents(self.primitive()?).ok_or_else(|| self.bad())
+    }
+
+    /// BIT STRING (X.690 8.6), primitive or constructed.
+    ///
+    /// # Errors
+    /// A segment without its initial octet, more than 7 unused bits, or unused bits before the last segment.
+    pub fn bit_string(&self) -> Result<BitString, Error> {
+        let mut value = BitString::default();
+        self.for_each_segment(Tag::BIT_STRING, &mut |segment| match segment.contents.split_first() {
+            Some((&unused @ 0..=7, bits)) if value.unused == 0 && (unused == 0 || !bits.is_empty()) => {
+                value.unused = unused;
+                value.octets.extend_from_slice(bits);
+                Ok(())
+            }
+            Some(_) | None => Err(segment.bad()),
+        })?;
+        Ok(value)
+    }
+
+    /// OCTET STRING or any character string (X.690 8.7, 8.23); borrowed unless it is constructed of several
+    /// segments.
+    ///
+    /// # Errors
+    /// A segment that is no OCTET STRING or not a segment of this tag; nesting.
+    pub fn octets(&self) -> Result<Cow<'a, [u8]>, Error> {
+        if !self.constructed {
+            return Ok(Cow::Borrowed(self.contents));
+        }
+        let mut value = Cow::Borrowed(&[][..]);
+        self.for_each_segment(Tag::OCTET_STRING, &mut |segment| {
+            if value.is_empty() {
+                value = Cow::Borrowed(segment.contents);
+            } else {
+                value.to_mut().extend_from_slice(segment.contents);
+            }
+            Ok(())
+        })?;
+        Ok(value)
+    }
+
+    fn for_each_segment(
+        &self,
+        segment_tag: Tag,
+        take: &mut dyn FnMut(&Tlv<'a>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !self.constructed {
+            return take(self);
+        }
+        // Depth is bounded by the reader: each level of recursion uses up one of its levels.
+        let mut segments = self.reader()?;
+        while let Some(segment) = segments.next()? {
+            if segment.tag != segment_tag && segment.tag != self.tag {
+                return Err(
+                    segment.error(ErrorKind::UnexpectedTag { expected: segment_tag, found: segment.tag })
+                );
+            }
+            segment.for_each_segment(segment_tag, take)?;
+        }
+        Ok(())
+    }
+
+    fn bad(&self) -> Error {
+        self.error(ErrorKind::BadContents(self.tag))
+    }
+}

@@ -1,0 +1,244 @@
+//! Laws of the codec, and the attacks that it must survive.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use ber::{BitString, Error, ErrorKind, Header, Length, Oid, Reader, Tag, Writer};
+use proptest::prelude::*;
+
+#[test]
+fn every_length_form_of_a_primitive_is_read() {
+    for octets in [&[0x04, 1, 7][..], &[0x04, 0x81, 1, 7], &[0x04, 0x84, 0, 0, 0, 1, 7]] {
+        let tlv = Reader::new(octets).any().unwrap();
+        assert_eq!(tlv.contents, [7]);
+        assert_eq!(tlv.raw, octets);
+    }
+}
+
+#[test]
+fn constructed_and_indefinite_strings_are_joined() {
+    // OCTET STRING, indefinite, of three segments, one of them constructed itself.
+    let octets = [0x24, 0x80, 0x04, 2, b'a', b'b', 0x24, 0x80, 0x04, 1, b'c', 0, 0, 0x04, 1, b'd', 0, 0];
+    let tlv = Reader::new(&octets).any().unwrap();
+    assert_eq!(tlv.octets().unwrap().as_ref(), b"abcd");
+    assert_eq!(tlv.raw, octets);
+}
+
+#[test]
+fn deep_nesting_is_refused_without_recursion() {
+    let indefinite: Vec<u8> = std::iter::repeat_n([0x30, 0x80], 10_000).flatten().collect();
+    assert_eq!(Reader::new(&indefinite).next().unwrap_err().kind, ErrorKind::TooDeep);
+
+    let mut definite = Vec::new();
+    for _ in 0..10_000 {
+        let mut w = Writer::new();
+        w.header(Tag::SEQUENCE, true, definite.len() as u64);
+        let mut next = w.into_vec();
+        next.extend_from_slice(&definite);
+        definite = next;
+    }
+    let mut tlv = Reader::new(&definite).any().unwrap();
+    let mut levels = 0;
+    let error = loop {
+        match tlv.reader().and_then(|mut r| r.any()) {
+            Ok(inner) => tlv = inner,
+            Err(error) => break error,
+        }
+        levels += 1;
+    };
+    assert_eq!((levels, error.kind), (64, ErrorKind::TooDeep));
+}
+
+#[test]
+fn lies_about_length_are_found_before_anything_is_allocated() {
+    for octets in [
+        &[0x04, 0x84, 0xFF, 0xFF, 0xFF, 0xFF][..],
+        &[0x04, 0x88, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+        &[0x30, 3, 0x04, 5, 0],
+        &[0x30, 0x80, 0x04, 0x88, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
+    ] {
+        let result = Reader::new(octets).any().and_then(|t| t.reader()?.any().map(|_| ()));
+        assert_eq!(result.unwrap_err().kind, ErrorKind::Truncated, "{octets:02x?}");
+    }
+    assert_eq!(Reader::new(&[0x04, 0xFF]).any().unwrap_err().kind, ErrorKind::LengthTooLarge);
+    assert_eq!(Reader::new(&[0x04, 0x80, 0, 0]).any().unwrap_err().kind, ErrorKind::IndefinitePrimitive);
+    assert_eq!(Reader::new(&[0x00, 0x00]).any().unwrap_err().kind, ErrorKind::UnexpectedEoc);
+    assert_eq!(Reader::new(&[0x1F, 0x80, 0x80, 0x01, 0]).any().unwrap_err().kind, ErrorKind::TagTooLarge);
+    assert_eq!(
+        Reader::new(&[0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0]).any().unwrap_err().kind,
+        ErrorKind::TagTooLarge
+    );
+}
+
+#[test]
+fn errors_name_the_octet() {
+    let octets = [0x30, 6, 0x02, 1, 5, 0x04, 1, 9];
+    let mut fields = Reader::new(&octets).any().unwrap().reader().unwrap();
+    fields.expect(Tag::INTEGER).unwrap();
+    let error = fields.expect(Tag::INTEGER).unwrap_err();
+    assert_eq!(
+        error,
+        Error {
+            kind: ErrorKind::UnexpectedTag { expected: Tag::INTEGER, found: Tag::OCTET_STRING },
+            offset: 5
+        }
+    );
+    assert_eq!(error.to_string(), "expected [UNIVERSAL 2], found [UNIVERSAL 4] at octet 5");
+}
+
+#[test]
+fn integers_at_the_edges() {
+    for (octets, value) in [
+        (&[0x02, 1, 0x80][..], Some(-128)),
+        (&[0x02, 2, 0, 0x80], Some(128)),
+        (&[0x02, 9, 0, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], Some(i64::MAX)),
+        (&[0x02, 9, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], Some(i64::MIN)),
+        (&[0x02, 9, 0, 0x80, 0, 0, 0, 0, 0, 0, 0], None),
+        (&[0x02, 9, 0xFF, 0x7F, 0, 0, 0, 0, 0, 0, 0], None),
+        (&[0x02, 0], None),
+    ] {
+        assert_eq!(Reader::new(octets).any().unwrap().integer().ok(), value, "{octets:02x?}");
+    }
+}
+
+#[test]
+fn bit_strings() {
+    let tlv_octets = [0x03, 3, 7, 0xA8, 0x80];
+    let value = Reader::new(&tlv_octets).any().unwrap().bit_string().unwrap();
+    assert_eq!(
+        (0..10).map(|n| value.bit(n)).collect::<Vec<_>>(),
+        [1, 0, 1, 0, 1, 0, 0, 0, 1, 0].map(|b| b == 1)
+    );
+    let mut built = BitString::default();
+    for n in [0, 2, 4, 8] {
+        built.set(n, true);
+    }
+    assert_eq!(built, value);
+    assert!(Reader::new(&[0x03, 0]).any().unwrap().bit_string().is_err());
+    assert!(Reader::new(&[0x03, 2, 8, 0]).any().unwrap().bit_string().is_err());
+    assert!(Reader::new(&[0x03, 1, 3]).any().unwrap().bit_string().is_err());
+}
+
+#[test]
+fn object_identifiers() {
+    for text in ["2.6.0.1.6", "1.3.26.0.4406.0.4.1", "2.1.1", "2.999.4294967295", "0.39", "1.0"] {
+        let arcs: Vec<u32> = text.split('.').map(|arc| arc.parse().unwrap()).collect();
+        let oid = Oid::from_arcs(&arcs).unwrap();
+        assert_eq!(oid.to_string(), text);
+        assert_eq!(Oid::from_contents(oid.contents()), Some(oid));
+    }
+    assert_eq!(Oid::from_arcs(&[1]), None);
+    assert_eq!(Oid::from_arcs(&[1, 40]), None);
+    assert_eq!(Oid::from_arcs(&[3, 0]), None);
+    assert_eq!(Oid::from_contents(&[0x56, 0x80]), None);
+    assert_eq!(Oid::from_contents(&[]), None);
+}
+
+/// A tree of encodings in every form that BER allows.
+#[derive(Clone, Debug)]
+enum Node {
+    Primitive(u32, Vec<u8>),
+    Constructed(u32, bool, Vec<Node>),
+}
+
+impl Node {
+    fn write(&self, w: &mut Writer) {
+        match self {
+            Node::Primitive(number, contents) => w.primitive(Tag::context(*number), contents),
+            Node::Constructed(number, false, children) => {
+                w.constructed(Tag::context(*number), |w| children.iter().for_each(|child| child.write(w)));
+            }
+            Node::Constructed(number, true, children) => {
+                let mut identifier = Writer::new();
+                identifier.header(Tag::context(*number), true, 0);
+                let identifier = identifier.into_vec();
+                w.raw(&identifier[..identifier.len() - 1]);
+                w.raw(&[0x80]);
+                children.iter().for_each(|child| child.write(w));
+                w.raw(&[0, 0]);
+            }
+        }
+    }
+
+    fn check(&self, tlv: ber::Tlv<'_>) {
+        match self {
+            Node::Primitive(number, contents) => {
+                assert_eq!((tlv.tag, tlv.primitive().unwrap()), (Tag::context(*number), &contents[..]));
+            }
+            Node::Constructed(number, _, children) => {
+                assert_eq!(tlv.tag, Tag::context(*number));
+                let mut reader = tlv.reader().unwrap();
+                for child in children {
+                    child.check(reader.any().unwrap());
+                }
+                reader.finish().unwrap();
+            }
+        }
+    }
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let leaf = (0u32..300_000, proptest::collection::vec(any::<u8>(), 0..300))
+        .prop_map(|(number, contents)| Node::Primitive(number, contents));
+    leaf.prop_recursive(6, 40, 5, |inner| {
+        (0u32..300, any::<bool>(), proptest::collection::vec(inner, 0..5))
+            .prop_map(|(number, indefinite, children)| Node::Constructed(number, indefinite, children))
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(node in node()) {
+        let mut w = Writer::new();
+        node.write(&mut w);
+        let octets = w.into_vec();
+        let mut reader = Reader::new(&octets);
+        let tlv = reader.any().unwrap();
+        prop_assert_eq!(tlv.raw, &octets[..]);
+        node.check(tlv);
+        reader.finish().unwrap();
+    }
+
+    #[test]
+    fn no_prefix_of_an_encoding_is_an_encoding(node in node(), cut in any::<prop::sample::Index>()) {
+        let mut w = Writer::new();
+        node.write(&mut w);
+        let octets = w.into_vec();
+        prop_assert!(Reader::new(&octets[..cut.index(octets.len())]).any().is_err());
+    }
+
+    #[test]
+    fn integers_round_trip_in_the_fewest_octets(value in any::<i64>(), shift in 0u32..64) {
+        let value = value >> shift;
+        let octets = Writer::encode(|w| w.integer(Tag::INTEGER, value));
+        prop_assert_eq!(Reader::new(&octets).any().unwrap().integer().unwrap(), value);
+        let minimal = octets.len() == 3 || !matches!((octets[2], octets[3] & 0x80), (0, 0) | (0xFF, 0x80));
+        prop_assert!(minimal);
+    }
+
+    #[test]
+    fn any_octets_end_in_an_answer(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn walk(mut reader: Reader<'_>) {
+            while let Ok(Some(tlv)) = reader.next() {
+                let _ = (tlv.integer(), tlv.boolean(), tlv.oid(), tlv.bit_string(), tlv.octets());
+                if let Ok(inner) = tlv.reader() {
+                    walk(inner);
+                }
+            }
+        }
+        walk(Reader::new(&octets));
+    }
+
+    #[test]
+    fn a_header_never_needs_more_than_fifteen_octets(octets in proptest::collection::vec(any::<u8>(), 15..16)) {
+        prop_assert!(!matches!(Header::parse(&octets), Ok(None)));
+    }
+
+    #[test]
+    fn lengths_round_trip(length in any::<u64>(), shift in 0u32..64) {
+        let mut w = Writer::new();
+        w.header(Tag::OCTET_STRING, false, length >> shift);
+        let header = Header::parse(w.as_slice()).unwrap().unwrap();
+        prop_assert_eq!(header.length, Length::Definite(length >> shift));
+        prop_assert_eq!(header.size, w.len());
+    }
+}

@@ -1,0 +1,21 @@
+//! The OSI layers under P1, over RFC 1006: TPKT, COTP class 0, session, presentation, ACSE, RTSE.
+//!
+//! Each layer is a state machine: events and the time go in, actions come out. There are no sockets, no clocks
+//! and no tasks here, and nothing of X.400: what rides in an association is octets. Layers do not know one
+//! another; only [`stack`] knows their order.
+//!
+//! ```text
+//! octets ─► tpkt ─► cotp ─► session ─► presentation ─► acse ─► rtse ─► RtIndication
+//! octets ◄─ tpkt ◄─ cotp ◄─ session ◄─ presentation ◄─ acse ◄─ rtse ◄─ RtRequest
+//! ```
+
+extern crate alloc;
+
+pub mod acse;
+pub mod cotp;
+pub mod failure;
+pub mod presentation;
+pub mod rtse;
+pub mod session;
+pub mod stack;
+pub mod tpkt;

@@ -1,0 +1,5 @@
+//! Reliable transfer (X.228).
+
+mod service;
+
+pub use service::*;

@@ -1,0 +1,207 @@
+//! Service primitives of RTSE (X.218), with the transfer of an APDU taken apart so that neither side ever holds
+//! a whole message: the user is asked for each next piece and is given each piece as it comes.
+
+use alloc::vec::Vec;
+
+use crate::failure::{Blame, Layer};
+
+/// Dialogue mode (X.218): who may send APDUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DialogueMode {
+    /// Only the association initiator sends.
+    #[default]
+    Monologue,
+    /// The turn may be given to the other side.
+    TwoWayAlternate,
+}
+
+/// What the user asks of RTSE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RtRequest {
+    /// RT-OPEN response, positive (responder). `user_data` is one BER encoding (for P1 the MTABindResult inside
+    /// its `[17]`, that is, whatever the application puts into "open").
+    OpenAccept {
+        /// Encoded bind result.
+        user_data: Vec<u8>,
+    },
+    /// RT-OPEN response, negative. `user_data` is one BER encoding (for P1 the bind error).
+    OpenReject {
+        /// Encoded bind error; empty for none.
+        user_data: Vec<u8>,
+        /// Whether trying again later may help (AARE rejected-transient) or not (rejected-permanent).
+        transient: bool,
+    },
+    /// RT-TRANSFER request: an APDU of `length` octets is ready. Needs the turn and no transfer in progress.
+    /// The machine asks for the octets by [`RtIndication::SegmentWanted`].
+    Transfer {
+        /// Length of the APDU in octets.
+        length: u64,
+    },
+    /// The next octets of the APDU, answering [`RtIndication::SegmentWanted`]; exactly as many as wanted.
+    Segment(Vec<u8>),
+    /// The sender gives up the transfer in progress (activity discard).
+    TransferCancel,
+    /// The receiver has secured everything up to this checkpoint ([`RtIndication::Checkpoint`]).
+    CheckpointSecured {
+        /// Serial number of the checkpoint.
+        serial: u32,
+    },
+    /// RT-TRANSFER response: the receiver has taken responsibility for the APDU. Only after
+    /// [`RtIndication::TransferEnd`], and only when it is durable.
+    TransferAccept,
+    /// The receiver can't take the APDU (any time between TransferStart and TransferAccept): exception report.
+    TransferRefuse {
+        /// True if the same APDU may succeed later (a local problem); false if the APDU itself is the problem.
+        transient: bool,
+    },
+    /// RT-TURN-PLEASE request; two-way alternate only.
+    TurnPlease {
+        /// 0 is the most urgent.
+        priority: u32,
+    },
+    /// RT-TURN-GIVE request; only with the turn and outside a transfer.
+    TurnGive,
+    /// RT-CLOSE request; association initiator with the turn, outside a transfer.
+    Close,
+    /// RT-U-ABORT request.
+    Abort(AbortReason),
+}
+
+/// What RTSE tells its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RtIndication {
+    /// RT-OPEN indication (responder): answer with OpenAccept or OpenReject.
+    Open(OpenIndication),
+    /// RT-OPEN confirm, positive.
+    OpenConfirm {
+        /// The encoding inside "open": for P1 the bind result.
+        user_data: Vec<u8>,
+        /// What was settled.
+        agreed: Agreed,
+    },
+    /// RT-OPEN confirm, negative: the peer refused. The association is over.
+    OpenRefused(OpenRefused),
+    /// The sender wants the next octets of the APDU: answer with `Segment` of exactly this many octets.
+    SegmentWanted {
+        /// Number of octets, at least 1 unless the APDU is empty.
+        octets: usize,
+    },
+    /// RT-TRANSFER confirm, positive: the peer has taken responsibility.
+    TransferConfirm,
+    /// RT-TRANSFER confirm, negative: the peer refused this APDU, or it was cancelled; the association goes on.
+    TransferFailed {
+        /// Reason code of the peer's exception report, if there was one.
+        reason: Option<u8>,
+    },
+    /// An APDU begins to arrive.
+    TransferStart,
+    /// The next octets of the APDU, in order.
+    TransferData(Vec<u8>),
+    /// The sender wants to know that everything so far is secure: answer with `CheckpointSecured` when it is.
+    Checkpoint {
+        /// Serial number of the checkpoint.
+        serial: u32,
+    },
+    /// The APDU is complete: answer with TransferAccept or TransferRefuse.
+    TransferEnd,
+    /// The sender gave the transfer up; forget what came of it.
+    TransferDiscarded,
+    /// RT-TURN-PLEASE indication.
+    TurnPlease {
+        /// 0 is the most urgent.
+        priority: u32,
+    },
+    /// RT-TURN-GIVE indication: the turn is here.
+    TurnGive,
+    /// The peer has taken the turn that was given.
+    TurnGiven,
+    /// The association ended in order (both sides get this).
+    Closed,
+    /// The association ended abnormally; RT-P-ABORT, RT-U-ABORT and every failure below.
+    Aborted(Aborted),
+}
+
+/// What an RT-OPEN indication carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenIndication {
+    /// The encoding inside "open": for P1 the bind argument.
+    pub user_data: Vec<u8>,
+    /// What will be settled if it is accepted.
+    pub agreed: Agreed,
+    /// The selectors that the peer called and called from.
+    pub selectors: Selectors,
+}
+
+/// Selectors of one connection, as they are on the wire; empty when absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selectors {
+    /// Calling transport selector.
+    pub calling_transport: Vec<u8>,
+    /// Called transport selector.
+    pub called_transport: Vec<u8>,
+    /// Calling session selector.
+    pub calling_session: Vec<u8>,
+    /// Called session selector.
+    pub called_session: Vec<u8>,
+    /// Calling presentation selector.
+    pub calling_presentation: Vec<u8>,
+    /// Called presentation selector.
+    pub called_presentation: Vec<u8>,
+}
+
+/// What both ends have settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    /// Checkpoint size in units of 1,024 octets; 0 for no checkpoints.
+    pub checkpoint_size_kb: u32,
+    /// Checkpoints that may stand unconfirmed.
+    pub window_size: u32,
+    /// Who may send.
+    pub dialogue_mode: DialogueMode,
+}
+
+/// Why the peer refused an association.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRefused {
+    /// The layer which refused.
+    pub layer: Layer,
+    /// Refusal code of that layer, as on the wire.
+    pub code: Option<u32>,
+    /// Whether the peer said that trying later may help.
+    pub transient: bool,
+    /// The encoding inside the refusal: for P1 the bind error; empty for none.
+    pub user_data: Vec<u8>,
+    /// In words, for the operator.
+    pub text: alloc::string::String,
+}
+
+/// Reason of an abort (X.228 RTAB).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortReason(pub i64);
+
+#[allow(missing_docs, reason = "the names are those of X.228")]
+impl AbortReason {
+    pub const LOCAL_SYSTEM_PROBLEM: AbortReason = AbortReason(0);
+    pub const INVALID_PARAMETER: AbortReason = AbortReason(1);
+    pub const UNRECOGNIZED_ACTIVITY: AbortReason = AbortReason(2);
+    pub const TEMPORARY_PROBLEM: AbortReason = AbortReason(3);
+    pub const PROTOCOL_ERROR: AbortReason = AbortReason(4);
+    pub const PERMANENT_PROBLEM: AbortReason = AbortReason(5);
+    pub const USER_ERROR: AbortReason = AbortReason(6);
+    pub const TRANSFER_COMPLETED: AbortReason = AbortReason(7);
+}
+
+/// Why an association ended abnormally.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aborted {
+    /// The layer that saw it.
+    pub layer: Layer,
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// Whether the peer ended it (an abort was received, the connection was closed) rather than we.
+    pub by_peer: bool,
+    /// The RTAB reason, if one was sent or received.
+    pub reason: Option<AbortReason>,
+    /// In words, for the operator: what was wrong and where.
+    pub text: alloc::string::String,
+}
