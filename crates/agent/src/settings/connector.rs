@@ -1,0 +1,197 @@
+//! Settings of one connector: a link to an adjacent MTA.
+
+use mhs::names::{GlobalDomainIdentifier, MtaName};
+use mhs::or_address::AddressSpace;
+
+use super::Secret;
+
+/// A link to an adjacent MTA.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectorSettings {
+    /// Unique name in files, commands and events; 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub name: String,
+    /// Name that the peer gives in the bind; compared octet for octet, case included.
+    pub remote_mta: MtaName,
+    /// Password that the peer must give; at most 64 characters. Default none: the peer is known by its name alone.
+    pub remote_password: Option<Secret>,
+    /// Name we give on this link in place of `mta.name`. Default none.
+    pub local_mta: Option<MtaName>,
+    /// Password we give on this link in place of `mta.password`; at most 64 characters. Default none.
+    pub local_password: Option<Secret>,
+    /// `host`, `host:port`, `[v6]` or `[v6]:port`, tried in order, port 102 by default; at most 32.
+    /// May be empty only for a connector that never opens associations itself.
+    pub hosts: Vec<String>,
+    /// Selectors of the peer, called when we open an association. Default none.
+    pub called_selectors: Selectors,
+    /// Our own selectors, given as calling address. Default none.
+    pub calling_selectors: Selectors,
+    /// Form of P1 that the peer speaks. Default [`Conformance::Normal1988`].
+    pub conformance: Conformance,
+    /// Addresses reached over this connector; at most 4096 entries.
+    pub address_space: Vec<AddressSpaceEntry>,
+    /// When associations are opened. Default [`Activation::Always`].
+    pub activation: Activation,
+    /// Two-way alternate dialogue (turns are passed) in place of monologue. Default false.
+    pub two_way_alternate: bool,
+    /// Longest content sent over this link, in KB of 1024 octets; at least 1. Default no limit.
+    pub max_message_size_kb: Option<u64>,
+    /// Leave internal trace information out of what is sent, for peers that refuse it. Default false.
+    pub strip_internal_trace: bool,
+    /// Leave per-domain bilateral information out of what is sent, for peers that refuse it. Default false.
+    pub strip_bilateral_information: bool,
+    /// Reliable transfer: checkpoints and recovery.
+    pub rts: RtsSettings,
+    /// What follows a failure.
+    pub retry: RetrySettings,
+    /// How many associations, and for how long.
+    pub association: AssociationSettings,
+    /// How long one transfer may take.
+    pub transfer_timeout: TransferTimeouts,
+    /// The management domain of the peer. Default none: taken from what arrives.
+    pub remote_domain: Option<GlobalDomainIdentifier>,
+}
+
+impl ConnectorSettings {
+    /// A connector with the defaults of every setting that has one, without hosts and address space.
+    pub fn new(name: impl Into<String>, remote_mta: MtaName) -> Self {
+        ConnectorSettings {
+            name: name.into(),
+            remote_mta,
+            remote_password: None,
+            local_mta: None,
+            local_password: None,
+            hosts: Vec::new(),
+            called_selectors: Selectors::default(),
+            calling_selectors: Selectors::default(),
+            conformance: Conformance::default(),
+            address_space: Vec::new(),
+            activation: Activation::default(),
+            two_way_alternate: false,
+            max_message_size_kb: None,
+            strip_internal_trace: false,
+            strip_bilateral_information: false,
+            rts: RtsSettings::default(),
+            retry: RetrySettings::default(),
+            association: AssociationSettings::default(),
+            transfer_timeout: TransferTimeouts::default(),
+            remote_domain: None,
+        }
+    }
+}
+
+/// Transport, session and presentation selector; empty means absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selectors {
+    /// At most 32 octets.
+    pub transport: Vec<u8>,
+    /// At most 16 octets.
+    pub session: Vec<u8>,
+    /// At most 16 octets.
+    pub presentation: Vec<u8>,
+}
+
+/// Form of P1 spoken on a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conformance {
+    /// 1988 P1 over RTSE in normal mode.
+    #[default]
+    Normal1988,
+    /// 1988 P1 over RTSE in X.410-1984 mode.
+    X410In1988,
+    /// 1984 P1.
+    Mode1984,
+}
+
+/// One address space of a connector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddressSpaceEntry {
+    /// The addresses.
+    pub space: AddressSpace,
+    /// Preference among connectors which match equally well, lower first; 1 to 100. Default 1.
+    pub cost: u8,
+}
+
+/// When a connector opens associations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// Whenever something is to be sent.
+    #[default]
+    Always,
+    /// Never; what is routed here waits until this changes or the message is too old.
+    Never,
+    /// Not by us: what waits is sent when the peer has connected. Needs two-way alternate.
+    RemoteInitiated,
+}
+
+/// Reliable transfer (X.228).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtsSettings {
+    /// Data between two checkpoints, in KB of 1024 octets; 0 (none) to 65535. Default 30.
+    pub checkpoint_size_kb: u32,
+    /// How long the state of a broken transfer is kept for its resumption, seconds; 0 to 86400. Default 60.
+    pub recovery_timeout_s: u32,
+    /// Checkpoints sent and not yet confirmed before sending stops; 1 to 255. Default 5.
+    pub window_size: u32,
+}
+
+impl Default for RtsSettings {
+    fn default() -> Self {
+        RtsSettings { checkpoint_size_kb: 30, recovery_timeout_s: 60, window_size: 5 }
+    }
+}
+
+/// What follows a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Failed opens of an association after which a waiting message is rerouted or non-delivered; 1 to 10000. Default 144.
+    pub max_open_retries: u32,
+    /// Repetitions of the transfer of one message after a first failure; 0 to 100. Default 2.
+    pub max_transfer_retries: u32,
+    /// Wait after a failed open before the next, seconds; 1 to 86400. Default 600.
+    pub open_interval_s: u32,
+    /// Wait after a failed transfer before the same message is sent again, seconds; 0 to 86400. Default 120.
+    pub transfer_interval_s: u32,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        RetrySettings { max_open_retries: 144, max_transfer_retries: 2, open_interval_s: 600, transfer_interval_s: 120 }
+    }
+}
+
+/// How many associations, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssociationSettings {
+    /// How long an idle association is kept, seconds; 0 to 86400. Default 300.
+    pub lifetime_s: u32,
+    /// How long an orderly end may take before the connection is dropped, seconds; 1 to 3600. Default 120.
+    pub disconnect_s: u32,
+    /// Messages waiting per open association that make one more be opened; 1 to 100000. Default 50.
+    pub threshold_messages: u32,
+    /// Most associations opened at once; 1 to 100. With two or more the last is reserved for urgent messages and
+    /// reports. Default 10.
+    pub max_associations: u32,
+}
+
+impl Default for AssociationSettings {
+    fn default() -> Self {
+        AssociationSettings { lifetime_s: 300, disconnect_s: 120, threshold_messages: 50, max_associations: 10 }
+    }
+}
+
+/// Longest time that the transfer of one message may take, per KB of 1024 octets begun, by priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferTimeouts {
+    /// Urgent messages and reports, seconds per KB; 1 to 100000. Default 1000.
+    pub urgent_s_per_kb: u32,
+    /// Normal messages, seconds per KB; 1 to 100000. Default 2000.
+    pub normal_s_per_kb: u32,
+    /// Non-urgent messages, seconds per KB; 1 to 100000. Default 3000.
+    pub non_urgent_s_per_kb: u32,
+}
+
+impl Default for TransferTimeouts {
+    fn default() -> Self {
+        TransferTimeouts { urgent_s_per_kb: 1_000, normal_s_per_kb: 2_000, non_urgent_s_per_kb: 3_000 }
+    }
+}

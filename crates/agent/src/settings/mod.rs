@@ -1,0 +1,108 @@
+//! What the operator decides, as plain data.
+//!
+//! Field names, units and defaults are those of the configuration file. [`AgentSettings::validate`] finds every
+//! problem at once; reading a file is the business of the program, not of this crate.
+
+mod connector;
+mod host;
+mod secret;
+mod validate;
+
+use mhs::names::{GlobalDomainIdentifier, MtaName};
+use mhs::or_address::{AddressSpace, OrAddress};
+
+pub use connector::{
+    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings, RtsSettings,
+    Selectors, TransferTimeouts,
+};
+pub use host::{DEFAULT_PORT, HostError, split_host};
+pub use secret::Secret;
+pub use validate::SettingsProblem;
+
+/// Everything the agent is configured with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentSettings {
+    /// The MTA itself.
+    pub mta: MtaSettings,
+    /// Its links to adjacent MTAs, in the order of the file.
+    pub connectors: Vec<ConnectorSettings>,
+}
+
+impl AgentSettings {
+    /// The connector with this name.
+    pub fn connector(&self, name: &str) -> Option<&ConnectorSettings> {
+        self.connectors.iter().find(|connector| connector.name == name)
+    }
+
+    /// Every problem, in the order of the file; empty when the settings can be used.
+    pub fn validate(&self) -> Vec<SettingsProblem> {
+        validate::problems(self)
+    }
+}
+
+/// The MTA itself: its identity, what it delivers and its limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MtaSettings {
+    /// Name in the bind and in internal trace information; 1 to 32 characters.
+    pub name: MtaName,
+    /// Password for binds to and from connectors that have no `local_password`; at most 64 characters. Default none.
+    pub password: Option<Secret>,
+    /// The management domain that this MTA belongs to, as written in trace information and MTS-identifiers.
+    pub domain: GlobalDomainIdentifier,
+    /// Address spaces delivered here. May be empty for an MTA which only relays.
+    pub local: Vec<AddressSpace>,
+    /// `None` (default): every address in `local` is a mailbox. `Some`: only these, the rest of `local` is unknown.
+    pub mailboxes: Option<Vec<OrAddress>>,
+    /// Longest content accepted, in KB of 1024 octets; at least 1. Default no limit.
+    pub message_size_limit_kb: Option<u64>,
+    /// How long a message may stay in the MTS.
+    pub message_timeout: MessageTimeouts,
+    /// Most trace elements on a message that is still passed on; 1 to 512. Default 512.
+    pub hop_limit: u32,
+    /// For how many days a transfer is remembered, so that its repetition is recognised; 1 to 365. Default 15.
+    pub duplicate_history_days: u32,
+    /// Most recipients of one message; 1 to 32767. Default 32767.
+    pub max_recipients: u32,
+}
+
+impl MtaSettings {
+    /// An MTA with the defaults of every setting that has one, delivering nothing.
+    pub fn new(name: MtaName, domain: GlobalDomainIdentifier) -> Self {
+        MtaSettings {
+            name,
+            password: None,
+            domain,
+            local: Vec::new(),
+            mailboxes: None,
+            message_size_limit_kb: None,
+            message_timeout: MessageTimeouts::default(),
+            hop_limit: MtaSettings::DEFAULT_HOP_LIMIT,
+            duplicate_history_days: MtaSettings::DEFAULT_DUPLICATE_HISTORY_DAYS,
+            max_recipients: MtaSettings::DEFAULT_MAX_RECIPIENTS,
+        }
+    }
+
+    /// Default and upper bound of `hop_limit`.
+    pub const DEFAULT_HOP_LIMIT: u32 = 512;
+    /// Default of `duplicate_history_days`.
+    pub const DEFAULT_DUPLICATE_HISTORY_DAYS: u32 = 15;
+    /// Default and upper bound of `max_recipients`.
+    pub const DEFAULT_MAX_RECIPIENTS: u32 = 32_767;
+}
+
+/// Age at which a message is non-delivered, by priority, counted from its arrival or its deferred delivery time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageTimeouts {
+    /// Urgent messages, minutes; 1 to 65536. Default 2880 (2 days).
+    pub urgent_min: u32,
+    /// Normal messages and reports, minutes; 1 to 65536. Default 10080 (7 days).
+    pub normal_min: u32,
+    /// Non-urgent messages, minutes; 1 to 65536. Default 14400 (10 days).
+    pub non_urgent_min: u32,
+}
+
+impl Default for MessageTimeouts {
+    fn default() -> Self {
+        MessageTimeouts { urgent_min: 2_880, normal_min: 10_080, non_urgent_min: 14_400 }
+    }
+}

@@ -1,0 +1,233 @@
+//! Finds everything that is wrong with the settings, not just the first thing.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::{Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors, split_host};
+
+/// Most hosts of one connector.
+const MAX_HOSTS: usize = 32;
+/// Most address spaces of one connector, or of the MTA.
+const MAX_ADDRESS_SPACES: usize = 4096;
+/// Longest password; the bound of X.411 is 62 octets, peers are known to take 64.
+const MAX_PASSWORD: usize = 64;
+/// Longest connector name: it is part of keys.
+const MAX_CONNECTOR_NAME: usize = 64;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsProblem {
+    /// Where, in the words of the configuration file: `connector[1].hosts[0]`.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What the operator can do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for SettingsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.path, self.problem, self.remedy)
+    }
+}
+
+struct Problems(Vec<SettingsProblem>);
+
+impl Problems {
+    fn add(&mut self, path: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(SettingsProblem { path: path.into(), problem: problem.into(), remedy: remedy.into() });
+    }
+
+    fn range(&mut self, path: impl Into<String>, value: impl Into<u64>, low: u64, high: u64) {
+        let value = value.into();
+        if value < low || value > high {
+            self.add(path, format!("{value} is out of range"), format!("use a value from {low} to {high}"));
+        }
+    }
+
+    fn password(&mut self, path: impl Into<String>, password: Option<&Secret>) {
+        let Some(password) = password else { return };
+        let path = path.into();
+        if password.expose().is_empty() {
+            self.add(&path, "the password is empty", "leave the setting out for no password");
+        }
+        let length = password.expose().chars().count();
+        if length > MAX_PASSWORD {
+            self.add(
+                &path,
+                format!("the password has {length} characters"),
+                format!("use at most {MAX_PASSWORD} characters"),
+            );
+        }
+        // Bind passwords travel as IA5String.
+        if !password.expose().is_ascii() {
+            self.add(&path, "the password has characters outside IA5", "use ASCII characters only");
+        }
+    }
+}
+
+pub(super) fn problems(settings: &AgentSettings) -> Vec<SettingsProblem> {
+    let mut found = Problems(Vec::new());
+    mta(&settings.mta, &mut found);
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for (index, settings) in settings.connectors.iter().enumerate() {
+        connector(index, settings, &mut found);
+        if let Some(first) = names.get(settings.name.as_str()) {
+            found.add(
+                format!("connector[{index}].name"),
+                format!("`{}` is the name of connector[{first}] already", settings.name),
+                "give every connector a name of its own",
+            );
+        } else {
+            names.insert(&settings.name, index);
+        }
+    }
+    peers(&settings.connectors, &mut found);
+    found.0
+}
+
+fn mta(settings: &MtaSettings, found: &mut Problems) {
+    found.password("mta.password", settings.password.as_ref());
+    if let Some(limit) = settings.message_size_limit_kb {
+        found.range("mta.message_size_limit_kb", limit, 1, u64::MAX / 1024);
+    }
+    found.range("mta.message_timeout.urgent_min", settings.message_timeout.urgent_min, 1, 65_536);
+    found.range("mta.message_timeout.normal_min", settings.message_timeout.normal_min, 1, 65_536);
+    found.range("mta.message_timeout.non_urgent_min", settings.message_timeout.non_urgent_min, 1, 65_536);
+    found.range("mta.hop_limit", settings.hop_limit, 1, MtaSettings::DEFAULT_HOP_LIMIT.into());
+    found.range("mta.duplicate_history_days", settings.duplicate_history_days, 1, 365);
+    found.range("mta.max_recipients", settings.max_recipients, 1, MtaSettings::DEFAULT_MAX_RECIPIENTS.into());
+    if settings.local.len() > MAX_ADDRESS_SPACES {
+        found.add("mta.local", "too many address spaces", format!("use at most {MAX_ADDRESS_SPACES}"));
+    }
+    for (index, mailbox) in settings.mailboxes.iter().flatten().enumerate() {
+        if !settings.local.iter().any(|space| space.matches(mailbox).is_some()) {
+            found.add(
+                format!("mta.mailboxes[{index}]"),
+                format!("`{mailbox}` is in none of the local address spaces"),
+                "add its address space to mta.local or remove the mailbox",
+            );
+        }
+    }
+}
+
+fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    let at = |field: &str| format!("connector[{index}].{field}");
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if settings.name.is_empty() || settings.name.len() > MAX_CONNECTOR_NAME || !settings.name.chars().all(legal) {
+        found.add(
+            at("name"),
+            format!("`{}` is not a connector name", settings.name.escape_default()),
+            format!("use 1 to {MAX_CONNECTOR_NAME} letters, digits, `.`, `_` or `-`"),
+        );
+    }
+    found.password(at("remote_password"), settings.remote_password.as_ref());
+    found.password(at("local_password"), settings.local_password.as_ref());
+    hosts(index, settings, found);
+    selectors(&at("called_selectors"), &settings.called_selectors, found);
+    selectors(&at("calling_selectors"), &settings.calling_selectors, found);
+    match settings.conformance {
+        Conformance::Normal1988 => {}
+        Conformance::X410In1988 | Conformance::Mode1984 => {
+            found.add(at("conformance"), "this version speaks 1988 normal mode only", "use `1988-normal`");
+        }
+    }
+    if settings.address_space.len() > MAX_ADDRESS_SPACES {
+        found.add(at("address_space"), "too many address spaces", format!("use at most {MAX_ADDRESS_SPACES}"));
+    }
+    for (entry, space) in settings.address_space.iter().enumerate() {
+        found.range(at(&format!("address_space[{entry}].cost")), space.cost, 1, 100);
+    }
+    if settings.activation == Activation::RemoteInitiated && !settings.two_way_alternate {
+        found.add(
+            at("activation"),
+            "a remote-initiated connector can send only when the peer passes the turn",
+            "set two_way_alternate = true here and at the peer, or use another activation",
+        );
+    }
+    if let Some(limit) = settings.max_message_size_kb {
+        found.range(at("max_message_size_kb"), limit, 1, u64::MAX / 1024);
+    }
+    numbers(index, settings, found);
+}
+
+fn hosts(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    let path = format!("connector[{index}].hosts");
+    if settings.hosts.is_empty() {
+        match settings.activation {
+            Activation::Always => found.add(
+                path,
+                "there is no host to connect to",
+                "name at least one `host` or `host:port`, or set activation to never or remote-initiated",
+            ),
+            Activation::Never | Activation::RemoteInitiated => {}
+        }
+        return;
+    }
+    if settings.hosts.len() > MAX_HOSTS {
+        found.add(
+            &path,
+            format!("there are {} hosts", settings.hosts.len()),
+            format!("use at most {MAX_HOSTS}"),
+        );
+    }
+    for (host, text) in settings.hosts.iter().enumerate() {
+        if let Err(error) = split_host(text) {
+            found.add(format!("{path}[{host}]"), error.to_string(), "write `host`, `host:port` or `[IPv6]:port`");
+        }
+    }
+}
+
+fn selectors(path: &str, selectors: &Selectors, found: &mut Problems) {
+    for (name, value, limit) in [
+        ("transport", &selectors.transport, 32),
+        ("session", &selectors.session, 16),
+        ("presentation", &selectors.presentation, 16),
+    ] {
+        if value.len() > limit {
+            found.add(
+                format!("{path}.{name}"),
+                format!("the selector has {} octets", value.len()),
+                format!("use at most {limit} octets"),
+            );
+        }
+    }
+}
+
+fn numbers(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    const DAY_S: u64 = 86_400;
+    let mut check = |field: &str, value: u32, low: u64, high: u64| {
+        found.range(format!("connector[{index}].{field}"), value, low, high);
+    };
+    check("rts.checkpoint_size_kb", settings.rts.checkpoint_size_kb, 0, 65_535);
+    check("rts.recovery_timeout_s", settings.rts.recovery_timeout_s, 0, DAY_S);
+    check("rts.window_size", settings.rts.window_size, 1, 255);
+    check("retry.max_open_retries", settings.retry.max_open_retries, 1, 10_000);
+    check("retry.max_transfer_retries", settings.retry.max_transfer_retries, 0, 100);
+    check("retry.open_interval_s", settings.retry.open_interval_s, 1, DAY_S);
+    check("retry.transfer_interval_s", settings.retry.transfer_interval_s, 0, DAY_S);
+    check("association.lifetime_s", settings.association.lifetime_s, 0, DAY_S);
+    check("association.disconnect_s", settings.association.disconnect_s, 1, 3_600);
+    check("association.threshold_messages", settings.association.threshold_messages, 1, 100_000);
+    check("association.max_associations", settings.association.max_associations, 1, 100);
+    check("transfer_timeout.urgent_s_per_kb", settings.transfer_timeout.urgent_s_per_kb, 1, 100_000);
+    check("transfer_timeout.normal_s_per_kb", settings.transfer_timeout.normal_s_per_kb, 1, 100_000);
+    check("transfer_timeout.non_urgent_s_per_kb", settings.transfer_timeout.non_urgent_s_per_kb, 1, 100_000);
+}
+
+/// Two connectors to the same MTA are legal for sending (two paths with different costs), but an association
+/// from that MTA has to belong to exactly one of them: the first. Their passwords must then agree, or the peer
+/// would be refused depending on the order of the file.
+fn peers(connectors: &[ConnectorSettings], found: &mut Problems) {
+    for (index, later) in connectors.iter().enumerate() {
+        let earlier = connectors.iter().take(index).position(|earlier| earlier.remote_mta == later.remote_mta);
+        let Some(first) = earlier else { continue };
+        if connectors.get(first).is_some_and(|earlier| earlier.remote_password != later.remote_password) {
+            found.add(
+                format!("connector[{index}].remote_password"),
+                format!("connector[{first}] expects another password of the same remote_mta"),
+                "give both connectors the same remote_password",
+            );
+        }
+    }
+}
