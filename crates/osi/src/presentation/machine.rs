@@ -1,0 +1,607 @@
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use ber::Oid;
+
+use super::error::PresentationError;
+use super::ppdu::{Abort, ByMode, ContextDefinition, ContextResult, Cp, Cpa, Cpr};
+use super::service::{
+    Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, SyncIndication, SyncRequest,
+};
+use super::user_data::{Pdv, UserData};
+use crate::session::{SAccept, SConnect, SRefuse, SsIndication, SsRequest};
+
+/// Basic Encoding Rules as a transfer syntax, 2.1.1: the only one used.
+pub const TRANSFER_SYNTAX_BER: Oid = Oid::from_static(&[0x51, 1]);
+
+/// RF reason: rejected by the called user, with user data (X.225).
+const REJECTED_BY_USER_WITH_DATA: u8 = 2;
+/// RF reason: rejected by the called user, unspecified.
+const REJECTED_BY_USER: u8 = 0;
+
+/// Settings of one presentation connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PpmConfig {
+    /// Abstract syntaxes that the application needs, every one of them.
+    pub syntaxes: Vec<Oid>,
+    /// Presentation selector to answer with (CPA, CPR); empty for none.
+    pub local_selector: Vec<u8>,
+}
+
+/// Presentation protocol machine (X.226), one per connection, for both ends of it.
+#[derive(Clone, Debug)]
+pub struct Ppm {
+    config: PpmConfig,
+    state: State,
+}
+
+/// State of a [`Ppm`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing has happened.
+    Idle,
+    /// CP sent.
+    AwaitCpa {
+        /// What it proposed.
+        proposed: Contexts,
+    },
+    /// CP received and indicated.
+    AwaitResponse {
+        /// Contexts that will be agreed.
+        contexts: Contexts,
+        /// The result list to send.
+        results: Vec<ContextResult>,
+    },
+    /// Connected.
+    Connected {
+        /// Defined context set.
+        contexts: Contexts,
+    },
+    /// Over.
+    Closed,
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PpmEvent {
+    /// The user wants something.
+    Request(PRequest),
+    /// The session layer says something.
+    Session(SsIndication),
+}
+
+/// What the machine does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PpmAction {
+    /// To the session layer.
+    Session(SsRequest),
+    /// To the user.
+    Indication(PIndication),
+}
+
+impl Ppm {
+    /// A machine in its idle state.
+    pub fn new(config: PpmConfig) -> Self {
+        Ppm { config, state: State::Idle }
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Advances by one event.
+    ///
+    /// # Errors
+    /// The event has no place in this state or carries something wrong. Unless it is a request of our own, the
+    /// machine is closed then, and `out` holds what the peer must be told. A request out of state changes nothing.
+    pub fn handle(&mut self, event: PpmEvent, out: &mut Vec<PpmAction>) -> Result<(), PresentationError> {
+        match event {
+            PpmEvent::Request(request) => self.request(request, out),
+            PpmEvent::Session(indication) => {
+                let result = self.session(indication, out);
+                if let Err(error) = &result {
+                    let refused = matches!(
+                        error,
+                        PresentationError::Mode(_)
+                            | PresentationError::NotProposed { .. }
+                            | PresentationError::NotAccepted { .. }
+                    );
+                    if !refused {
+                        let arp = Abort::Arp { reason: Some(error.arp_reason()), event: None };
+                        out.push(PpmAction::Session(SsRequest::Abort { user_data: arp.encode(&[]) }));
+                    }
+                    self.state = State::Closed;
+                }
+                result
+            }
+        }
+    }
+
+    fn request(&mut self, request: PRequest, out: &mut Vec<PpmAction>) -> Result<(), PresentationError> {
+        let name = request_name(&request);
+        let wrong =
+            |state: &State| Err(PresentationError::RequestOutOfState { request: name, state: state.name() });
+        let session = match (request, &self.state) {
+            (PRequest::Connect(connect), State::Idle) => {
+                let (proposed, connect) = self.propose(connect);
+                self.state = State::AwaitCpa { proposed };
+                SsRequest::Connect(connect)
+            }
+            (PRequest::ConnectAccept { user_data }, State::AwaitResponse { contexts, results }) => {
+                let cpa = Cpa {
+                    responding_selector: self.selector(),
+                    results: results.clone(),
+                    user_data: full(&user_data),
+                };
+                let accept = SAccept { user_data: cpa.encode(), ..SAccept::default() };
+                self.state = State::Connected { contexts: contexts.clone() };
+                SsRequest::ConnectAccept(accept)
+            }
+            (PRequest::ConnectReject { user_data }, State::AwaitResponse { results, .. }) => {
+                let cpr = self.cpr(results, &user_data);
+                self.state = State::Closed;
+                SsRequest::ConnectRefuse(SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: cpr })
+            }
+            (PRequest::Data(values), State::Connected { .. }) => SsRequest::Data(encode(&values)),
+            (PRequest::Sync(sync), State::Connected { .. }) => sync_request(sync),
+            (PRequest::TokenPlease { user_data }, State::Connected { .. }) => {
+                SsRequest::TokenPlease { user_data: encode(&user_data) }
+            }
+            (PRequest::Release { user_data }, State::Connected { .. }) => {
+                SsRequest::Release { user_data: encode(&user_data) }
+            }
+            (PRequest::ReleaseResponse { user_data }, State::Connected { .. }) => {
+                self.state = State::Closed;
+                SsRequest::ReleaseResponse { user_data: encode(&user_data) }
+            }
+            (
+                PRequest::Abort { user_data },
+                State::AwaitCpa { proposed: contexts }
+                | State::AwaitResponse { contexts, .. }
+                | State::Connected { contexts },
+            ) => {
+                let user_data = aru(contexts, &user_data);
+                self.state = State::Closed;
+                SsRequest::Abort { user_data }
+            }
+            (
+                PRequest::Connect(_),
+                State::AwaitCpa { .. } | State::AwaitResponse { .. } | State::Connected { .. },
+            )
+            | (
+                PRequest::ConnectAccept { .. } | PRequest::ConnectReject { .. },
+                State::Idle | State::AwaitCpa { .. } | State::Connected { .. },
+            )
+            | (
+                PRequest::Data(_)
+                | PRequest::Sync(_)
+                | PRequest::TokenPlease { .. }
+                | PRequest::Release { .. }
+                | PRequest::ReleaseResponse { .. },
+                State::Idle | State::AwaitCpa { .. } | State::AwaitResponse { .. },
+            )
+            | (PRequest::Abort { .. }, State::Idle) => return wrong(&self.state),
+            (
+                PRequest::Connect(_)
+                | PRequest::ConnectAccept { .. }
+                | PRequest::ConnectReject { .. }
+                | PRequest::Data(_)
+                | PRequest::Sync(_)
+                | PRequest::TokenPlease { .. }
+                | PRequest::Release { .. }
+                | PRequest::ReleaseResponse { .. }
+                | PRequest::Abort { .. },
+                State::Closed,
+            ) => return wrong(&self.state),
+        };
+        out.push(PpmAction::Session(session));
+        Ok(())
+    }
+
+    fn session(
+        &mut self,
+        indication: SsIndication,
+        out: &mut Vec<PpmAction>,
+    ) -> Result<(), PresentationError> {
+        let name = indication_name(&indication);
+        let indication = match (indication, &self.state) {
+            // Whatever still comes after the end is the session layer winding down.
+            (_, State::Closed) => return Ok(()),
+            (SsIndication::Connect(connect), State::Idle) => return self.connected_by_peer(connect, out),
+            (SsIndication::ConnectConfirm(accept), State::AwaitCpa { .. }) => {
+                return self.confirmed(accept, out);
+            }
+            (SsIndication::ConnectRefused(refuse), State::AwaitCpa { proposed }) => {
+                let indication = refused(refuse, proposed);
+                self.state = State::Closed;
+                indication
+            }
+            (SsIndication::Data(octets), State::Connected { contexts }) => {
+                PIndication::Data(decode("TD", &octets, contexts)?)
+            }
+            (SsIndication::TokenPlease { user_data }, State::Connected { contexts }) => {
+                PIndication::TokenPlease { user_data: decode("token request data", &user_data, contexts)? }
+            }
+            (SsIndication::Release { user_data }, State::Connected { contexts }) => {
+                PIndication::Release { user_data: decode("release data", &user_data, contexts)? }
+            }
+            (SsIndication::ReleaseConfirm { user_data }, State::Connected { contexts }) => {
+                let user_data = decode("release data", &user_data, contexts)?;
+                self.state = State::Closed;
+                PIndication::ReleaseConfirm { user_data }
+            }
+            (
+                SsIndication::Abort { user_data },
+                State::AwaitCpa { proposed: contexts }
+                | State::AwaitResponse { contexts, .. }
+                | State::Connected { contexts },
+            ) => {
+                let indication = aborted(&user_data, contexts);
+                self.state = State::Closed;
+                indication
+            }
+            (SsIndication::Abort { .. }, State::Idle) => {
+                self.state = State::Closed;
+                PIndication::UAbort { user_data: Vec::new() }
+            }
+            (
+                SsIndication::ProviderAbort(cause),
+                State::Idle | State::AwaitCpa { .. } | State::AwaitResponse { .. } | State::Connected { .. },
+            ) => {
+                self.state = State::Closed;
+                PIndication::PAbort(PAbortCause::Session(cause))
+            }
+            (indication, state) => match (sync_indication(indication), state) {
+                (Some(sync), State::Connected { .. }) => PIndication::Sync(sync),
+                (Some(_) | None, State::Idle | State::AwaitCpa { .. } | State::AwaitResponse { .. })
+                | (None, State::Connected { .. } | State::Closed)
+                | (Some(_), State::Closed) => {
+                    return Err(PresentationError::Unexpected { event: name, state: state.name() });
+                }
+            },
+        };
+        out.push(PpmAction::Indication(indication));
+        Ok(())
+    }
+
+    fn propose(&self, connect: PConnect) -> (Contexts, SConnect) {
+        let contexts = connect.contexts;
+        let cp = Cp {
+            calling_selector: connect.calling_selector,
+            called_selector: connect.called_selector,
+            contexts: contexts
+                .iter()
+                .map(|(context, syntax)| ContextDefinition {
+                    context: *context,
+                    abstract_syntax: syntax.clone(),
+                    transfer_syntaxes: Vec::from([TRANSFER_SYNTAX_BER]),
+                })
+                .collect(),
+            user_data: full(&connect.user_data),
+        };
+        let user_data = cp.encode();
+        let connect = SConnect {
+            calling_selector: connect.calling_session_selector,
+            called_selector: connect.called_session_selector,
+            identifier: connect.identifier,
+            user_data,
+        };
+        (contexts, connect)
+    }
+
+    fn connected_by_peer(
+        &mut self,
+        connect: SConnect,
+        out: &mut Vec<PpmAction>,
+    ) -> Result<(), PresentationError> {
+        let malformed = |source| PresentationError::Malformed { ppdu: "CP", source };
+        let cp = match Cp::decode(&connect.user_data).map_err(malformed)? {
+            ByMode::Normal(cp) => cp,
+            ByMode::Other(mode) => {
+                // A CPR would have to be in the peer's mode; a refusal without one is understood in any.
+                let refuse = SRefuse { reason: REJECTED_BY_USER, user_data: Vec::new() };
+                out.push(PpmAction::Session(SsRequest::ConnectRefuse(refuse)));
+                return Err(PresentationError::Mode(mode));
+            }
+        };
+        let (contexts, results) = self.judge(&cp.contexts)?;
+        if let Some(syntax) = self.config.syntaxes.iter().find(|syntax| contexts.of(syntax).is_none()) {
+            let refuse = SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: self.cpr(&results, &[]) };
+            out.push(PpmAction::Session(SsRequest::ConnectRefuse(refuse)));
+            return Err(PresentationError::NotProposed { syntax: syntax.clone() });
+        }
+        // A value in a context that was proposed but is rejected here can't be read by anyone and is left out.
+        let user_data = match cp.user_data {
+            Some(UserData::Full(list)) => Some(UserData::Full(
+                list.into_iter()
+                    .filter(|pdv| {
+                        contexts.syntax(pdv.context).is_some()
+                            || !cp.contexts.iter().any(|definition| definition.context == pdv.context)
+                    })
+                    .collect(),
+            )),
+            simple @ (Some(UserData::Simple(_)) | None) => simple,
+        };
+        let user_data = values("CP", user_data, &contexts)?;
+        let indication = PIndication::Connect(PConnect {
+            calling_selector: cp.calling_selector,
+            called_selector: cp.called_selector,
+            calling_session_selector: connect.calling_selector,
+            called_session_selector: connect.called_selector,
+            identifier: connect.identifier,
+            contexts: contexts.clone(),
+            user_data,
+        });
+        self.state = State::AwaitResponse { contexts, results };
+        out.push(PpmAction::Indication(indication));
+        Ok(())
+    }
+
+    /// Judges a proposal: the contexts that can be used, and the answer to each one.
+    fn judge(
+        &self,
+        proposed: &[ContextDefinition],
+    ) -> Result<(Contexts, Vec<ContextResult>), PresentationError> {
+        let mut accepted = Vec::new();
+        let mut results = Vec::new();
+        for (index, definition) in proposed.iter().enumerate() {
+            if proposed.iter().take(index).any(|earlier| earlier.context == definition.context) {
+                return Err(PresentationError::DuplicateContext { context: definition.context });
+            }
+            results.push(if !self.config.syntaxes.contains(&definition.abstract_syntax) {
+                // abstract-syntax-not-supported(1)
+                ContextResult::ProviderRejection(Some(1))
+            } else if !definition.transfer_syntaxes.contains(&TRANSFER_SYNTAX_BER) {
+                // proposed-transfer-syntaxes-not-supported(2)
+                ContextResult::ProviderRejection(Some(2))
+            } else {
+                accepted.push((definition.context, definition.abstract_syntax.clone()));
+                ContextResult::Accepted(Some(TRANSFER_SYNTAX_BER))
+            });
+        }
+        Ok((Contexts::new(accepted), results))
+    }
+
+    fn confirmed(&mut self, accept: SAccept, out: &mut Vec<PpmAction>) -> Result<(), PresentationError> {
+        let State::AwaitCpa { proposed } = &self.state else { return Ok(()) };
+        let malformed = |source| PresentationError::Malformed { ppdu: "CPA", source };
+        let cpa = match Cpa::decode(&accept.user_data).map_err(malformed)? {
+            ByMode::Normal(cpa) => cpa,
+            ByMode::Other(mode) => {
+                out.push(PpmAction::Session(SsRequest::Abort { user_data: aru(proposed, &[]) }));
+                return Err(PresentationError::Mode(mode));
+            }
+        };
+        if cpa.results.len() != proposed.len() {
+            return Err(PresentationError::ResultCount {
+                proposed: proposed.len(),
+                answered: cpa.results.len(),
+            });
+        }
+        let mut accepted = Vec::new();
+        for ((context, syntax), result) in proposed.iter().zip(cpa.results) {
+            match result {
+                ContextResult::Accepted(Some(transfer)) if transfer != TRANSFER_SYNTAX_BER => {
+                    return Err(PresentationError::TransferSyntax { ppdu: "CPA", syntax: transfer });
+                }
+                ContextResult::Accepted(_) => accepted.push((*context, syntax.clone())),
+                result @ (ContextResult::UserRejection(_) | ContextResult::ProviderRejection(_)) => {
+                    out.push(PpmAction::Session(SsRequest::Abort { user_data: aru(proposed, &[]) }));
+                    return Err(PresentationError::NotAccepted { syntax: syntax.clone(), result });
+                }
+            }
+        }
+        let contexts = Contexts::new(accepted);
+        let user_data = values("CPA", cpa.user_data, &contexts)?;
+        self.state = State::Connected { contexts };
+        out.push(PpmAction::Indication(PIndication::ConnectConfirm { user_data }));
+        Ok(())
+    }
+
+    fn cpr(&self, results: &[ContextResult], user_data: &[PValue]) -> Vec<u8> {
+        let cpr = Cpr {
+            responding_selector: self.selector(),
+            results: results.to_vec(),
+            provider_reason: None,
+            user_data: full(user_data),
+        };
+        cpr.encode()
+    }
+
+    fn selector(&self) -> Option<Vec<u8>> {
+        Some(self.config.local_selector.clone()).filter(|selector| !selector.is_empty())
+    }
+}
+
+impl State {
+    /// The name, for error texts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Idle => "idle",
+            State::AwaitCpa { .. } => "await CPA",
+            State::AwaitResponse { .. } => "await response",
+            State::Connected { .. } => "connected",
+            State::Closed => "closed",
+        }
+    }
+}
+
+/// Our values as User-data: always fully encoded, since there is always more than one context.
+fn full(values: &[PValue]) -> Option<UserData<'_>> {
+    if values.is_empty() {
+        return None;
+    }
+    Some(UserData::Full(
+        values
+            .iter()
+            .map(|value| Pdv::new(value.context, Cow::Borrowed(value.encoding.as_slice())))
+            .collect(),
+    ))
+}
+
+fn encode(values: &[PValue]) -> Vec<u8> {
+    full(values).map(|data| ber::Writer::encode(|w| data.encode(w))).unwrap_or_default()
+}
+
+fn aru(contexts: &Contexts, values: &[PValue]) -> Vec<u8> {
+    let list: Vec<_> = contexts.iter().map(|(context, _)| (*context, TRANSFER_SYNTAX_BER)).collect();
+    Abort::Aru(full(values)).encode(&list)
+}
+
+/// SS-user data that is a User-data or nothing.
+fn decode(ppdu: &'static str, octets: &[u8], contexts: &Contexts) -> Result<Vec<PValue>, PresentationError> {
+    if octets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let data = UserData::decode(octets).map_err(|source| PresentationError::Malformed { ppdu, source })?;
+    values(ppdu, Some(data), contexts)
+}
+
+/// Checks that every value is in an agreed context and in BER.
+fn values(
+    ppdu: &'static str,
+    data: Option<UserData<'_>>,
+    contexts: &Contexts,
+) -> Result<Vec<PValue>, PresentationError> {
+    match data {
+        None => Ok(Vec::new()),
+        Some(UserData::Simple(octets)) => {
+            let mut all = contexts.iter();
+            match (all.next(), all.next()) {
+                (Some((context, _)), None) => {
+                    Ok(Vec::from([PValue { context: *context, encoding: octets.into_owned() }]))
+                }
+                (None | Some(_), _) => {
+                    Err(PresentationError::SimplyEncoded { ppdu, contexts: contexts.len() })
+                }
+            }
+        }
+        Some(UserData::Full(list)) => list
+            .into_iter()
+            .map(|pdv| {
+                if contexts.syntax(pdv.context).is_none() {
+                    return Err(PresentationError::UnknownContext { ppdu, context: pdv.context });
+                }
+                match pdv.transfer_syntax {
+                    Some(syntax) if syntax != TRANSFER_SYNTAX_BER => {
+                        Err(PresentationError::TransferSyntax { ppdu, syntax })
+                    }
+                    Some(_) | None => Ok(PValue { context: pdv.context, encoding: pdv.value.into_octets() }),
+                }
+            })
+            .collect(),
+    }
+}
+
+/// A refusal is accepted as one even when what it carries can't be read.
+fn refused(refuse: SRefuse, proposed: &Contexts) -> PIndication {
+    if refuse.user_data.is_empty() {
+        return PIndication::ConnectRefusedBySession(refuse);
+    }
+    let Ok(Some(cpr)) = Cpr::decode(&refuse.user_data) else {
+        return PIndication::ConnectRefusedBySession(refuse);
+    };
+    if let Some(reason) = cpr.provider_reason {
+        return PIndication::ConnectRefusedByProvider { reason };
+    }
+    let user_data = values("CPR", cpr.user_data, proposed).unwrap_or_default();
+    PIndication::ConnectRejected { user_data }
+}
+
+/// An abort is one whatever it carries.
+fn aborted(octets: &[u8], contexts: &Contexts) -> PIndication {
+    if octets.is_empty() {
+        return PIndication::UAbort { user_data: Vec::new() };
+    }
+    match Abort::decode(octets) {
+        Ok(Abort::Aru(data)) => {
+            PIndication::UAbort { user_data: values("ARU", data, contexts).unwrap_or_default() }
+        }
+        Ok(Abort::Arp { reason, event }) => PIndication::PAbort(PAbortCause::Arp { reason, event }),
+        Ok(Abort::X410) | Err(_) => PIndication::PAbort(PAbortCause::Unreadable),
+    }
+}
+
+fn sync_request(request: SyncRequest) -> SsRequest {
+    match request {
+        SyncRequest::Minor => SsRequest::SyncMinor,
+        SyncRequest::MinorResponse { serial } => SsRequest::SyncMinorResponse { serial },
+        SyncRequest::ActivityStart { activity } => SsRequest::ActivityStart { activity },
+        SyncRequest::ActivityEnd => SsRequest::ActivityEnd,
+        SyncRequest::ActivityEndResponse => SsRequest::ActivityEndResponse,
+        SyncRequest::ActivityInterruptResponse => SsRequest::ActivityInterruptResponse,
+        SyncRequest::ActivityDiscard(reason) => SsRequest::ActivityDiscard(reason),
+        SyncRequest::ActivityDiscardResponse => SsRequest::ActivityDiscardResponse,
+        SyncRequest::ExceptionReport(reason) => SsRequest::ExceptionReport(reason),
+        SyncRequest::ControlGive => SsRequest::ControlGive,
+    }
+}
+
+fn sync_indication(indication: SsIndication) -> Option<SyncIndication> {
+    Some(match indication {
+        SsIndication::SyncMinor { serial, confirm } => SyncIndication::Minor { serial, confirm },
+        SsIndication::SyncMinorConfirm { serial } => SyncIndication::MinorConfirm { serial },
+        SsIndication::ActivityStart { activity } => SyncIndication::ActivityStart { activity },
+        SsIndication::ActivityResume(resume) => SyncIndication::ActivityResume(resume),
+        SsIndication::ActivityEnd { serial } => SyncIndication::ActivityEnd { serial },
+        SsIndication::ActivityEndConfirm => SyncIndication::ActivityEndConfirm,
+        SsIndication::ActivityInterrupt(reason) => SyncIndication::ActivityInterrupt(reason),
+        SsIndication::ActivityInterruptConfirm => SyncIndication::ActivityInterruptConfirm,
+        SsIndication::ActivityDiscard(reason) => SyncIndication::ActivityDiscard(reason),
+        SsIndication::ActivityDiscardConfirm => SyncIndication::ActivityDiscardConfirm,
+        SsIndication::ExceptionReport(reason) => SyncIndication::ExceptionReport(reason),
+        SsIndication::ProviderExceptionReport => SyncIndication::ProviderExceptionReport,
+        SsIndication::ControlGive => SyncIndication::ControlGive,
+        SsIndication::ControlGiven => SyncIndication::ControlGiven,
+        SsIndication::Connect(_)
+        | SsIndication::ConnectConfirm(_)
+        | SsIndication::ConnectRefused(_)
+        | SsIndication::Data(_)
+        | SsIndication::TokenPlease { .. }
+        | SsIndication::Release { .. }
+        | SsIndication::ReleaseConfirm { .. }
+        | SsIndication::Abort { .. }
+        | SsIndication::ProviderAbort(_) => return None,
+    })
+}
+
+fn request_name(request: &PRequest) -> &'static str {
+    match request {
+        PRequest::Connect(_) => "P-CONNECT request",
+        PRequest::ConnectAccept { .. } | PRequest::ConnectReject { .. } => "P-CONNECT response",
+        PRequest::Data(_) => "P-DATA request",
+        PRequest::Sync(_) => "P-ACTIVITY or P-SYNC request",
+        PRequest::TokenPlease { .. } => "P-TOKEN-PLEASE request",
+        PRequest::Release { .. } => "P-RELEASE request",
+        PRequest::ReleaseResponse { .. } => "P-RELEASE response",
+        PRequest::Abort { .. } => "P-U-ABORT request",
+    }
+}
+
+fn indication_name(indication: &SsIndication) -> &'static str {
+    match indication {
+        SsIndication::Connect(_) => "S-CONNECT indication",
+        SsIndication::ConnectConfirm(_) | SsIndication::ConnectRefused(_) => "S-CONNECT confirm",
+        SsIndication::Data(_) => "S-DATA indication",
+        SsIndication::SyncMinor { .. } => "S-SYNC-MINOR indication",
+        SsIndication::SyncMinorConfirm { .. } => "S-SYNC-MINOR confirm",
+        SsIndication::ActivityStart { .. } => "S-ACTIVITY-START indication",
+        SsIndication::ActivityResume(_) => "S-ACTIVITY-RESUME indication",
+        SsIndication::ActivityEnd { .. } => "S-ACTIVITY-END indication",
+        SsIndication::ActivityEndConfirm => "S-ACTIVITY-END confirm",
+        SsIndication::ActivityInterrupt(_) => "S-ACTIVITY-INTERRUPT indication",
+        SsIndication::ActivityInterruptConfirm => "S-ACTIVITY-INTERRUPT confirm",
+        SsIndication::ActivityDiscard(_) => "S-ACTIVITY-DISCARD indication",
+        SsIndication::ActivityDiscardConfirm => "S-ACTIVITY-DISCARD confirm",
+        SsIndication::ExceptionReport(_) => "S-U-EXCEPTION-REPORT indication",
+        SsIndication::ProviderExceptionReport => "S-P-EXCEPTION-REPORT indication",
+        SsIndication::TokenPlease { .. } => "S-TOKEN-PLEASE indication",
+        SsIndication::ControlGive => "S-CONTROL-GIVE indication",
+        SsIndication::ControlGiven => "S-CONTROL-GIVE acknowledgement",
+        SsIndication::Release { .. } => "S-RELEASE indication",
+        SsIndication::ReleaseConfirm { .. } => "S-RELEASE confirm",
+        SsIndication::Abort { .. } => "S-U-ABORT indication",
+        SsIndication::ProviderAbort(_) => "S-P-ABORT indication",
+    }
+}
