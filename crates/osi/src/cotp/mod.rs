@@ -1,1 +1,13 @@
-//! Under construction.
+//! Connection-oriented transport protocol, class 0 (X.224), over RFC 1006.
+//!
+//! [`Cotp`] is the machine of one transport connection, [`tpdu`] the codec. Class 0 has no flow control, no
+//! checksum, no multiplexing and no orderly release: the TCP connection is the transport connection, and
+//! closing it ends both. Whether a transport selector is served here is the user's decision.
+
+mod error;
+mod machine;
+pub mod tpdu;
+
+pub use error::CotpError;
+pub use machine::{Cotp, CotpAction, CotpConfig, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest};
+pub use tpdu::{Tpdu, TpduError, TpduSize};

@@ -1,0 +1,501 @@
+//! Protocol machine of one transport connection of class 0.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use clock::MonoTime;
+
+use super::CotpError;
+use super::tpdu::{Connect, DT_HEADER_OCTETS, DrReason, ErCause, Tpdu, TpduSize, encode_dt};
+use crate::tpkt::MAX_TPDU_OCTETS;
+
+/// Our end's reference. A TCP connection carries one transport connection, so one value serves all.
+const REFERENCE: u16 = 1;
+/// Octets of a rejected TPDU that an ER returns at most: the header of ER must stay below 255 octets.
+const REJECTED_OCTETS_MAX: usize = 240;
+
+/// Settings of a transport machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CotpConfig {
+    /// Calling transport selector, sent by an initiator unless empty.
+    pub calling_selector: Vec<u8>,
+    /// Called transport selector, sent by an initiator unless empty.
+    pub called_selector: Vec<u8>,
+    /// Largest TPDU offered (initiator) or agreed to (responder).
+    pub tpdu_size: TpduSize,
+    /// Longest TSDU taken, in octets.
+    pub max_tsdu: usize,
+    /// How long an initiator waits for the answer to CR, and a responder for CR.
+    pub connect_timeout: Duration,
+}
+
+impl Default for CotpConfig {
+    fn default() -> Self {
+        CotpConfig {
+            calling_selector: Vec::new(),
+            called_selector: Vec::new(),
+            tpdu_size: TpduSize::MAX,
+            max_tsdu: 16 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CotpEvent<'a> {
+    /// The TCP connection is up. An initiator sends CR; for a responder the time for CR begins to run.
+    Start,
+    /// A TPDU arrived.
+    Tpdu(&'a [u8]),
+    /// The transport user asks for something.
+    Request(TRequest),
+    /// The TCP connection is gone.
+    TransportClosed,
+    /// The time of [`Cotp::deadline`] has come.
+    Deadline,
+}
+
+/// What the transport user asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TRequest {
+    /// T-CONNECT response.
+    Accept,
+    /// T-DISCONNECT request that answers a T-CONNECT indication.
+    Refuse {
+        /// See [`DrReason`].
+        reason: u8,
+    },
+    /// T-DATA request: one TSDU.
+    Data(Vec<u8>),
+    /// T-DISCONNECT request.
+    Disconnect,
+}
+
+impl TRequest {
+    fn name(&self) -> &'static str {
+        match self {
+            TRequest::Accept => "T-CONNECT response",
+            TRequest::Refuse { .. } => "T-CONNECT refusal",
+            TRequest::Data(_) => "T-DATA",
+            TRequest::Disconnect => "T-DISCONNECT",
+        }
+    }
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CotpAction {
+    /// Send this TPDU.
+    Tpdu(Vec<u8>),
+    /// Tell the transport user.
+    Indication(TIndication),
+    /// Close the TCP connection, after what was sent.
+    Close,
+}
+
+/// What the transport user is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TIndication {
+    /// T-CONNECT indication: answer with [`TRequest::Accept`] or [`TRequest::Refuse`].
+    Connect {
+        /// Calling transport selector; empty when absent.
+        calling: Vec<u8>,
+        /// Called transport selector; empty when absent.
+        called: Vec<u8>,
+    },
+    /// T-CONNECT confirm.
+    Confirm,
+    /// T-DATA indication: a whole TSDU.
+    Data(Vec<u8>),
+    /// T-DISCONNECT indication: the connection is over, or was refused.
+    Disconnect(TDisconnect),
+}
+
+/// Parameters of a T-DISCONNECT indication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TDisconnect {
+    /// Whether the connection had been established.
+    pub established: bool,
+    /// Why it ended; the peer, or the network, ended it.
+    pub reason: TDisconnectReason,
+}
+
+/// Why a transport connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TDisconnectReason {
+    /// The peer sent DR with this reason, see [`DrReason`].
+    Dr(u8),
+    /// The peer sent ER with this cause, see [`ErCause`].
+    Er(u8),
+    /// The TCP connection ended.
+    Closed,
+}
+
+/// Protocol machine of one transport connection.
+#[derive(Clone, Debug)]
+pub struct Cotp {
+    config: CotpConfig,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Initiator: no TCP connection yet.
+    AwaitStart,
+    /// Initiator: CR sent.
+    AwaitCc { deadline: MonoTime },
+    /// Responder: no CR yet.
+    AwaitCr { deadline: Option<MonoTime> },
+    /// Responder: CR indicated, the user has to answer.
+    AwaitUser { request: Connect },
+    Open(Open),
+    Closed,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    peer_reference: u16,
+    /// Octets of user data that a DT of ours may carry.
+    data_octets: usize,
+    /// The TSDU that is arriving.
+    assembly: Vec<u8>,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            State::AwaitStart => "not started",
+            State::AwaitCc { .. } => "awaiting CC",
+            State::AwaitCr { .. } => "awaiting CR",
+            State::AwaitUser { .. } => "awaiting the user's answer to CR",
+            State::Open(_) => "open",
+            State::Closed => "closed",
+        }
+    }
+
+    fn peer_reference(&self) -> u16 {
+        match self {
+            State::AwaitUser { request } => request.source,
+            State::Open(open) => open.peer_reference,
+            State::AwaitStart | State::AwaitCc { .. } | State::AwaitCr { .. } | State::Closed => 0,
+        }
+    }
+}
+
+impl Cotp {
+    /// A machine that sends CR once TCP is up.
+    pub fn initiator(config: CotpConfig) -> Self {
+        Cotp { config, state: State::AwaitStart }
+    }
+
+    /// A machine that waits for CR.
+    pub fn responder(config: CotpConfig) -> Self {
+        Cotp { config, state: State::AwaitCr { deadline: None } }
+    }
+
+    /// Advances by one event.
+    ///
+    /// # Errors
+    /// See [`CotpError`]. Except for [`CotpError::RequestOutOfState`] the machine is closed then, and `out`
+    /// holds the TPDU that is due to the peer, if any, and [`CotpAction::Close`]; no indication is given.
+    pub fn handle(
+        &mut self,
+        now: MonoTime,
+        event: CotpEvent<'_>,
+        out: &mut Vec<CotpAction>,
+    ) -> Result<(), CotpError> {
+        match event {
+            CotpEvent::Start => self.start(now, out),
+            CotpEvent::Tpdu(octets) => {
+                if matches!(self.state, State::Closed) {
+                    return Ok(());
+                }
+                Tpdu::decode(octets)
+                    .map_err(CotpError::from)
+                    .and_then(|tpdu| self.tpdu(tpdu, out))
+                    .inspect_err(|error| self.fail(error, octets, out))
+            }
+            CotpEvent::Request(request) => self.request(request, out),
+            CotpEvent::TransportClosed => {
+                self.disconnected(TDisconnectReason::Closed, out);
+                Ok(())
+            }
+            CotpEvent::Deadline => {
+                if self.deadline().is_none_or(|deadline| now < deadline) {
+                    return Ok(());
+                }
+                let error = CotpError::Timeout { state: self.state.name() };
+                self.close(out);
+                Err(error)
+            }
+        }
+    }
+
+    /// When [`CotpEvent::Deadline`] is due.
+    pub fn deadline(&self) -> Option<MonoTime> {
+        match self.state {
+            State::AwaitCc { deadline } => Some(deadline),
+            State::AwaitCr { deadline } => deadline,
+            State::AwaitStart | State::AwaitUser { .. } | State::Open(_) | State::Closed => None,
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    fn start(&mut self, now: MonoTime, out: &mut Vec<CotpAction>) -> Result<(), CotpError> {
+        let limit = now + self.config.connect_timeout;
+        match &mut self.state {
+            State::AwaitStart => {
+                let some = |selector: &Vec<u8>| (!selector.is_empty()).then(|| selector.clone());
+                let cr = Tpdu::Cr(Connect {
+                    source: REFERENCE,
+                    tpdu_size: Some(self.config.tpdu_size),
+                    calling_selector: some(&self.config.calling_selector),
+                    called_selector: some(&self.config.called_selector),
+                    ..Connect::default()
+                });
+                match cr.encode() {
+                    Ok(cr) => {
+                        out.push(CotpAction::Tpdu(cr));
+                        self.state = State::AwaitCc { deadline: limit };
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.close(out);
+                        Err(error.into())
+                    }
+                }
+            }
+            State::AwaitCr { deadline: deadline @ None } => {
+                *deadline = Some(limit);
+                Ok(())
+            }
+            State::AwaitCr { deadline: Some(_) }
+            | State::AwaitCc { .. }
+            | State::AwaitUser { .. }
+            | State::Open(_)
+            | State::Closed => {
+                Err(CotpError::RequestOutOfState { request: "start", state: self.state.name() })
+            }
+        }
+    }
+
+    fn tpdu(&mut self, tpdu: Tpdu, out: &mut Vec<CotpAction>) -> Result<(), CotpError> {
+        match (&mut self.state, tpdu) {
+            (State::AwaitCr { .. }, Tpdu::Cr(request)) => {
+                if request.class != 0 && !request.class_0_alternative {
+                    return Err(CotpError::Class { class: request.class });
+                }
+                out.push(CotpAction::Indication(TIndication::Connect {
+                    calling: request.calling_selector.clone().unwrap_or_default(),
+                    called: request.called_selector.clone().unwrap_or_default(),
+                }));
+                self.state = State::AwaitUser { request };
+                Ok(())
+            }
+            (State::AwaitCc { .. }, Tpdu::Cc(confirm)) => {
+                if confirm.destination != REFERENCE {
+                    return Err(CotpError::Reference { found: confirm.destination, expected: REFERENCE });
+                }
+                if confirm.class != 0 {
+                    return Err(CotpError::Class { class: confirm.class });
+                }
+                let offered = self.config.tpdu_size;
+                if let Some(size) = confirm.tpdu_size
+                    && size > offered
+                {
+                    return Err(CotpError::TpduSize { found: size.octets(), offered: offered.octets() });
+                }
+                // A CC without a size leaves it open whether the peer means 128 octets (X.224) or 65 531
+                // (RFC 1006); every known peer takes 2048.
+                let size = confirm.tpdu_size.unwrap_or(offered.min(TpduSize::OCTETS_2048));
+                self.state = State::Open(Open::new(confirm.source, size));
+                out.push(CotpAction::Indication(TIndication::Confirm));
+                Ok(())
+            }
+            (State::Open(open), Tpdu::Dt { end_of_tsdu, data }) => {
+                open.take(end_of_tsdu, data, self.config.max_tsdu, out)
+            }
+            // DR answers CR; some send it, too, before they close an open connection.
+            (
+                State::AwaitCc { .. } | State::AwaitCr { .. } | State::AwaitUser { .. } | State::Open(_),
+                Tpdu::Dr { reason, .. },
+            ) => {
+                self.disconnected(TDisconnectReason::Dr(reason), out);
+                out.push(CotpAction::Close);
+                Ok(())
+            }
+            (
+                State::AwaitCc { .. } | State::AwaitCr { .. } | State::AwaitUser { .. } | State::Open(_),
+                Tpdu::Er { cause, .. },
+            ) => {
+                self.disconnected(TDisconnectReason::Er(cause), out);
+                out.push(CotpAction::Close);
+                Ok(())
+            }
+            (
+                state @ (State::AwaitStart
+                | State::AwaitCc { .. }
+                | State::AwaitCr { .. }
+                | State::AwaitUser { .. }
+                | State::Open(_)
+                | State::Closed),
+                tpdu @ (Tpdu::Cr(_) | Tpdu::Cc(_) | Tpdu::Dr { .. } | Tpdu::Dt { .. } | Tpdu::Er { .. }),
+            ) => Err(CotpError::UnexpectedTpdu { tpdu: tpdu.name(), state: state.name() }),
+        }
+    }
+
+    fn request(&mut self, request: TRequest, out: &mut Vec<CotpAction>) -> Result<(), CotpError> {
+        match (&mut self.state, request) {
+            (State::AwaitUser { request }, TRequest::Accept) => {
+                // The answer may only lower the size. Where none was offered none is answered: what that means
+                // is open (see the initiator's side), so send what every known peer takes.
+                let size = request.tpdu_size.map(|offered| offered.min(self.config.tpdu_size));
+                let cc = Tpdu::Cc(Connect {
+                    destination: request.source,
+                    source: REFERENCE,
+                    tpdu_size: size,
+                    ..Connect::default()
+                });
+                let cc = cc.encode()?;
+                let size = size.unwrap_or(self.config.tpdu_size.min(TpduSize::OCTETS_2048));
+                self.state = State::Open(Open::new(request.source, size));
+                out.push(CotpAction::Tpdu(cc));
+                Ok(())
+            }
+            (State::AwaitUser { request }, TRequest::Refuse { reason }) => {
+                let destination = request.source;
+                out.extend(refusal(destination, reason));
+                self.close(out);
+                Ok(())
+            }
+            (State::Open(open), TRequest::Data(tsdu)) => {
+                open.send(&tsdu, out);
+                Ok(())
+            }
+            (
+                State::AwaitStart
+                | State::AwaitCc { .. }
+                | State::AwaitCr { .. }
+                | State::AwaitUser { .. }
+                | State::Open(_),
+                TRequest::Disconnect,
+            ) => {
+                self.close(out);
+                Ok(())
+            }
+            (
+                state @ (State::AwaitStart
+                | State::AwaitCc { .. }
+                | State::AwaitCr { .. }
+                | State::AwaitUser { .. }
+                | State::Open(_)
+                | State::Closed),
+                request @ (TRequest::Accept
+                | TRequest::Refuse { .. }
+                | TRequest::Data(_)
+                | TRequest::Disconnect),
+            ) => Err(CotpError::RequestOutOfState { request: request.name(), state: state.name() }),
+        }
+    }
+
+    /// Tells the peer of an error of its own, then closes. Class 0 has ER for this; only a CR that asks for
+    /// something that can't be had is answered by DR.
+    fn fail(&mut self, error: &CotpError, tpdu: &[u8], out: &mut Vec<CotpAction>) {
+        let destination = self.state.peer_reference();
+        let cause = match error {
+            CotpError::Tpdu(error) => error.er_cause(),
+            CotpError::UnexpectedTpdu { .. } => ErCause::INVALID_TPDU_TYPE,
+            CotpError::TpduSize { .. } => ErCause::INVALID_PARAMETER_VALUE,
+            CotpError::Class { .. } if matches!(self.state, State::AwaitCr { .. }) => {
+                // The CR has been decoded once; its reference stands in octets 4 and 5.
+                let destination = match tpdu {
+                    [_, _, _, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
+                    _ => 0,
+                };
+                out.extend(refusal(destination, DrReason::NEGOTIATION_FAILED));
+                self.close(out);
+                return;
+            }
+            CotpError::Class { .. }
+            | CotpError::Reference { .. }
+            | CotpError::TsduTooLong { .. }
+            | CotpError::Timeout { .. }
+            | CotpError::RequestOutOfState { .. } => ErCause::NOT_SPECIFIED,
+        };
+        let header = tpdu.first().map_or(0, |&li| usize::from(li) + 1).min(REJECTED_OCTETS_MAX);
+        let invalid = tpdu.get(..header).unwrap_or(tpdu).to_vec();
+        out.extend(Tpdu::Er { destination, cause, invalid }.encode().ok().map(CotpAction::Tpdu));
+        self.close(out);
+    }
+
+    /// The other side ended the connection.
+    fn disconnected(&mut self, reason: TDisconnectReason, out: &mut Vec<CotpAction>) {
+        let established = match self.state {
+            State::Closed => return,
+            State::Open(_) => true,
+            State::AwaitStart | State::AwaitCc { .. } | State::AwaitCr { .. } | State::AwaitUser { .. } => {
+                false
+            }
+        };
+        self.state = State::Closed;
+        out.push(CotpAction::Indication(TIndication::Disconnect(TDisconnect { established, reason })));
+    }
+
+    fn close(&mut self, out: &mut Vec<CotpAction>) {
+        self.state = State::Closed;
+        out.push(CotpAction::Close);
+    }
+}
+
+impl Open {
+    fn new(peer_reference: u16, size: TpduSize) -> Self {
+        let data_octets = size.octets().min(MAX_TPDU_OCTETS) - DT_HEADER_OCTETS;
+        Open { peer_reference, data_octets, assembly: Vec::new() }
+    }
+
+    /// DTs of any size are taken: what was agreed bounds what we send, TPKT bounds what arrives.
+    fn take(
+        &mut self,
+        end_of_tsdu: bool,
+        data: Vec<u8>,
+        limit: usize,
+        out: &mut Vec<CotpAction>,
+    ) -> Result<(), CotpError> {
+        if self.assembly.len().saturating_add(data.len()) > limit {
+            return Err(CotpError::TsduTooLong { limit });
+        }
+        if self.assembly.is_empty() {
+            self.assembly = data;
+        } else {
+            self.assembly.extend_from_slice(&data);
+        }
+        if end_of_tsdu {
+            let tsdu = core::mem::take(&mut self.assembly);
+            out.push(CotpAction::Indication(TIndication::Data(tsdu)));
+        }
+        Ok(())
+    }
+
+    fn send(&self, tsdu: &[u8], out: &mut Vec<CotpAction>) {
+        let mut rest = tsdu;
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(self.data_octets));
+            out.push(CotpAction::Tpdu(encode_dt(later.is_empty(), now)));
+            if later.is_empty() {
+                return;
+            }
+            rest = later;
+        }
+    }
+}
+
+/// The DR that refuses a connection. Its header is of fixed length, so there is always one.
+fn refusal(destination: u16, reason: u8) -> Option<CotpAction> {
+    let dr = Tpdu::Dr { destination, source: 0, reason, information: Vec::new() };
+    dr.encode().ok().map(CotpAction::Tpdu)
+}

@@ -1,0 +1,222 @@
+//! What goes wrong in the session layer.
+
+use core::fmt;
+
+use super::spdu::SpduError;
+use crate::failure::Blame;
+
+/// Why [`super::Spm::handle`] refused an event.
+///
+/// Except for the two `Request…` variants the connection is over: the machine has sent what is due to the peer
+/// and indicated [`ProviderAbort`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// A TSDU is no valid sequence of SPDUs.
+    #[error("{0}")]
+    Spdu(#[from] SpduError),
+    /// An SPDU came in a state where X.225 does not allow it.
+    #[error("{spdu} SPDU received while {state}")]
+    UnexpectedSpdu {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
+        /// The state.
+        state: &'static str,
+    },
+    /// An SPDU came that only the holder of the turn (or only the other side) may send.
+    #[error("{spdu} SPDU received from the side which may not send it: the turn is {turn}")]
+    Turn {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
+        /// Who holds the turn.
+        turn: &'static str,
+    },
+    /// A GT SPDU gives some of the tokens only, or gives them inside an activity.
+    #[error("GT SPDU gives tokens {tokens:#04x}: RTSE moves all of them together, outside an activity")]
+    TokensGiven {
+        /// The token item.
+        tokens: u8,
+    },
+    /// A synchronization point has the wrong serial number.
+    #[error("{spdu} SPDU carries serial number {found}, expected {expected}")]
+    SerialNumber {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
+        /// The number found.
+        found: u32,
+        /// The number that was due.
+        expected: u32,
+    },
+    /// A minor synchronization acknowledgement names a point that is not outstanding.
+    #[error("MIA SPDU confirms point {found}, outstanding are {from} up to but not including {to}")]
+    NotOutstanding {
+        /// The number found.
+        found: u32,
+        /// First outstanding point.
+        from: u32,
+        /// The next point to be used.
+        to: u32,
+    },
+    /// The peer offers no protocol version that is spoken and allowed here, or it chose one not offered.
+    #[error("no common session protocol version: the peer's are {peer:#04x}")]
+    Version {
+        /// The peer's version octet.
+        peer: u8,
+    },
+    /// The peer does not offer the functional units of RTSE, or it accepted others than those.
+    #[error("session functional units {peer:#06x} do not settle to those of RTSE, 0x0249")]
+    FunctionalUnits {
+        /// The peer's user requirements.
+        peer: u16,
+    },
+    /// The initial token setting does not put all tokens on one side.
+    #[error("token setting {setting:#04x} does not put all tokens on one side")]
+    TokenSetting {
+        /// The token setting item.
+        setting: u8,
+    },
+    /// The peer chose a maximum TSDU size which no data can be segmented to.
+    #[error("the peer's maximum TSDU size of {octets} octets leaves no room for data")]
+    TsduSize {
+        /// The size in octets.
+        octets: u16,
+    },
+    /// User data of an SPDU is longer than the protocol version allows.
+    #[error("{spdu} SPDU carries {octets} octets of user data, {limit} are allowed")]
+    UserDataTooLong {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
+        /// Length found, in octets.
+        octets: usize,
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// More user data was announced in a CN SPDU than it can carry; connect data overflow is not spoken.
+    #[error("the peer uses connect data overflow, which is not supported")]
+    ConnectDataOverflow,
+    /// An SPDU other than DT came in segments.
+    #[error("{spdu} SPDU is segmented; only DT is supported in segments")]
+    SegmentedSpdu {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
+    },
+    /// The enclosure items of DT SPDUs do not make an SSDU, or come without segmenting having been settled.
+    #[error("enclosure item {enclosure:#04x} of a DT SPDU does not fit: {problem}")]
+    Enclosure {
+        /// The enclosure item.
+        enclosure: u8,
+        /// What does not fit.
+        problem: &'static str,
+    },
+    /// An SSDU grew over the limit.
+    #[error("SSDU exceeds the limit of {limit} octets")]
+    SsduTooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// The peer did not answer in time.
+    #[error("the peer did not answer in time while {state}")]
+    Timeout {
+        /// The state.
+        state: &'static str,
+    },
+    /// Our user asked for something that the state does not allow. Nothing was sent, nothing changed.
+    #[error("{request} requested while {state}")]
+    RequestOutOfState {
+        /// Name of the primitive.
+        request: &'static str,
+        /// The state.
+        state: &'static str,
+    },
+    /// Our user asked for something that no SPDU can express. Nothing was sent, nothing changed.
+    #[error("{request} request is invalid: {problem}")]
+    RequestInvalid {
+        /// Name of the primitive.
+        request: &'static str,
+        /// What is wrong.
+        problem: SpduError,
+    },
+}
+
+impl SessionError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            SessionError::Spdu(error) => error.blame(),
+            SessionError::UnexpectedSpdu { .. }
+            | SessionError::Turn { .. }
+            | SessionError::SerialNumber { .. }
+            | SessionError::NotOutstanding { .. }
+            | SessionError::UserDataTooLong { .. }
+            | SessionError::Enclosure { .. } => Blame::PeerMisbehaved,
+            SessionError::TokensGiven { .. }
+            | SessionError::Version { .. }
+            | SessionError::FunctionalUnits { .. }
+            | SessionError::TokenSetting { .. }
+            | SessionError::TsduSize { .. }
+            | SessionError::ConnectDataOverflow
+            | SessionError::SegmentedSpdu { .. } => Blame::PeerIncompatible,
+            SessionError::SsduTooLong { .. } => Blame::LimitReached,
+            SessionError::Timeout { .. } => Blame::PeerGone,
+            SessionError::RequestOutOfState { .. } | SessionError::RequestInvalid { .. } => Blame::Local,
+        }
+    }
+}
+
+/// S-P-ABORT: the session provider, ours or the peer's, ended the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderAbort {
+    /// Whether the peer's side ended it rather than we.
+    pub by_peer: bool,
+    /// Why.
+    pub cause: ProviderAbortCause,
+}
+
+/// Cause of a [`ProviderAbort`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderAbortCause {
+    /// The transport connection ended under the session connection.
+    TransportDisconnect,
+    /// The peer's session machine sent an AB SPDU.
+    AbortSpdu {
+        /// Its transport disconnect item (X.225 PI 17); 0x04 says protocol error.
+        transport_disconnect: u8,
+        /// Its reflect parameter values: what it could not digest.
+        reflected: Vec<u8>,
+    },
+    /// We ended it for this reason.
+    Detected(SessionError),
+}
+
+impl ProviderAbort {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match &self.cause {
+            ProviderAbortCause::TransportDisconnect => Blame::PeerGone,
+            ProviderAbortCause::AbortSpdu { transport_disconnect, .. } => {
+                // The peer says that we broke the protocol, or that it can't go on.
+                if transport_disconnect & super::spdu::TransportDisconnect::PROTOCOL_ERROR != 0 {
+                    Blame::Local
+                } else {
+                    Blame::PeerGone
+                }
+            }
+            ProviderAbortCause::Detected(error) => error.blame(),
+        }
+    }
+}
+
+impl fmt::Display for ProviderAbort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            ProviderAbortCause::TransportDisconnect => f.write_str("transport connection ended"),
+            ProviderAbortCause::AbortSpdu { transport_disconnect, reflected } => {
+                write!(f, "AB SPDU received, transport disconnect {transport_disconnect:#04x}")?;
+                if !reflected.is_empty() {
+                    write!(f, ", reflected octets {reflected:02x?}")?;
+                }
+                Ok(())
+            }
+            ProviderAbortCause::Detected(error) => error.fmt(f),
+        }
+    }
+}
