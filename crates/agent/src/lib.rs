@@ -5,6 +5,11 @@
 //! There are no sockets, files, tasks, clocks or random numbers; the runtime supplies the time, unique numbers and
 //! a durable commit. An effect is announced only after the batch it came with is committed.
 
+mod effect;
+pub mod record;
 pub mod settings;
+mod submission;
 
+pub use effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 pub use settings::{AgentSettings, Secret, SettingsProblem};
+pub use submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};

@@ -1,0 +1,167 @@
+//! Records as octets: one version octet, then postcard.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::{MailboxRecord, OutboundRecord, WorkRecord};
+
+/// Why octets are no record.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// No octets at all.
+    #[error("the record is empty")]
+    Empty,
+    /// Written by a newer program.
+    #[error("format version {found} is newer than this program, which reads up to {known}")]
+    Version {
+        /// What the record says.
+        found: u8,
+        /// The newest version this program reads.
+        known: u8,
+    },
+    /// The octets after the version are not such a record.
+    #[error("damaged record: {0}")]
+    Damaged(postcard::Error),
+    /// Octets are left after the record.
+    #[error("{0} octets are left after the record")]
+    Trailing(usize),
+}
+
+/// A record of the spool.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The version that [`Record::encode`] writes.
+    const VERSION: u8;
+
+    /// The record as octets.
+    fn encode(&self) -> Vec<u8> {
+        let version = vec![Self::VERSION];
+        // Writing into a vector has no way to fail: postcard refuses only sequences of unknown length, and records
+        // have none. Were it to, the version octet alone is a record which nobody takes for a whole one.
+        postcard::to_extend(self, version).unwrap_or_else(|_| vec![Self::VERSION])
+    }
+
+    /// The record in `octets`.
+    ///
+    /// # Errors
+    /// Not such a record, or one of a later version.
+    fn decode(octets: &[u8]) -> Result<Self, RecordError> {
+        let (&version, rest) = octets.split_first().ok_or(RecordError::Empty)?;
+        if version != Self::VERSION {
+            return Err(RecordError::Version { found: version, known: Self::VERSION });
+        }
+        let (record, left) = postcard::take_from_bytes(rest).map_err(RecordError::Damaged)?;
+        if left.is_empty() { Ok(record) } else { Err(RecordError::Trailing(left.len())) }
+    }
+}
+
+impl Record for WorkRecord {
+    const VERSION: u8 = 1;
+}
+
+impl Record for OutboundRecord {
+    const VERSION: u8 = 1;
+}
+
+impl Record for MailboxRecord {
+    const VERSION: u8 = 1;
+}
+
+/// A [`clock::WallTime`] as seconds since 1970.
+pub(super) mod wall {
+    use clock::WallTime;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in crate::record) fn serialize<S: Serializer>(time: &WallTime, to: S) -> Result<S::Ok, S::Error> {
+        time.unix().serialize(to)
+    }
+
+    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WallTime, D::Error> {
+        i64::deserialize(from).map(WallTime::from_unix)
+    }
+}
+
+/// A [`spool::BodyId`] as its number.
+pub(super) mod body {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use spool::BodyId;
+
+    pub(in crate::record) fn serialize<S: Serializer>(body: &BodyId, to: S) -> Result<S::Ok, S::Error> {
+        body.0.serialize(to)
+    }
+
+    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BodyId, D::Error> {
+        u64::deserialize(from).map(BodyId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clock::WallTime;
+    use spool::BodyId;
+
+    use super::*;
+    use crate::record::{Failure, Item, MailboxItem, Source};
+
+    fn work() -> WorkRecord {
+        WorkRecord {
+            item: Item::Message { envelope: vec![0x31, 0x80], body: BodyId(7), content_length: 300 },
+            source: Source::Connector("to-b".into()),
+            arrived: WallTime::from_unix(1_795_321_800),
+            exhausted: vec!["x".into()],
+            failure: Some(Failure { reason: 0, diagnostic: 2, text: "t".into() }),
+        }
+    }
+
+    /// The octets of version 1 as first released: a program that can't read them has lost the queues.
+    #[test]
+    fn version_1_of_a_work_record_stays_readable() {
+        let octets = [
+            1, 0, 2, 0x31, 0x80, 7, 0xAC, 2, 1, 4, b't', b'o', b'-', b'b', 0x90, 0xD0, 0x94, 0xB0, 0x0D, 1, 1, b'x',
+            1, 0, 4, 1, b't',
+        ];
+        assert_eq!(work().encode(), octets);
+        assert_eq!(WorkRecord::decode(&octets), Ok(work()));
+    }
+
+    #[test]
+    fn records_round_trip() {
+        let outbound = OutboundRecord {
+            item: Item::Report { apdu: vec![0xA1, 0] },
+            source: Source::Agent,
+            arrived: WallTime::from_unix(1),
+            queued: WallTime::from_unix(2),
+            expires: WallTime::from_unix(-3),
+            attempts: 4,
+            mts_identifier: "C=GB;A= ;L=1".into(),
+            originator: "S=a".into(),
+            size: u64::MAX,
+            recipients: 5,
+            exhausted: Vec::new(),
+            last_failure: None,
+        };
+        assert_eq!(OutboundRecord::decode(&outbound.encode()), Ok(outbound));
+        let mailbox = MailboxRecord {
+            kind: MailboxItem::Message { envelope: vec![1], body: BodyId(u64::MAX), content_length: 0 },
+            delivered: WallTime::from_unix(9),
+            mts_identifier: String::new(),
+            recipient: "S=b".into(),
+        };
+        assert_eq!(MailboxRecord::decode(&mailbox.encode()), Ok(mailbox));
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused_wherever_it_is_cut() {
+        let whole = work().encode();
+        for end in 0..whole.len() {
+            assert!(WorkRecord::decode(&whole[..end]).is_err(), "cut at {end}");
+        }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert_eq!(WorkRecord::decode(&longer), Err(RecordError::Trailing(1)));
+        let mut newer = whole;
+        newer[0] = 2;
+        assert_eq!(WorkRecord::decode(&newer), Err(RecordError::Version { found: 2, known: 1 }));
+        assert_eq!(WorkRecord::decode(&[]), Err(RecordError::Empty));
+    }
+}
