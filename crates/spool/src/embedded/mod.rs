@@ -1,0 +1,349 @@
+//! The embedded engine: bodies in segment files, records in an ordered index, one directory, one process.
+//!
+//! ```text
+//! LOCK  FORMAT  segments/0000000000000000.seg ...  index/
+//! ```
+//!
+//! Small bodies are appended to a shared segment by the committer thread; a large one streams to a segment of its
+//! own. An entry of the index names the place of each body and counts its references. One durable step writes many
+//! batches: segments first, then the index (module `committer`). Reads run in the caller: an index lookup or a read
+//! of a piece of a file, mostly served from memory; an asynchronous caller that minds a slow disk asks for pieces
+//! of moderate size, or reads on a thread that may block.
+//!
+//! Two threads belong to a store: the committer, and a sweeper that unlinks empty segments.
+
+mod committer;
+mod directory;
+mod index;
+mod options;
+mod place;
+mod queue;
+mod reader;
+mod record;
+mod recovery;
+mod reserve;
+mod segment;
+mod writer;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+
+use committer::Committer;
+use directory::{Directory, Found, failed};
+use index::Index;
+pub use options::{OpenError, Options};
+use queue::Queue;
+use reader::Reader;
+use recovery::Recovered;
+use reserve::Reserve;
+use segment::Segments;
+use writer::EmbeddedBodyWriter;
+
+use crate::spool::ScanResult;
+use crate::staging::check_space;
+use crate::sync::lock;
+use crate::{
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, Space, Spool, SpoolError, Stats, Unhealthy,
+};
+
+/// A store in a directory of the local file system.
+///
+/// Dropping it, like [`EmbeddedSpool::close`], writes what waits and ends its threads. Writers and finished bodies
+/// which outlive it keep the directory locked.
+#[derive(Debug)]
+pub struct EmbeddedSpool {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the store's threads, writers and readers share.
+struct Shared {
+    options: Options,
+    // Before the directory, so that the lock is let go after the index is closed.
+    index: Index,
+    directory: Directory,
+    queue: Queue,
+    reader: Reader,
+    reserve: Reserve,
+    counters: Counters,
+    next_segment: AtomicU64,
+    body_ids: Mutex<BodyIds>,
+    health: Mutex<Health>,
+}
+
+/// Names not yet given out, durably set aside.
+#[derive(Debug)]
+struct BodyIds {
+    next: u64,
+    limit: u64,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    stopped: Option<Arc<SpoolError>>,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    batches_applied: AtomicU64,
+    batches_refused: AtomicU64,
+    commits: AtomicU64,
+    syncs: AtomicU64,
+    bodies: AtomicU64,
+    body_octets: AtomicU64,
+    segments: AtomicU64,
+    bodies_damaged: AtomicU64,
+}
+
+impl EmbeddedSpool {
+    /// Opens the store in `directory`, or makes a new one there if it is empty or not there.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Damaged bodies are no reason: they are counted in [`Stats::bodies_damaged`].
+    pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<EmbeddedSpool, OpenError> {
+        let (directory, found) = Directory::lock(directory.as_ref())?;
+        if found == Found::Nothing {
+            directory.begin_creation()?;
+        }
+        let index = Index::open(&directory.index(), &options)?;
+        let body_ids = BodyIds::open(&index, &directory, found, &options)?;
+        let recovered = Recovered::find(&directory, &index)?;
+        if found == Found::Nothing {
+            directory.mark_complete()?;
+        }
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue_bytes),
+            reader: Reader::default(),
+            reserve: Reserve::new(directory.root().to_owned(), options.reserve_bytes),
+            counters: Counters {
+                bodies: recovered.bodies.into(),
+                body_octets: recovered.body_octets.into(),
+                segments: recovered.segments.into(),
+                bodies_damaged: recovered.damaged.into(),
+                ..Counters::default()
+            },
+            next_segment: AtomicU64::new(recovered.next_segment),
+            body_ids: Mutex::new(body_ids),
+            health: Mutex::new(Health { stopped: None, last_error: recovered.first_damage }),
+            options: Options { inline_limit: options.inline_limit.min(INLINE_LIMIT_MAX), ..options },
+            index,
+            directory,
+        });
+        let mut spool = EmbeddedSpool { shared: Arc::clone(&shared), threads: Vec::new() };
+        let (sweeper, emptied) = mpsc::channel();
+        let segments = Segments::new(Arc::clone(&shared), recovered.live);
+        let committer = Committer::new(Arc::clone(&shared), segments, sweeper);
+        spool.spawn("spool-commit", move || committer.run())?;
+        spool.spawn("spool-sweep", move || sweep(&shared, &emptied))?;
+        Ok(spool)
+    }
+
+    /// Writes what waits, ends the threads and lets the directory go, unless writers or finished bodies still
+    /// hold it.
+    pub fn close(self) {
+        drop(self);
+    }
+
+    /// The directory, with all links resolved.
+    pub fn directory(&self) -> &Path {
+        self.shared.directory.root()
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+        self.threads.push(thread.map_err(|source| OpenError::Thread { source })?);
+        Ok(())
+    }
+}
+
+/// Most that [`Options::inline_limit`] counts for: a batch must be able to carry such a body.
+const INLINE_LIMIT_MAX: usize = 16 << 20;
+
+impl Drop for EmbeddedSpool {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has already closed the queue behind it.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Spool for EmbeddedSpool {
+    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
+        if let Some(cause) = self.shared.stopped() {
+            return Err(SpoolError::Stopped { cause });
+        }
+        if self.shared.queue.is_closed() {
+            return Err(SpoolError::Closed);
+        }
+        let id = self.shared.next_body_id()?;
+        Ok(Box::new(EmbeddedBodyWriter::new(Arc::clone(&self.shared), id)))
+    }
+
+    fn commit(&self, batch: Batch) -> Commit {
+        if let Err(refusal) = batch.check() {
+            self.shared.counters.batches_refused.fetch_add(1, Ordering::Relaxed);
+            return Commit::ready(Err(refusal));
+        }
+        if batch.is_empty() {
+            return Commit::ready(Ok(()));
+        }
+        self.shared.queue.push(batch)
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
+        let key = key.to_vec();
+        Box::pin(async move {
+            check_space(space)?;
+            self.shared.index.get(space, &key).inspect_err(|error| self.shared.note(error))
+        })
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, ScanResult> {
+        let prefix = prefix.to_vec();
+        let after = after.map(<[u8]>::to_vec);
+        Box::pin(async move {
+            check_space(space)?;
+            let found = self.shared.index.scan(space, &prefix, after.as_deref(), limit);
+            found.inspect_err(|error| self.shared.note(error))
+        })
+    }
+
+    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
+        Box::pin(async move {
+            let counted = self.shared.index.body(body).inspect_err(|error| self.shared.note(error))?;
+            counted.map(|counted| counted.place.len).ok_or(SpoolError::NoSuchBody { body })
+        })
+    }
+
+    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
+        Box::pin(async move {
+            let read = self.shared.reader.read(&self.shared, body, offset, max);
+            read.inspect_err(|error| match error {
+                SpoolError::NoSuchBody { .. } => {}
+                SpoolError::Damaged { .. }
+                | SpoolError::File { .. }
+                | SpoolError::Index { .. }
+                | SpoolError::BadEntry { .. }
+                | SpoolError::ReservedSpace { .. }
+                | SpoolError::Abandoned { .. }
+                | SpoolError::Stopped { .. }
+                | SpoolError::Closed => self.shared.note(error),
+            })
+        })
+    }
+
+    fn unhealthy_reason(&self) -> Option<Unhealthy> {
+        match self.shared.stopped() {
+            Some(cause) => Some(Unhealthy::Stopped { cause }),
+            None => self.shared.reserve.verdict(),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            batches_applied: read(&counters.batches_applied),
+            batches_refused: read(&counters.batches_refused),
+            commits: read(&counters.commits),
+            syncs: read(&counters.syncs),
+            bodies: read(&counters.bodies),
+            body_octets: read(&counters.body_octets),
+            segments: read(&counters.segments),
+            batches_waiting: self.shared.queue.len() as u64,
+            bodies_damaged: read(&counters.bodies_damaged),
+            last_error: lock(&self.shared.health).last_error.clone(),
+        }
+    }
+}
+
+impl Shared {
+    /// Creates the next segment file. Its name is not yet durable.
+    fn create_segment(&self) -> Result<(u64, PathBuf, File), SpoolError> {
+        let number = self.next_segment.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.segment(number);
+        let file = File::create_new(&path).map_err(failed("create", &path))?;
+        self.counters.segments.fetch_add(1, Ordering::Relaxed);
+        self.reserve.measure();
+        Ok((number, path, file))
+    }
+
+    fn next_body_id(&self) -> Result<BodyId, SpoolError> {
+        let mut ids = lock(&self.body_ids);
+        if ids.next >= ids.limit {
+            let limit = ids.next.saturating_add(self.options.body_id_step.max(1));
+            self.index.set_body_id_limit(limit).inspect_err(|error| self.note(error))?;
+            ids.limit = limit;
+        }
+        let id = BodyId(ids.next);
+        ids.next = ids.next.saturating_add(1);
+        Ok(id)
+    }
+
+    /// Why nothing more is written, if so.
+    fn stopped(&self) -> Option<Arc<SpoolError>> {
+        lock(&self.health).stopped.clone()
+    }
+
+    /// Ends writing for good.
+    fn stop(&self, error: SpoolError) -> Arc<SpoolError> {
+        let cause = Arc::new(error);
+        let mut health = lock(&self.health);
+        health.last_error = Some(cause.to_string());
+        Arc::clone(health.stopped.get_or_insert(cause))
+    }
+
+    /// Keeps an error for the operator.
+    fn note(&self, error: &SpoolError) {
+        lock(&self.health).last_error = Some(error.to_string());
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl BodyIds {
+    /// Sets a fresh range aside; what was left of the last one is not used.
+    fn open(
+        index: &Index,
+        directory: &Directory,
+        found: Found,
+        options: &Options,
+    ) -> Result<BodyIds, OpenError> {
+        let next = match (index.body_id_limit()?, found) {
+            (Some(limit), _) => limit,
+            (None, Found::Nothing) => 1,
+            (None, Found::Store) => {
+                return Err(OpenError::IndexMissing { directory: directory.root().to_owned() });
+            }
+        };
+        let limit = next.saturating_add(options.body_id_step.max(1));
+        index.set_body_id_limit(limit)?;
+        Ok(BodyIds { next, limit })
+    }
+}
+
+/// Unlinks emptied segments until the committer ends.
+fn sweep(shared: &Shared, emptied: &Receiver<u64>) {
+    for number in emptied {
+        let path = shared.directory.segment(number);
+        match fs::remove_file(&path).map_err(failed("remove", &path)) {
+            Ok(()) => {
+                shared.counters.segments.fetch_sub(1, Ordering::Relaxed);
+            }
+            // It is tried again when the store is next opened.
+            Err(error) => shared.note(&error),
+        }
+        shared.reader.retired(number);
+    }
+}

@@ -1,0 +1,206 @@
+//! Batches on their way to the committer: first come, first served, and bounded.
+//!
+//! Up to a number of octets wait inside the queue. A batch that finds no room is parked, in order, until there
+//! is; parked batches are as many as there are unresolved commits, because a parked batch whose commit was
+//! dropped is forgotten.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use crate::sync::{lock, wait_for};
+use crate::{Batch, Commit, CommitError, Completer};
+
+/// What a waiting batch costs beyond its octets, per operation: the operation itself.
+const OP_OCTETS: usize = 64;
+/// Most batches written with one step.
+const GROUP_BATCHES: usize = 1024;
+/// Octets after which a step takes no further batch.
+const GROUP_OCTETS: usize = 16 << 20;
+/// Parked batches below which it isn't worth looking for dropped commits.
+const PURGE_MIN: usize = 64;
+
+/// A batch and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) completer: Completer,
+    octets: usize,
+}
+
+/// What the committer finds.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Batches to be written with one step, at least one.
+    Group(Vec<Job>),
+    /// Nothing came in time.
+    Idle,
+    /// Nothing is left and nothing will come.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+    octets_max: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    admitted: VecDeque<Job>,
+    admitted_octets: usize,
+    parked: VecDeque<Job>,
+    purge_at: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(octets_max: usize) -> Self {
+        let state = State {
+            admitted: VecDeque::new(),
+            admitted_octets: 0,
+            parked: VecDeque::new(),
+            purge_at: PURGE_MIN,
+            closed: false,
+        };
+        Queue { state: Mutex::new(state), arrived: Condvar::new(), octets_max }
+    }
+
+    /// Never blocks for long; the commit resolves when the batch was taken and written.
+    pub(super) fn push(&self, batch: Batch) -> Commit {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Commit::ready(Err(CommitError::Closed));
+        }
+        let (commit, completer) = Commit::pending();
+        let octets = batch.octets().saturating_add(batch.len().saturating_mul(OP_OCTETS));
+        state.park(Job { batch, completer, octets });
+        state.admit(self.octets_max);
+        drop(state);
+        self.arrived.notify_one();
+        commit
+    }
+
+    /// Takes what waits, or waits for something up to `idle`.
+    pub(super) fn take(&self, idle: Duration) -> Taken {
+        let mut state = lock(&self.state);
+        if state.admitted.is_empty() && !state.closed {
+            state = wait_for(&self.arrived, state, idle);
+        }
+        let (mut group, mut octets) = (Vec::new(), 0_usize);
+        while group.len() < GROUP_BATCHES && octets < GROUP_OCTETS {
+            let Some(job) = state.admitted.pop_front() else { break };
+            state.admitted_octets = state.admitted_octets.saturating_sub(job.octets);
+            octets = octets.saturating_add(job.octets);
+            group.push(job);
+            state.admit(self.octets_max);
+        }
+        match (group.is_empty(), state.closed) {
+            (false, _) => Taken::Group(group),
+            (true, false) => Taken::Idle,
+            (true, true) => Taken::Closed,
+        }
+    }
+
+    /// Lets nothing more in; what waits is still to be taken.
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Closes, and drops what waits: nobody is left to take it.
+    pub(super) fn abandon(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        let jobs: Vec<Job> = state.admitted.drain(..).collect();
+        let parked: Vec<Job> = state.parked.drain(..).collect();
+        state.admitted_octets = 0;
+        drop(state);
+        drop((jobs, parked));
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let state = lock(&self.state);
+        state.admitted.len().saturating_add(state.parked.len())
+    }
+}
+
+impl State {
+    fn park(&mut self, job: Job) {
+        self.parked.push_back(job);
+        if self.parked.len() >= self.purge_at {
+            self.parked.retain(|job| !job.completer.is_abandoned());
+            self.purge_at = self.parked.len().saturating_mul(2).max(PURGE_MIN);
+        }
+    }
+
+    /// Lets parked batches in as long as there is room. A batch larger than all room gets in when it is alone.
+    fn admit(&mut self, octets_max: usize) {
+        while let Some(job) = self.parked.front() {
+            let octets = self.admitted_octets.saturating_add(job.octets);
+            if octets > octets_max && !self.admitted.is_empty() {
+                return;
+            }
+            let Some(job) = self.parked.pop_front() else { return };
+            self.admitted_octets = octets;
+            self.admitted.push_back(job);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Space;
+
+    fn batch(octets: usize) -> Batch {
+        let mut batch = Batch::default();
+        batch.put(Space(0), b"", vec![0; octets]);
+        batch
+    }
+
+    fn group(queue: &Queue) -> Vec<usize> {
+        match queue.take(Duration::ZERO) {
+            Taken::Group(jobs) => jobs.iter().map(|job| job.batch.octets()).collect(),
+            Taken::Idle | Taken::Closed => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn order_holds_when_batches_have_to_park() {
+        let queue = Queue::new(1000);
+        let commits: Vec<Commit> = [600, 700, 1, 5000, 2].map(|octets| queue.push(batch(octets))).into();
+        assert_eq!(queue.len(), 5);
+        assert_eq!(lock(&queue.state).admitted.len(), 1);
+        assert_eq!(group(&queue), [600, 700, 1, 5000, 2]);
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Idle));
+        drop(commits);
+    }
+
+    #[test]
+    fn parked_batches_without_a_waiter_are_forgotten() {
+        let queue = Queue::new(10);
+        let first = queue.push(batch(10));
+        for _ in 0..10 * PURGE_MIN {
+            drop(queue.push(batch(10)));
+        }
+        assert!(queue.len() <= PURGE_MIN + 1, "{}", queue.len());
+        drop(first);
+    }
+
+    #[test]
+    fn closing_lets_the_rest_drain() {
+        let queue = Queue::new(1000);
+        let commit = queue.push(batch(1));
+        queue.close();
+        assert!(matches!(queue.push(batch(1)).wait(), Err(CommitError::Closed)));
+        assert_eq!(group(&queue), [1]);
+        assert!(matches!(commit.wait(), Err(CommitError::Closed)), "the job was dropped without an outcome");
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Closed));
+    }
+}

@@ -1,0 +1,86 @@
+//! The embedded engine passes the conformance suite, with its usual settings and with tiny ones that make every
+//! bound count.
+
+use std::path::PathBuf;
+
+use spool::conformance::{self, Ability, Harness};
+use spool::{EmbeddedSpool, Options, Spool, measure};
+use tempfile::TempDir;
+
+/// A store in a directory that goes with it.
+struct Embedded {
+    // Before the directory: it is closed first.
+    spool: Option<EmbeddedSpool>,
+    directory: TempDir,
+    options: Options,
+}
+
+impl Embedded {
+    fn new(options: &Options) -> Self {
+        let mut harness =
+            Embedded { spool: None, directory: tempfile::tempdir().unwrap(), options: options.clone() };
+        harness.reopen();
+        harness
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("spool")
+    }
+}
+
+impl Harness for Embedded {
+    fn spool(&self) -> &dyn Spool {
+        self.spool.as_ref().unwrap()
+    }
+
+    fn reopen(&mut self) -> Ability {
+        if let Some(spool) = self.spool.take() {
+            spool.close();
+        }
+        self.spool = Some(EmbeddedSpool::open(self.path(), self.options.clone()).unwrap());
+        Ability::Done
+    }
+}
+
+#[test]
+fn conformance_with_default_options() {
+    let options = Options { reserve_bytes: 0, ..Options::default() };
+    conformance::all(&|| Box::new(Embedded::new(&options)));
+}
+
+#[test]
+fn conformance_with_tiny_options() {
+    let options = Options {
+        inline_limit: 1000,
+        segment_size: 5000,
+        reserve_bytes: 0,
+        queue_bytes: 2000,
+        body_id_step: 2,
+        ..Options::default()
+    };
+    conformance::all(&|| Box::new(Embedded::new(&options)));
+}
+
+#[test]
+fn emptied_segments_are_gone() {
+    let options = Options { inline_limit: 4000, segment_size: 20_000, ..Options::default() };
+    let mut harness = Embedded::new(&options);
+    for body_bytes in [100, 3000, 10_000] {
+        measure(harness.spool(), 4, 2, body_bytes, 100).unwrap();
+    }
+    assert_eq!(harness.spool().stats().bodies, 0);
+    let path = harness.path().join("segments");
+    drop(harness.spool.take());
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 0, "no body, no file");
+}
+
+#[test]
+fn many_batches_share_a_sync() {
+    let harness = Embedded::new(&Options::default());
+    let found = measure(harness.spool(), 16, 8, 500, 2000).unwrap();
+    let stats = harness.spool().stats();
+    assert_eq!(stats.batches_applied, 4000);
+    assert!(stats.commits < stats.batches_applied, "{stats:?}");
+    assert!(found.syncs >= stats.commits, "each step is forced to the disk: {found:?} {stats:?}");
+    assert!(found.messages_per_second() > 0.0);
+}
