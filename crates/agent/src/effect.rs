@@ -2,7 +2,7 @@
 
 use clock::WallTime;
 use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode};
-use mhs::names::{GlobalDomainIdentifier, MtsIdentifier};
+use mhs::{GlobalDomainIdentifier, MtsIdentifier};
 use spool::Batch;
 
 use crate::record::Rank;

@@ -5,6 +5,7 @@
 //! There are no sockets, files, tasks, clocks or random numbers; the runtime supplies the time, unique numbers and
 //! a durable commit. An effect is announced only after the batch it came with is committed.
 
+pub mod connector;
 mod effect;
 pub mod record;
 pub mod settings;

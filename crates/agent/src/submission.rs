@@ -1,9 +1,7 @@
 //! What a local user submits (X.411 message submission).
 
 use clock::WallTime;
-use mhs::content_type::ContentType;
-use mhs::eit::EncodedInformationTypes;
-use mhs::or_address::OrAddress;
+use mhs::{ContentType, EncodedInformationTypes, OrAddress};
 use mhs::p1::Priority;
 use thiserror::Error;
 

@@ -76,7 +76,7 @@ impl OutboundKey {
 /// Key in [`super::MAILBOX`]: canonical key of the address, zero octet, sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxKey {
-    /// [`mhs::or_address::OrAddress::canonical_key`] of the mailbox.
+    /// [`mhs::OrAddress::canonical_key`] of the mailbox.
     pub mailbox: String,
     /// Unique number; it names the entry within the mailbox.
     pub sequence: u64,

@@ -1,7 +1,6 @@
 //! Settings of one connector: a link to an adjacent MTA.
 
-use mhs::names::{GlobalDomainIdentifier, MtaName};
-use mhs::or_address::AddressSpace;
+use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName};
 
 use super::Secret;
 
@@ -106,7 +105,7 @@ pub enum Conformance {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddressSpaceEntry {
     /// The addresses.
-    pub space: AddressSpace,
+    pub space: AddressPattern,
     /// Preference among connectors which match equally well, lower first; 1 to 100. Default 1.
     pub cost: u8,
 }

@@ -8,8 +8,7 @@ mod host;
 mod secret;
 mod validate;
 
-use mhs::names::{GlobalDomainIdentifier, MtaName};
-use mhs::or_address::{AddressSpace, OrAddress};
+use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
 pub use connector::{
     Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings, RtsSettings,
@@ -50,7 +49,7 @@ pub struct MtaSettings {
     /// The management domain that this MTA belongs to, as written in trace information and MTS-identifiers.
     pub domain: GlobalDomainIdentifier,
     /// Address spaces delivered here. May be empty for an MTA which only relays.
-    pub local: Vec<AddressSpace>,
+    pub local: Vec<AddressPattern>,
     /// `None` (default): every address in `local` is a mailbox. `Some`: only these, the rest of `local` is unknown.
     pub mailboxes: Option<Vec<OrAddress>>,
     /// Longest content accepted, in KB of 1024 octets; at least 1. Default no limit.
