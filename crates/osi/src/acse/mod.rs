@@ -1,1 +1,14 @@
-//! Under construction.
+//! Association control (X.227): kernel functional unit, in normal mode.
+//!
+//! [`apdu`] knows the encodings, [`Acpm`] the procedure. The application context is a setting; an AARQ that names
+//! another is rejected for good. Titles of application entities are sent if they are set and otherwise passed
+//! over. Authentication and the negotiation of application contexts are not spoken.
+
+pub mod apdu;
+mod error;
+mod machine;
+mod service;
+
+pub use error::AcseError;
+pub use machine::{ABSTRACT_SYNTAX_ACSE, Acpm, AcpmAction, AcpmConfig, AcpmEvent, State};
+pub use service::{AAssociate, AIndication, AReject, ARequest};
