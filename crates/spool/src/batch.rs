@@ -156,9 +156,9 @@ impl Batch {
         for (index, op) in self.ops.iter().enumerate() {
             let (space, key, value) = match op {
                 Op::Put { space, key, value } => (*space, key.len(), value.len()),
-                Op::Delete { space, key } | Op::AssertAbsent { space, key } | Op::AssertPresent { space, key } => {
-                    (*space, key.len(), 0)
-                }
+                Op::Delete { space, key }
+                | Op::AssertAbsent { space, key }
+                | Op::AssertPresent { space, key } => (*space, key.len(), 0),
                 Op::Link { .. } | Op::Retain { .. } | Op::Release { .. } => continue,
             };
             if space > Space::LAST {

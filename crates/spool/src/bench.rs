@@ -223,6 +223,9 @@ mod tests {
     fn a_failing_store_ends_the_measurement() {
         let spool = MemorySpool::new();
         spool.fail_next_commit(Fault::Lost);
-        assert!(matches!(measure(&spool, 2, 2, 10, 10_000), Err(MeasureError::Commit(_) | MeasureError::Spool(_))));
+        assert!(matches!(
+            measure(&spool, 2, 2, 10, 10_000),
+            Err(MeasureError::Commit(_) | MeasureError::Spool(_))
+        ));
     }
 }

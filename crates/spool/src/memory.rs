@@ -14,8 +14,8 @@ use crate::spool::ScanResult;
 use crate::staging::{BodyChange, Counted, Settled, Stage, StageError, check_space, full_key};
 use crate::sync::lock;
 use crate::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, CommitError, Completer, FinishedBody, MAX_READ_OCTETS, Space,
-    Spool, SpoolError, Stats, Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, CommitError, Completer, FinishedBody, MAX_READ_OCTETS,
+    Space, Spool, SpoolError, Stats, Unhealthy,
 };
 
 /// How an injected failure of a sync turns out when the store is opened again.
@@ -116,7 +116,9 @@ impl MemorySpool {
         }
         for (batch, _) in waiting.into_iter().take(unsynced) {
             // A batch that would have been refused leaves nothing.
-            if let Ok(stage) = Stage::of(&View { store: &self.inner, synced: &synced }, &Stage::default(), batch) {
+            if let Ok(stage) =
+                Stage::of(&View { store: &self.inner, synced: &synced }, &Stage::default(), batch)
+            {
                 synced.apply(stage);
             }
         }
@@ -302,7 +304,13 @@ impl Spool for MemorySpool {
         })
     }
 
-    fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, ScanResult> {
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> BoxFuture<'_, ScanResult> {
         let prefix = full_key(space, prefix);
         let after = after.map(|after| full_key(space, after));
         Box::pin(async move {

@@ -39,7 +39,13 @@ pub trait Spool: Send + Sync + 'static {
     ///
     /// # Errors
     /// Storage failed, or the space is reserved.
-    fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, ScanResult>;
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> BoxFuture<'_, ScanResult>;
 
     /// Length of a body in octets.
     ///

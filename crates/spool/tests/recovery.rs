@@ -1,11 +1,13 @@
 //! What the embedded engine does with a directory that isn't as it left it.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use spool::{
-    Batch, BodyId, CommitError, Damage, EmbeddedSpool, OpenError, Options, Space, Spool, SpoolError, Unhealthy,
-    block_on,
+    Batch, BodyId, CommitError, Damage, EmbeddedSpool, OpenError, Options, Space, Spool, SpoolError,
+    Unhealthy, block_on,
 };
 use tempfile::TempDir;
 
@@ -332,7 +334,9 @@ fn the_reserve_makes_a_store_unhealthy_but_lets_it_drain() {
     let greedy = Options { reserve_bytes: u64::MAX, ..options() };
     let spool = EmbeddedSpool::open(directory.path(), greedy).unwrap();
     match spool.unhealthy_reason() {
-        Some(Unhealthy::DiskReserve { available_bytes, reserve_bytes: u64::MAX }) => assert!(available_bytes > 0),
+        Some(Unhealthy::DiskReserve { available_bytes, reserve_bytes: u64::MAX }) => {
+            assert!(available_bytes > 0)
+        }
         other => panic!("{other:?}"),
     }
     let id = store(&spool, b"still works");

@@ -74,7 +74,11 @@ pub(super) fn claims(make: Make<'_>) {
                 let winners = &winners;
                 scope.spawn(move || {
                     let outcome = commit(spool, |batch| {
-                        batch.assert_absent(A, [round]).put(A, [round], [claimant]).put(B, [round, claimant], b"");
+                        batch.assert_absent(A, [round]).put(A, [round], [claimant]).put(
+                            B,
+                            [round, claimant],
+                            b"",
+                        );
                     });
                     match outcome {
                         Ok(()) => lock(winners).push(claimant),

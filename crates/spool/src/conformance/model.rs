@@ -23,14 +23,34 @@ enum Step {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Put { space: u8, key: Vec<u8>, value: Vec<u8> },
-    Delete { space: u8, key: Vec<u8> },
-    AssertAbsent { space: u8, key: Vec<u8> },
-    AssertPresent { space: u8, key: Vec<u8> },
-    Link { len: usize },
+    Put {
+        space: u8,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Delete {
+        space: u8,
+        key: Vec<u8>,
+    },
+    AssertAbsent {
+        space: u8,
+        key: Vec<u8>,
+    },
+    AssertPresent {
+        space: u8,
+        key: Vec<u8>,
+    },
+    Link {
+        len: usize,
+    },
     /// Bodies are named by their place among all that ever were.
-    Retain { body: usize, by: u32 },
-    Release { body: usize },
+    Retain {
+        body: usize,
+        by: u32,
+    },
+    Release {
+        body: usize,
+    },
 }
 
 #[derive(Clone, Default)]

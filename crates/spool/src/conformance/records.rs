@@ -1,7 +1,9 @@
 //! Records: order inside a batch, assertions, limits, scans.
 
 use super::{A, B, Make, commit, get, keys};
-use crate::{BatchLimit, CommitError, Expected, MAX_KEY_OCTETS, MAX_VALUE_OCTETS, Space, SpoolError, block_on};
+use crate::{
+    BatchLimit, CommitError, Expected, MAX_KEY_OCTETS, MAX_VALUE_OCTETS, Space, SpoolError, block_on,
+};
 
 pub(super) fn in_order(make: Make<'_>) {
     let harness = make();
@@ -39,14 +41,20 @@ pub(super) fn assertions(make: Make<'_>) {
         batch.put(A, b"half", b"x").delete(A, b"k").put(A, b"k", b"y").assert_absent(A, b"k");
     });
     assert!(
-        matches!(refused, Err(CommitError::AssertionFailed { index: 3, space: A, expected: Expected::Absent })),
+        matches!(
+            refused,
+            Err(CommitError::AssertionFailed { index: 3, space: A, expected: Expected::Absent })
+        ),
         "{refused:?}"
     );
     let refused = commit(spool, |batch| {
         batch.put(A, b"half", b"x").assert_present(B, b"k").delete(A, b"k");
     });
     assert!(
-        matches!(refused, Err(CommitError::AssertionFailed { index: 1, space: B, expected: Expected::Present })),
+        matches!(
+            refused,
+            Err(CommitError::AssertionFailed { index: 1, space: B, expected: Expected::Present })
+        ),
         "{refused:?}"
     );
     assert_eq!(get(spool, A, b"half"), None, "nothing of a refused batch is there");

@@ -217,8 +217,7 @@ impl Settled for SettledIndex<'_> {
 
     fn body(&self, body: BodyId) -> Result<Option<Counted<Place>>, SpoolError> {
         let counted = self.0.index.body(body)?;
-        Ok(counted
-            .map(|Counted { place, references }| Counted { place: Place::Settled(place), references }))
+        Ok(counted.map(|Counted { place, references }| Counted { place: Place::Settled(place), references }))
     }
 
     fn adopt(&self, body: FinishedBody) -> Option<Place> {

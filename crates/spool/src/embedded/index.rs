@@ -199,7 +199,9 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 /// False when the bounds have nothing between them.
 fn is_range(lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
     match (lower, upper) {
-        (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => low < high,
+        (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
+            low < high
+        }
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
     }
 }

@@ -46,9 +46,7 @@ use writer::EmbeddedBodyWriter;
 use crate::spool::ScanResult;
 use crate::staging::check_space;
 use crate::sync::lock;
-use crate::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, Space, Spool, SpoolError, Stats, Unhealthy,
-};
+use crate::{Batch, BodyId, BodyWriter, BoxFuture, Commit, Space, Spool, SpoolError, Stats, Unhealthy};
 
 /// A store in a directory of the local file system.
 ///
@@ -205,7 +203,13 @@ impl Spool for EmbeddedSpool {
         })
     }
 
-    fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, ScanResult> {
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> BoxFuture<'_, ScanResult> {
         let prefix = prefix.to_vec();
         let after = after.map(<[u8]>::to_vec);
         Box::pin(async move {

@@ -42,7 +42,7 @@ impl Default for Options {
     }
 }
 
-/// A store could not be opened. Nothing in its directory was changed, unless it was new.
+/// A store could not be opened. No record and no body of it was changed.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// Another program, or another part of this one, has the store open.

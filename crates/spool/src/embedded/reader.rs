@@ -115,7 +115,7 @@ impl Reader {
         max: usize,
     ) -> Result<Vec<u8>, Fault> {
         let left = location.len.saturating_sub(offset);
-        if left == 0 && location.len > 0 {
+        if left == 0 && offset > 0 {
             return Ok(Vec::new());
         }
         let file = self.file(shared, location.segment)?;
@@ -192,7 +192,8 @@ impl Reader {
         location: &Location,
         prefix: Prefix,
     ) -> Result<(), Fault> {
-        let found = if prefix.octets == location.len { prefix.crc } else { checksum(shared, file, location)? };
+        let found =
+            if prefix.octets == location.len { prefix.crc } else { checksum(shared, file, location)? };
         if found != location.crc {
             // The next reader starts afresh: a fault of the moment should not outlive it.
             self.forget(body);

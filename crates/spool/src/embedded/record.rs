@@ -31,8 +31,8 @@ pub(super) fn header(body: BodyId, len: Option<u64>) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     let (fields, check) = header.split_at_mut(HEADER - 4);
     let flags = if len.is_some() { LENGTH_KNOWN } else { 0 };
-    let parts =
-        [&MAGIC[..], &[VERSION, flags, 0, 0], &body.0.to_le_bytes(), &len.unwrap_or(0).to_le_bytes()].concat();
+    let parts = [&MAGIC[..], &[VERSION, flags, 0, 0], &body.0.to_le_bytes(), &len.unwrap_or(0).to_le_bytes()]
+        .concat();
     fields.copy_from_slice(&parts);
     check.copy_from_slice(&crc32c::crc32c(fields).to_le_bytes());
     header
@@ -67,9 +67,7 @@ mod tests {
         assert_eq!(header[24..], crc32c::crc32c(&header[..24]).to_le_bytes());
         assert_eq!(
             trailer(BodyId(0x0102), 5, 0xa1b2_c3d4),
-            [
-                0xd4, 0xc3, 0xb2, 0xa1, 5, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 1, b'B', b'h', b'C'
-            ]
+            [0xd4, 0xc3, 0xb2, 0xa1, 5, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 1, b'B', b'h', b'C']
         );
     }
 

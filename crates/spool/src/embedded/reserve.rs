@@ -55,7 +55,8 @@ fn measure(path: &PathBuf, reserve_bytes: u64) -> Option<Unhealthy> {
         Ok(space) => {
             // What a process without privilege may still use.
             let available_bytes = space.f_bavail.saturating_mul(space.f_frsize);
-            (available_bytes < reserve_bytes).then_some(Unhealthy::DiskReserve { available_bytes, reserve_bytes })
+            (available_bytes < reserve_bytes)
+                .then_some(Unhealthy::DiskReserve { available_bytes, reserve_bytes })
         }
         Err(errno) => {
             let error =

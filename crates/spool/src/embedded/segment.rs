@@ -49,7 +49,9 @@ impl Segments {
         let len = body.payload.len() as u64;
         let octets = record::record_len(len).unwrap_or(u64::MAX);
         let mut growing = match self.growing.take() {
-            Some(growing) if growing.len.saturating_add(octets) <= self.shared.options.segment_size => growing,
+            Some(growing) if growing.len.saturating_add(octets) <= self.shared.options.segment_size => {
+                growing
+            }
             full => {
                 if let Some(full) = full {
                     self.retire(full)?;

@@ -85,7 +85,8 @@ impl BodyWriter for EmbeddedBodyWriter {
             }
             State::Streaming(stream) => {
                 let location = Location { segment: stream.number, offset: 0, len, crc };
-                let segment = stream.finish(&shared, id, &location).inspect_err(|error| shared.note(error))?;
+                let segment =
+                    stream.finish(&shared, id, &location).inspect_err(|error| shared.note(error))?;
                 (Place::OwnSegment(Arc::new(segment), location), 0)
             }
             State::Failed => return Err(SpoolError::Abandoned { body: id }),
