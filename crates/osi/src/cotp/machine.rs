@@ -144,11 +144,17 @@ enum State {
     /// Initiator: no TCP connection yet.
     AwaitStart,
     /// Initiator: CR sent.
-    AwaitCc { deadline: MonoTime },
+    AwaitCc {
+        deadline: MonoTime,
+    },
     /// Responder: no CR yet.
-    AwaitCr { deadline: Option<MonoTime> },
+    AwaitCr {
+        deadline: Option<MonoTime>,
+    },
     /// Responder: CR indicated, the user has to answer.
-    AwaitUser { request: Connect },
+    AwaitUser {
+        request: Connect,
+    },
     Open(Open),
     Closed,
 }

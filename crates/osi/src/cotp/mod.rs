@@ -9,5 +9,7 @@ mod machine;
 pub mod tpdu;
 
 pub use error::CotpError;
-pub use machine::{Cotp, CotpAction, CotpConfig, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest};
+pub use machine::{
+    Cotp, CotpAction, CotpConfig, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest,
+};
 pub use tpdu::{Tpdu, TpduError, TpduSize};

@@ -7,7 +7,7 @@ use crate::failure::Blame;
 
 /// Why [`super::Spm::handle`] refused an event.
 ///
-/// Except for the two `Request…` variants the connection is over: the machine has sent what is due to the peer
+/// Except for the `Request…` variants the connection is over: the machine has sent what is due to the peer
 /// and indicated [`ProviderAbort`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
@@ -127,6 +127,16 @@ pub enum SessionError {
         /// The state.
         state: &'static str,
     },
+    /// Our user confirmed a synchronization point that is not outstanding. Nothing was sent, nothing changed.
+    #[error("S-SYNC-MINOR response for point {serial}, outstanding are {from} up to but not including {to}")]
+    RequestSerial {
+        /// The number given.
+        serial: u32,
+        /// First outstanding point.
+        from: u32,
+        /// The next point to be used.
+        to: u32,
+    },
     /// Our user asked for something that no SPDU can express. Nothing was sent, nothing changed.
     #[error("{request} request is invalid: {problem}")]
     RequestInvalid {
@@ -157,7 +167,9 @@ impl SessionError {
             | SessionError::SegmentedSpdu { .. } => Blame::PeerIncompatible,
             SessionError::SsduTooLong { .. } => Blame::LimitReached,
             SessionError::Timeout { .. } => Blame::PeerGone,
-            SessionError::RequestOutOfState { .. } | SessionError::RequestInvalid { .. } => Blame::Local,
+            SessionError::RequestOutOfState { .. }
+            | SessionError::RequestSerial { .. }
+            | SessionError::RequestInvalid { .. } => Blame::Local,
         }
     }
 }

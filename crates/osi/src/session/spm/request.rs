@@ -1,0 +1,233 @@
+//! Requests of the session user on an established connection.
+//!
+//! A request is encoded before anything changes, so one that is refused leaves the machine as it was.
+
+use alloc::vec::Vec;
+
+use clock::MonoTime;
+
+use super::state::{Open, Phase, State, Sync, Turn};
+use super::{Spm, SpmAction, Version};
+use crate::session::spdu::{Spdu, SpduError, Tokens, TransportDisconnect, UserData};
+use crate::session::{ReasonCode, SessionError, SsRequest};
+
+/// The TSDU of `spdu`, if its user data is within the limit of `version`.
+pub(super) fn encode(
+    request: &'static str,
+    spdu: &Spdu,
+    version: Version,
+) -> Result<SpmAction, SessionError> {
+    let limit = version.user_data_octets_max();
+    let octets = spdu.user().map_or(0, |user| user.octets.len());
+    let tsdu = if octets > limit {
+        Err(SpduError::TooLong { spdu: spdu.name(), code: 193, octets, limit })
+    } else {
+        spdu.to_tsdu()
+    };
+    tsdu.map(SpmAction::Tsdu).map_err(|problem| SessionError::RequestInvalid { request, problem })
+}
+
+impl Spm {
+    pub(super) fn request(
+        &mut self,
+        now: MonoTime,
+        request: SsRequest,
+        out: &mut Vec<SpmAction>,
+    ) -> Result<(), SessionError> {
+        match request {
+            // Given to the constructor; see Spm::initiator.
+            SsRequest::Connect(_) => Err(self.state.out_of_state("S-CONNECT")),
+            SsRequest::ConnectAccept(accept) => self.connect_accept(accept, out),
+            SsRequest::ConnectRefuse(refuse) => self.connect_refuse(now, refuse, out),
+            SsRequest::Release { user_data } => self.release(now, user_data, out),
+            SsRequest::ReleaseResponse { user_data } => self.release_response(now, user_data, out),
+            SsRequest::Abort { user_data } => self.user_abort(now, user_data, out),
+            SsRequest::Data(ssdu) => {
+                let open = self.open_for("S-DATA")?;
+                let Some(Phase::Activity(_)) = open.sending() else {
+                    return Err(self.state.out_of_state("S-DATA"));
+                };
+                open.send_ssdu(&ssdu, out);
+                Ok(())
+            }
+            SsRequest::SyncMinor => self.step("S-SYNC-MINOR", out, |open| {
+                let Some(Phase::Activity(sync)) = open.sending() else { return None };
+                let mip = Spdu::Mip { confirm: true, serial: sync.next, user: UserData::default() };
+                Some((mip, Phase::Activity(sync.point())))
+            }),
+            SsRequest::SyncMinorResponse { serial } => self.sync_minor_response(serial, out),
+            SsRequest::ActivityStart { activity } => self.step("S-ACTIVITY-START", out, |open| {
+                let Some(Phase::Idle) = open.sending() else { return None };
+                let start = Spdu::As { activity, user: UserData::default() };
+                Some((start, Phase::Activity(Sync::starting_at(1))))
+            }),
+            SsRequest::ActivityResume(resume) => self.step("S-ACTIVITY-RESUME", out, |open| {
+                let Some(Phase::Idle) = open.sending() else { return None };
+                let sync = Sync::starting_at(resume.serial.saturating_add(1));
+                Some((Spdu::Ar { resume, user: UserData::default() }, Phase::Activity(sync)))
+            }),
+            SsRequest::ActivityEnd => self.step("S-ACTIVITY-END", out, |open| {
+                let Some(Phase::Activity(sync)) = open.sending() else { return None };
+                let end = Spdu::Ae { serial: sync.next, user: UserData::default() };
+                Some((end, Phase::AwaitAea(sync)))
+            }),
+            SsRequest::ActivityEndResponse => self.step("S-ACTIVITY-END response", out, |open| {
+                let Phase::AwaitEndResponse(sync) = open.phase else { return None };
+                Some((Spdu::Aea { serial: sync.next, user: UserData::default() }, Phase::Idle))
+            }),
+            SsRequest::ActivityInterrupt(reason) => {
+                let ai = Spdu::Ai { reason: Some(reason) };
+                self.step("S-ACTIVITY-INTERRUPT", out, |open| open.stop(ai, Phase::AwaitAia))
+            }
+            SsRequest::ActivityDiscard(reason) => {
+                let ad = Spdu::Ad { reason: Some(reason) };
+                self.step("S-ACTIVITY-DISCARD", out, |open| open.stop(ad, Phase::AwaitAda))
+            }
+            SsRequest::ActivityInterruptResponse => self.step("S-ACTIVITY-INTERRUPT response", out, |open| {
+                let Phase::AwaitInterruptResponse = open.phase else { return None };
+                Some((Spdu::Aia, Phase::Idle))
+            }),
+            SsRequest::ActivityDiscardResponse => self.step("S-ACTIVITY-DISCARD response", out, |open| {
+                let Phase::AwaitDiscardResponse = open.phase else { return None };
+                Some((Spdu::Ada, Phase::Idle))
+            }),
+            SsRequest::ExceptionReport(reason) => self.exception_report(reason, out),
+            SsRequest::TokenPlease { user_data } => self.step("S-TOKEN-PLEASE", out, |open| {
+                let pt = Spdu::Pt { tokens: Tokens::DATA, user: UserData::whole(user_data) };
+                let Some(Phase::Idle | Phase::Activity(_) | Phase::AwaitEndResponse(_)) = open.receiving()
+                else {
+                    return None;
+                };
+                Some((pt, open.phase))
+            }),
+            SsRequest::ControlGive => {
+                self.step("S-CONTROL-GIVE", out, |open| {
+                    let Some(Phase::Idle) = open.sending() else { return None };
+                    Some((Spdu::Gtc, Phase::AwaitGta))
+                })?;
+                if let Some(open) = self.state.open() {
+                    open.settled.turn = Turn::Theirs;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends what `choose` gives and goes to the phase that it gives; refuses the request if it gives nothing.
+    fn step(
+        &mut self,
+        request: &'static str,
+        out: &mut Vec<SpmAction>,
+        choose: impl FnOnce(&Open) -> Option<(Spdu, Phase)>,
+    ) -> Result<(), SessionError> {
+        let open = self.open_for(request)?;
+        let version = open.settled.version;
+        match choose(open) {
+            Some((spdu, phase)) => {
+                out.push(encode(request, &spdu, version)?);
+                open.phase = phase;
+                Ok(())
+            }
+            None => Err(self.state.out_of_state(request)),
+        }
+    }
+
+    fn sync_minor_response(&mut self, serial: u32, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
+        let request = "S-SYNC-MINOR response";
+        let open = self.open_for(request)?;
+        let version = open.settled.version;
+        let confirm = |sync: Sync| {
+            let outside = SessionError::RequestSerial { serial, from: sync.unconfirmed, to: sync.next };
+            sync.confirm(serial).ok_or(outside)
+        };
+        let phase = if let Some(Phase::Activity(sync)) = open.receiving() {
+            Phase::Activity(confirm(sync)?)
+        } else if let Phase::AwaitEndResponse(sync) = open.phase {
+            Phase::AwaitEndResponse(confirm(sync)?)
+        } else {
+            return Err(self.state.out_of_state(request));
+        };
+        out.push(encode(request, &Spdu::Mia { serial, user: UserData::default() }, version)?);
+        open.phase = phase;
+        Ok(())
+    }
+
+    fn exception_report(&mut self, reason: ReasonCode, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
+        self.step("S-U-EXCEPTION-REPORT", out, |open| {
+            let Some(Phase::Activity(_) | Phase::AwaitEndResponse(_)) = open.receiving() else {
+                return None;
+            };
+            Some((Spdu::Ed { reason: Some(reason), user: UserData::default() }, Phase::ExceptionSent))
+        })?;
+        if let Some(open) = self.state.open() {
+            open.assembly = None;
+        }
+        Ok(())
+    }
+
+    fn release(
+        &mut self,
+        now: MonoTime,
+        user_data: Vec<u8>,
+        out: &mut Vec<SpmAction>,
+    ) -> Result<(), SessionError> {
+        let request = "S-RELEASE";
+        let open = self.open_for(request)?;
+        let version = open.settled.version;
+        let Some(Phase::Idle) = open.sending() else { return Err(self.state.out_of_state(request)) };
+        let finish = Spdu::Fn {
+            transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE)),
+            user: UserData::whole(user_data),
+        };
+        out.push(encode(request, &finish, version)?);
+        self.state = State::AwaitDn { deadline: now + self.config.release_timeout, version };
+        Ok(())
+    }
+
+    fn release_response(
+        &mut self,
+        now: MonoTime,
+        user_data: Vec<u8>,
+        out: &mut Vec<SpmAction>,
+    ) -> Result<(), SessionError> {
+        let request = "S-RELEASE response";
+        let State::AwaitReleaseResponse { version } = self.state else {
+            return Err(self.state.out_of_state(request));
+        };
+        out.push(encode(request, &Spdu::Dn { user: UserData::whole(user_data) }, version)?);
+        self.state = State::AwaitTDisconnect { deadline: now + self.config.release_timeout };
+        Ok(())
+    }
+
+    fn open_for(&mut self, request: &'static str) -> Result<&mut Open, SessionError> {
+        let refusal = self.state.out_of_state(request);
+        self.state.open().ok_or(refusal)
+    }
+}
+
+impl Open {
+    /// The phase, if the turn is ours.
+    fn sending(&self) -> Option<Phase> {
+        (self.settled.turn == Turn::Ours).then_some(self.phase)
+    }
+
+    /// The phase, if the turn is the peer's.
+    fn receiving(&self) -> Option<Phase> {
+        (self.settled.turn == Turn::Theirs).then_some(self.phase)
+    }
+
+    /// AI and AD.
+    fn stop(&self, spdu: Spdu, next: Phase) -> Option<(Spdu, Phase)> {
+        match self.sending()? {
+            Phase::Activity(_) | Phase::AwaitAea(_) | Phase::ExceptionReceived => Some((spdu, next)),
+            Phase::Idle
+            | Phase::AwaitGta
+            | Phase::AwaitEndResponse(_)
+            | Phase::AwaitAia
+            | Phase::AwaitAda
+            | Phase::AwaitInterruptResponse
+            | Phase::AwaitDiscardResponse
+            | Phase::ExceptionSent => None,
+        }
+    }
+}

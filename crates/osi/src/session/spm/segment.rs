@@ -1,0 +1,83 @@
+//! Segmenting of SSDUs into DT SPDUs (X.225), where a maximum TSDU size was settled.
+
+use alloc::vec::Vec;
+
+use super::SpmAction;
+use super::state::Open;
+use crate::session::SessionError;
+use crate::session::spdu::{Enclosure, dt_tsdu};
+
+/// Octets of a TSDU with GT and DT before the user information, enclosure item included.
+const OVERHEAD: usize = 7;
+/// The smallest maximum TSDU size that lets data through.
+pub(super) const TSDU_MAX_FLOOR: u16 = OVERHEAD as u16 + 1;
+
+/// The maximum that holds in one direction: the lower of both proposals; none if either side leaves it open.
+pub(super) fn agreed(ours: u16, theirs: u16) -> u16 {
+    if ours == 0 || theirs == 0 { 0 } else { ours.min(theirs) }
+}
+
+impl Open {
+    /// Sends an SSDU.
+    pub(super) fn send_ssdu(&self, ssdu: &[u8], out: &mut Vec<SpmAction>) {
+        let Some(max) = self.settled.send_max else {
+            out.push(SpmAction::Tsdu(dt_tsdu(None, ssdu)));
+            return;
+        };
+        let room = max.saturating_sub(OVERHEAD).max(1);
+        let mut rest = ssdu;
+        let mut first = true;
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(room));
+            let enclosure = Enclosure::of(first, later.is_empty());
+            out.push(SpmAction::Tsdu(dt_tsdu(Some(enclosure), now)));
+            if later.is_empty() {
+                return;
+            }
+            rest = later;
+            first = false;
+        }
+    }
+
+    /// Takes the data of a DT; gives the SSDU that it completes.
+    pub(super) fn take_segment(
+        &mut self,
+        enclosure: Option<Enclosure>,
+        data: Vec<u8>,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, SessionError> {
+        let enclosure = enclosure.unwrap_or(Enclosure::WHOLE);
+        let misfit = |problem| SessionError::Enclosure { enclosure: enclosure.0, problem };
+        if !self.settled.receive_segmented && enclosure != Enclosure::WHOLE {
+            return Err(misfit("segmenting is not in use"));
+        }
+        let mut ssdu = match (self.assembly.take(), enclosure.begins()) {
+            (None, true) => Vec::new(),
+            (Some(begun), false) => begun,
+            (None, false) => return Err(misfit("no SSDU has begun")),
+            (Some(_), true) => return Err(misfit("the SSDU before has not ended")),
+        };
+        if ssdu.len().saturating_add(data.len()) > limit {
+            return Err(SessionError::SsduTooLong { limit });
+        }
+        if ssdu.is_empty() {
+            ssdu = data;
+        } else {
+            ssdu.extend_from_slice(&data);
+        }
+        if enclosure.ends() {
+            return Ok(Some(ssdu));
+        }
+        self.assembly = Some(ssdu);
+        Ok(None)
+    }
+
+    /// Refuses an SPDU that may not stand between the segments of an SSDU.
+    pub(super) fn needs_whole_ssdu(&self) -> Result<(), SessionError> {
+        if self.assembly.is_none() {
+            return Ok(());
+        }
+        let problem = "a synchronization point came before the end of the SSDU";
+        Err(SessionError::Enclosure { enclosure: Enclosure::MIDDLE.0, problem })
+    }
+}

@@ -1,0 +1,267 @@
+//! States of the session machine. Each holds what is known in it and nothing else.
+
+use alloc::vec::Vec;
+
+use clock::MonoTime;
+
+use super::Version;
+use crate::session::spdu::TsduMax;
+use crate::session::{ConnectionIdentifier, SConnect, SessionError};
+
+/// Where the connection stands. The numbers in the comments are those of the state tables of X.225.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// Initiator before the transport connection (STA 01B).
+    AwaitTransport { connect: SConnect },
+    /// Responder before the transport connection (STA 01).
+    AwaitTransportIndication,
+    /// Responder, CN is due (STA 01C).
+    AwaitCn { deadline: MonoTime },
+    /// CN sent (STA 02A).
+    AwaitAc { deadline: MonoTime, offer: Offer },
+    /// CN indicated, the user has to answer (STA 08).
+    AwaitConnectResponse { proposal: Proposal },
+    /// Data transfer (STA 713 and those that it leads to).
+    Open(Open),
+    /// FN sent (STA 03).
+    AwaitDn { deadline: MonoTime, version: Version },
+    /// FN indicated, the user has to answer (STA 09).
+    AwaitReleaseResponse { version: Version },
+    /// DN or RF sent: the peer ends the transport connection (STA 16).
+    AwaitTDisconnect { deadline: MonoTime },
+    /// AB sent: the peer answers AA or ends the transport connection (STA 16).
+    AwaitAbortAccept { deadline: MonoTime },
+    /// Over.
+    Closed,
+}
+
+/// What our CN proposed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub(super) version_min: Version,
+    pub(super) version_max: Version,
+    pub(super) tsdu_max: u16,
+}
+
+/// What a CN proposed, as far as it can be settled before the user has answered.
+#[derive(Clone, Debug)]
+pub(super) struct Proposal {
+    pub(super) settled: Settled,
+    pub(super) identifier: ConnectionIdentifier,
+    /// The sizes that AC answers, if there is segmenting.
+    pub(super) tsdu_max: Option<TsduMax>,
+    /// The token setting that AC answers.
+    pub(super) token_setting: u8,
+}
+
+/// What both sides have settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    pub(super) version: Version,
+    /// Octets of a TSDU of ours, if data has to be segmented.
+    pub(super) send_max: Option<usize>,
+    /// Whether the peer segments.
+    pub(super) receive_segmented: bool,
+    pub(super) turn: Turn,
+}
+
+/// Who holds the turn: the data, synchronize-minor and major/activity tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Ours,
+    Theirs,
+}
+
+impl Turn {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Turn::Ours => "ours",
+            Turn::Theirs => "the peer's",
+        }
+    }
+}
+
+/// An established connection.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) settled: Settled,
+    pub(super) phase: Phase,
+    /// The SSDU that is arriving in segments.
+    pub(super) assembly: Option<Vec<u8>>,
+}
+
+/// What an established connection is doing. Who may do what in it depends on the turn as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No activity.
+    Idle,
+    /// GTC sent (STA 18). The turn counts as the peer's.
+    AwaitGta,
+    /// An activity of the holder of the turn is going on.
+    Activity(Sync),
+    /// Our AE is not answered yet.
+    AwaitAea(Sync),
+    /// The peer's AE is indicated, the user has to answer.
+    AwaitEndResponse(Sync),
+    /// AI sent.
+    AwaitAia,
+    /// AD sent.
+    AwaitAda,
+    /// AI indicated, the user has to answer.
+    AwaitInterruptResponse,
+    /// AD indicated, the user has to answer.
+    AwaitDiscardResponse,
+    /// ED sent: what the peer sends is dropped until it interrupts or discards the activity.
+    ExceptionSent,
+    /// ED or ER received: our user has to interrupt or discard the activity.
+    ExceptionReceived,
+}
+
+/// Serial numbers of synchronization points (V(A) and V(M) of X.225).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sync {
+    /// Lowest number that is not confirmed.
+    pub(super) unconfirmed: u32,
+    /// Next number to be used.
+    pub(super) next: u32,
+}
+
+impl Sync {
+    pub(super) fn starting_at(serial: u32) -> Self {
+        Sync { unconfirmed: serial, next: serial }
+    }
+
+    pub(super) fn point(self) -> Self {
+        Sync { next: self.next.saturating_add(1), ..self }
+    }
+
+    /// Confirms every point up to `serial`; `None` if that is not outstanding.
+    pub(super) fn confirm(self, serial: u32) -> Option<Self> {
+        (self.unconfirmed..self.next)
+            .contains(&serial)
+            .then(|| Sync { unconfirmed: serial.saturating_add(1), ..self })
+    }
+}
+
+impl Open {
+    pub(super) fn new(settled: Settled) -> Self {
+        Open { settled, phase: Phase::Idle, assembly: None }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match (self.phase, self.settled.turn) {
+            (Phase::Idle, Turn::Ours) => "open with the turn",
+            (Phase::Idle, Turn::Theirs) => "open without the turn",
+            (Phase::AwaitGta, _) => "awaiting GTA",
+            (Phase::Activity(_), Turn::Ours) => "sending in an activity",
+            (Phase::Activity(_), Turn::Theirs) => "receiving in an activity",
+            (Phase::AwaitAea(_), _) => "awaiting AEA",
+            (Phase::AwaitEndResponse(_), _) => "awaiting the user's answer to AE",
+            (Phase::AwaitAia, _) => "awaiting AIA",
+            (Phase::AwaitAda, _) => "awaiting ADA",
+            (Phase::AwaitInterruptResponse, _) => "awaiting the user's answer to AI",
+            (Phase::AwaitDiscardResponse, _) => "awaiting the user's answer to AD",
+            (Phase::ExceptionSent, _) => "awaiting AI or AD after ED",
+            (Phase::ExceptionReceived, _) => "awaiting the user's answer to ED",
+        }
+    }
+
+    pub(super) fn unexpected(&self, spdu: &'static str) -> SessionError {
+        SessionError::UnexpectedSpdu { spdu, state: self.name() }
+    }
+
+    /// Refuses an SPDU that only the holder of the turn may send, if the peer does not hold it.
+    pub(super) fn needs_turn_of_peer(&self, spdu: &'static str) -> Result<(), SessionError> {
+        self.needs_turn(spdu, Turn::Theirs)
+    }
+
+    /// Refuses an SPDU that only the side without the turn may send, if the peer holds it.
+    pub(super) fn needs_turn_of_ours(&self, spdu: &'static str) -> Result<(), SessionError> {
+        self.needs_turn(spdu, Turn::Ours)
+    }
+
+    fn needs_turn(&self, spdu: &'static str, turn: Turn) -> Result<(), SessionError> {
+        if self.settled.turn == turn {
+            Ok(())
+        } else {
+            Err(SessionError::Turn { spdu, turn: self.settled.turn.name() })
+        }
+    }
+}
+
+impl State {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            State::AwaitTransport { .. } | State::AwaitTransportIndication => {
+                "awaiting the transport connection"
+            }
+            State::AwaitCn { .. } => "awaiting CN",
+            State::AwaitAc { .. } => "awaiting AC",
+            State::AwaitConnectResponse { .. } => "awaiting the user's answer to CN",
+            State::Open(open) => open.name(),
+            State::AwaitDn { .. } => "awaiting DN",
+            State::AwaitReleaseResponse { .. } => "awaiting the user's answer to FN",
+            State::AwaitTDisconnect { .. } => "awaiting the end of the transport connection",
+            State::AwaitAbortAccept { .. } => "awaiting AA",
+            State::Closed => "closed",
+        }
+    }
+
+    pub(super) fn unexpected(&self, spdu: &'static str) -> SessionError {
+        SessionError::UnexpectedSpdu { spdu, state: self.name() }
+    }
+
+    pub(super) fn out_of_state(&self, request: &'static str) -> SessionError {
+        SessionError::RequestOutOfState { request, state: self.name() }
+    }
+
+    /// The established connection, or `None` in every other state.
+    pub(super) fn open(&mut self) -> Option<&mut Open> {
+        match self {
+            State::Open(open) => Some(open),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::AwaitDn { .. }
+            | State::AwaitReleaseResponse { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => None,
+        }
+    }
+
+    /// When this state ends by itself.
+    pub(super) fn deadline(&self) -> Option<MonoTime> {
+        match self {
+            State::AwaitCn { deadline }
+            | State::AwaitAc { deadline, .. }
+            | State::AwaitDn { deadline, .. }
+            | State::AwaitTDisconnect { deadline }
+            | State::AwaitAbortAccept { deadline } => Some(*deadline),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitConnectResponse { .. }
+            | State::Open(_)
+            | State::AwaitReleaseResponse { .. }
+            | State::Closed => None,
+        }
+    }
+
+    /// The version in use, once it is settled.
+    pub(super) fn version(&self) -> Option<Version> {
+        match self {
+            State::AwaitConnectResponse { proposal } => Some(proposal.settled.version),
+            State::Open(open) => Some(open.settled.version),
+            State::AwaitDn { version, .. } | State::AwaitReleaseResponse { version } => Some(*version),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => None,
+        }
+    }
+}
