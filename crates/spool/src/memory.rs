@@ -63,6 +63,16 @@ struct Synced {
 
 type Body = Arc<Vec<u8>>;
 
+/// Who waits for a batch, and what to tell.
+type Outcomes = Vec<(Completer, Result<(), CommitError>)>;
+
+/// Who is told may call back at once: the lock must not be held.
+fn tell(outcomes: impl IntoIterator<Item = (Completer, Result<(), CommitError>)>) {
+    for (completer, outcome) in outcomes {
+        completer.complete(outcome);
+    }
+}
+
 struct MemoryBodyWriter {
     store: Arc<Inner>,
     id: BodyId,
@@ -90,7 +100,9 @@ impl MemorySpool {
         let mut state = lock(&self.inner.state);
         state.held = false;
         let group: Vec<_> = state.unsynced.drain(..).collect();
-        self.sync(&mut state, group);
+        let outcomes = self.sync(&mut state, group);
+        drop(state);
+        tell(outcomes);
     }
 
     /// Makes the next step fail as a failed sync does: its commits report [`CommitError::Io`], and nothing more
@@ -109,12 +121,13 @@ impl MemorySpool {
     pub fn crash_keeping(&self, unsynced: usize) -> MemorySpool {
         let mut state = lock(&self.inner.state);
         state.crashed = true;
-        let waiting: Vec<_> = state.unsynced.drain(..).collect();
+        let (batches, completers): (Vec<_>, Vec<_>) = state.unsynced.drain(..).unzip();
         let mut synced = state.synced.clone();
         for stage in state.kept.drain(..) {
             synced.apply(stage);
         }
-        for (batch, _) in waiting.into_iter().take(unsynced) {
+        drop(state);
+        for batch in batches.into_iter().take(unsynced) {
             // A batch that would have been refused leaves nothing.
             if let Ok(stage) =
                 Stage::of(&View { store: &self.inner, synced: &synced }, &Stage::default(), batch)
@@ -124,6 +137,7 @@ impl MemorySpool {
         }
         let mut survivor = State { synced, ..State::default() };
         survivor.gauge();
+        tell(completers.into_iter().map(|completer| (completer, Err(CommitError::Closed))));
         let inner = Inner { body_ids: Arc::clone(&self.inner.body_ids), state: Mutex::new(survivor) };
         MemorySpool { inner: Arc::new(inner) }
     }
@@ -133,19 +147,17 @@ impl MemorySpool {
         lock(&self.inner.state).unsynced.len()
     }
 
-    /// One durable step.
-    fn sync(&self, state: &mut State, group: Vec<(Batch, Completer)>) {
+    /// One durable step; what it returns is to be told when the lock is released.
+    fn sync(&self, state: &mut State, group: Vec<(Batch, Completer)>) -> Outcomes {
+        let mut outcomes = Outcomes::with_capacity(group.len());
         if group.is_empty() {
-            return;
+            return outcomes;
         }
         if let Some(cause) = &state.stopped {
-            for (_, completer) in group {
-                completer.complete(Err(CommitError::Stopped { cause: Arc::clone(cause) }));
-            }
-            return;
+            let stopped = || Err(CommitError::Stopped { cause: Arc::clone(cause) });
+            return group.into_iter().map(|(_, completer)| (completer, stopped())).collect();
         }
         let mut stage = Stage::default();
-        let mut outcomes = Vec::with_capacity(group.len());
         for (batch, completer) in group {
             let view = View { store: &self.inner, synced: &state.synced };
             let outcome = match Stage::of(&view, &stage, batch) {
@@ -160,19 +172,19 @@ impl MemorySpool {
         }
         if let Some(fault) = state.fault.take() {
             let cause = state.stop(fault, stage);
-            for (completer, _) in outcomes {
-                completer.complete(Err(CommitError::Io { cause: Arc::clone(&cause) }));
+            for (_, outcome) in &mut outcomes {
+                *outcome = Err(CommitError::Io { cause: Arc::clone(&cause) });
             }
-            return;
+            return outcomes;
         }
         state.synced.apply(stage);
         state.stats.commits = state.stats.commits.saturating_add(1);
         state.stats.syncs = state.stats.syncs.saturating_add(1);
-        for (completer, outcome) in outcomes {
-            state.count(&outcome);
-            completer.complete(outcome);
+        for (_, outcome) in &outcomes {
+            state.count(outcome);
         }
         state.gauge();
+        outcomes
     }
 }
 
@@ -289,7 +301,9 @@ impl Spool for MemorySpool {
         if state.held && state.stopped.is_none() {
             state.unsynced.push_back((batch, completer));
         } else {
-            self.sync(&mut state, vec![(batch, completer)]);
+            let outcomes = self.sync(&mut state, vec![(batch, completer)]);
+            drop(state);
+            tell(outcomes);
         }
         commit
     }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use spool::conformance::{self, Ability, Harness};
-use spool::{EmbeddedSpool, Options, Spool, measure};
+use spool::{Batch, EmbeddedSpool, MAX_READ_OCTETS, Options, Spool, block_on, measure};
 use tempfile::TempDir;
 
 /// A store in a directory that goes with it.
@@ -85,4 +85,27 @@ fn many_batches_share_a_sync() {
     assert!(stats.commits < stats.batches_applied, "{stats:?}");
     assert!(found.syncs >= stats.commits, "each step is forced to the disk: {found:?} {stats:?}");
     assert!(found.messages_per_second() > 0.0);
+}
+
+#[test]
+fn a_body_larger_than_any_buffer_streams() {
+    let mut harness = Embedded::new(&Options::default());
+    let piece: Vec<u8> = (0..1_000_003_u32).map(|number| number.to_le_bytes()[0] ^ 0x5a).collect();
+    let mut writer = harness.spool().begin_body().unwrap();
+    for _ in 0..20 {
+        writer.write(&piece).unwrap();
+    }
+    let body = writer.finish().unwrap();
+    assert_eq!((body.len(), body.memory_octets()), (20_000_060, 0));
+    let mut batch = Batch::default();
+    let id = batch.link_body(body);
+    harness.spool().commit(batch).wait().unwrap();
+    harness.reopen();
+    for number in 0..20 {
+        let found =
+            block_on(harness.spool().read_body(id, number * piece.len() as u64, piece.len())).unwrap();
+        assert!(found == piece, "piece {number} came back wrong");
+    }
+    let at_once = block_on(harness.spool().read_body(id, 0, usize::MAX)).unwrap();
+    assert_eq!(at_once.len(), MAX_READ_OCTETS, "no read takes all memory");
 }

@@ -1,13 +1,13 @@
 //! Many threads on one store.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::mpsc;
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use super::{A, B, Make, commit, finished, get, keys, octets, read};
+use super::{A, B, Make, commit, finished, get, keys, octets, read, store};
 use crate::sync::lock;
-use crate::{BodyId, CommitError};
+use crate::{BodyId, CommitError, SpoolError, block_on};
 
 const PRODUCERS: u64 = 6;
 const CONSUMERS: usize = 3;
@@ -93,4 +93,40 @@ pub(super) fn claims(make: Make<'_>) {
         assert_eq!(get(spool, A, &[round]), Some(winners.clone()));
         assert_eq!(keys(spool, B, &[round], None, 10), [[round, winners[0]]], "losers leave nothing");
     }
+}
+
+/// Readers of a body that is released find it whole up to some point, then not at all.
+pub(super) fn vanishing(make: Make<'_>) {
+    let harness = make();
+    let spool = harness.spool();
+    for round in 0_u64..20 {
+        let len = if round % 2 == 0 { 2000 } else { 300_000 };
+        let expected = octets(round, len);
+        let id = store(spool, &expected);
+        let barrier = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let mut offset = 0;
+                    loop {
+                        match block_on(spool.read_body(id, offset as u64, 7000)) {
+                            Ok(piece) => {
+                                assert!(piece == expected[offset..(offset + 7000).min(len)], "a torn piece");
+                                offset = (offset + piece.len()) % len;
+                            }
+                            Err(SpoolError::NoSuchBody { .. }) => return,
+                            Err(other) => panic!("round {round}: {other}"),
+                        }
+                    }
+                });
+            }
+            barrier.wait();
+            commit(spool, |batch| {
+                batch.release(id);
+            })
+            .unwrap();
+        });
+    }
+    assert_eq!(spool.stats().last_error, None);
 }

@@ -72,6 +72,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "any history equals the model", run: model::random_histories },
     Check { name: "producers and consumers don't disturb one another", run: concurrency::queue },
     Check { name: "of many who claim one key, one wins", run: concurrency::claims },
+    Check { name: "a body that goes is whole or gone for its readers", run: concurrency::vanishing },
     Check { name: "what was acknowledged survives a restart", run: survival::reopen },
     Check { name: "names of bodies are not used again", run: survival::names },
     Check { name: "a crash keeps what was acknowledged and nothing half", run: survival::crash },

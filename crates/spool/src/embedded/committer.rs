@@ -34,11 +34,15 @@ struct Moves {
     gone: Vec<(BodyId, Location)>,
 }
 
-/// Closes the queue however the thread ends: nobody must wait for a committer that isn't there.
+/// Closes the queue however the thread ends: nobody must wait for a committer that isn't there, nor take the
+/// store for a healthy one.
 struct CloseQueue(Arc<Shared>);
 
 impl Drop for CloseQueue {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop(SpoolError::Closed);
+        }
         self.0.queue.abandon();
     }
 }

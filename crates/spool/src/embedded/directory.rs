@@ -4,8 +4,9 @@
 //! last when a store is made: a directory without it never acknowledged anything, so an interrupted creation is
 //! begun again.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
@@ -36,7 +37,8 @@ pub(super) enum Found {
 impl Directory {
     /// Creates what is missing of the directory itself, locks it and checks its format.
     pub(super) fn lock(root: &Path) -> Result<(Directory, Found), OpenError> {
-        fs::create_dir_all(root).map_err(failed("create", root))?;
+        // Mail is private: what lies below is reachable through this directory only.
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed("create", root))?;
         let root = root.canonicalize().map_err(failed("resolve", root))?;
         let lock = take_lock(&root)?;
         let segments = root.join("segments");

@@ -1,6 +1,7 @@
 //! Shared segment files, as the committer sees them: one that grows, and how many bodies live in each.
 //!
-//! A file goes when no body lives in it and it is not the one that grows. A file with few live bodies among many
+//! A file never grows again after the store was closed: its end may be torn. It goes when no body lives in it
+//! and it is not the one that grows. A file with few live bodies among many
 //! dead ones keeps its space for now: a compactor would append the live records to the growing file and settle
 //! them anew with an index commit, which this module's counts and the record headers leave room for.
 

@@ -18,6 +18,10 @@ use crate::{BodyId, BodyWriter, FinishedBody, SpoolError};
 /// Octets gathered before a write to the file of a large body.
 const STREAM_BUFFER: usize = 64 << 10;
 
+/// Octets after which a stream is forced to the disk on its way. Else the end of a large body would find all of it
+/// still to be written, and on file systems that order data before names, so would the commits of others.
+const STREAM_SYNC: u64 = 8 << 20;
+
 pub(super) struct EmbeddedBodyWriter {
     shared: Arc<Shared>,
     id: BodyId,
@@ -38,6 +42,7 @@ struct Stream {
     path: PathBuf,
     number: u64,
     segment: OwnSegment,
+    unsynced: u64,
 }
 
 impl EmbeddedBodyWriter {
@@ -100,19 +105,27 @@ impl Stream {
         let (number, path, file) = shared.create_segment()?;
         let segment = OwnSegment::new(Arc::clone(shared), number);
         let file = BufWriter::with_capacity(STREAM_BUFFER, file);
-        let mut stream = Stream { file, path, number, segment };
+        let mut stream = Stream { file, path, number, segment, unsynced: 0 };
         stream.write(&record::header(id, None))?;
         Ok(stream)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
-        self.file.write_all(bytes).map_err(failed("write", &self.path))
+        self.file.write_all(bytes).map_err(failed("write", &self.path))?;
+        self.unsynced = self.unsynced.saturating_add(bytes.len() as u64);
+        if self.unsynced >= STREAM_SYNC { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        self.file.flush().map_err(failed("write", &self.path))?;
+        self.file.get_ref().sync_data().map_err(failed("sync", &self.path))?;
+        self.unsynced = 0;
+        Ok(())
     }
 
     fn finish(mut self, shared: &Shared, id: BodyId, location: &Location) -> Result<OwnSegment, SpoolError> {
         self.write(&record::trailer(id, location.len, location.crc))?;
-        self.file.flush().map_err(failed("write", &self.path))?;
-        self.file.get_ref().sync_data().map_err(failed("sync", &self.path))?;
+        self.sync()?;
         shared.directory.sync_segments()?;
         shared.counters.syncs.fetch_add(2, Ordering::Relaxed);
         Ok(self.segment)
