@@ -1,0 +1,282 @@
+//! Extension fields of envelopes, recipients and reports (X.411 ExtensionField).
+
+use core::fmt;
+
+use ber::{BitString, Oid, Tag, Tlv, Writer};
+
+use super::MAX_EXTENSIONS;
+use super::extension_table::{StandardExtension, standard_extension};
+use super::trace::{
+    InternalTraceInformation, InternalTraceInformationElement, decode_internal_trace, encode_internal_trace,
+};
+use crate::error::{DecodeError, DecodeErrorKind, Within};
+use crate::kept::List;
+
+/// The extensions of one field, in the order in which they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extensions(List<ExtensionField>);
+
+/// One extension. Immutable: what came leaves as it came, what changes is replaced.
+#[derive(Clone, Debug)]
+pub struct ExtensionField {
+    extension_type: ExtensionType,
+    criticality: Criticality,
+    value: Box<[u8]>,
+    raw: Option<Box<[u8]>>,
+}
+
+/// What an extension is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ExtensionType {
+    /// A number of X.411; unknown ones are kept.
+    Standard(i64),
+    /// An object identifier.
+    Private(Oid),
+}
+
+/// When an MTA that does not understand the extension must not go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Criticality {
+    /// It must not accept a submission.
+    pub for_submission: bool,
+    /// It must not transfer.
+    pub for_transfer: bool,
+    /// It must not deliver.
+    pub for_delivery: bool,
+}
+
+impl Criticality {
+    /// Not critical.
+    pub const NONE: Criticality =
+        Criticality { for_submission: false, for_transfer: false, for_delivery: false };
+
+    fn from_bits(bits: &BitString) -> Self {
+        Criticality { for_submission: bits.bit(0), for_transfer: bits.bit(1), for_delivery: bits.bit(2) }
+    }
+
+    fn to_bits(self) -> BitString {
+        let mut bits = BitString::default();
+        for (n, on) in [self.for_submission, self.for_transfer, self.for_delivery].into_iter().enumerate() {
+            if on {
+                bits.set(n, true);
+            }
+        }
+        bits
+    }
+}
+
+impl ExtensionField {
+    /// An extension of our own making. `value` is one complete encoding; empty stands for NULL.
+    pub fn new(extension_type: ExtensionType, criticality: Criticality, value: Vec<u8>) -> Self {
+        let value = if value.is_empty() { vec![5, 0] } else { value };
+        ExtensionField { extension_type, criticality, value: value.into(), raw: None }
+    }
+
+    /// What it is.
+    pub fn extension_type(&self) -> &ExtensionType {
+        &self.extension_type
+    }
+
+    /// Its criticality.
+    pub fn criticality(&self) -> Criticality {
+        self.criticality
+    }
+
+    /// Encoding of its value; NULL if there was none.
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The same extension in the coding of MTAs that wrap the number of the type in an explicit tag
+    /// (`a0 03 02 01 nn`). Such a coding is always accepted.
+    #[must_use]
+    pub fn with_explicit_type(&self) -> Self {
+        let raw = Writer::encode(|w| self.write_fields(w, true));
+        ExtensionField { raw: Some(raw.into()), ..self.clone() }
+    }
+
+    pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
+        let mut reader = tlv.reader()?;
+        let extension_type = ExtensionType::decode(&reader.any().field("type")?).field("type")?;
+        let criticality = match reader.optional(Tag::context(1)).field("criticality")? {
+            Some(bits) => Criticality::from_bits(&bits.bit_string().field("criticality")?),
+            None => Criticality::NONE,
+        };
+        let value = match reader.optional(Tag::context(2)).field("value")? {
+            Some(value) => value.explicit().field("value")?.raw.into(),
+            None => [5, 0].into(),
+        };
+        Ok(ExtensionField { extension_type, criticality, value, raw: Some(tlv.raw.into()) })
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        match &self.raw {
+            Some(raw) => w.raw(raw),
+            None => self.write_fields(w, false),
+        }
+    }
+
+    fn write_fields(&self, w: &mut Writer, explicit_type: bool) {
+        w.constructed(Tag::SEQUENCE, |w| {
+            match &self.extension_type {
+                ExtensionType::Standard(number) if explicit_type => {
+                    w.constructed(Tag::context(0), |w| w.integer(Tag::INTEGER, *number));
+                }
+                ExtensionType::Standard(number) => w.integer(Tag::context(0), *number),
+                ExtensionType::Private(oid) => w.oid(Tag::context(3), oid),
+            }
+            if self.criticality != Criticality::NONE {
+                w.bit_string(Tag::context(1), &self.criticality.to_bits());
+            }
+            if *self.value != [5, 0] {
+                w.constructed(Tag::context(2), |w| w.raw(&self.value));
+            }
+        });
+    }
+}
+
+impl PartialEq for ExtensionField {
+    fn eq(&self, other: &Self) -> bool {
+        self.extension_type == other.extension_type
+            && self.criticality == other.criticality
+            && self.value == other.value
+    }
+}
+
+impl Eq for ExtensionField {}
+
+impl ExtensionType {
+    /// Either alternative under its implicit tag, or, as older implementations have it, wrapped in an explicit one.
+    fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
+        let inner = if tlv.constructed { tlv.explicit()? } else { *tlv };
+        match tlv.tag {
+            tag if tag == Tag::context(0) || tag == Tag::INTEGER => {
+                Ok(ExtensionType::Standard(inner.integer()?))
+            }
+            tag if tag == Tag::context(3) || tag == Tag::OBJECT_IDENTIFIER => {
+                Ok(ExtensionType::Private(inner.oid()?))
+            }
+            tag => Err(DecodeError::new(DecodeErrorKind::Choice(tag), tlv.offset())),
+        }
+    }
+}
+
+/// `internal-trace-information (38)`, or the object identifier.
+impl fmt::Display for ExtensionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExtensionType::Standard(number) => {
+                let name = standard_extension(*number).map_or("unknown-extension", |known| known.name);
+                write!(f, "{name} ({number})")
+            }
+            ExtensionType::Private(oid) => oid.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Criticality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            (self.for_submission, "for-submission"),
+            (self.for_transfer, "for-transfer"),
+            (self.for_delivery, "for-delivery"),
+        ];
+        let names: Vec<&str> = all.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        f.write_str(if names.is_empty() { "not critical" } else { "critical " })?;
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl Extensions {
+    /// No extensions.
+    pub fn new() -> Self {
+        Extensions::default()
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &ExtensionField> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The standard extension with this number.
+    pub fn standard(&self, number: i64) -> Option<&ExtensionField> {
+        self.get(&ExtensionType::Standard(number))
+    }
+
+    /// The extension of this type.
+    pub fn get(&self, extension_type: &ExtensionType) -> Option<&ExtensionField> {
+        self.iter().find(|field| field.extension_type == *extension_type)
+    }
+
+    /// Replaces the extension of the same type where it stands, or adds the field at the end.
+    pub fn set(&mut self, field: ExtensionField) {
+        match self.0.iter_mut().find(|old| old.extension_type == field.extension_type) {
+            Some(old) => *old = field,
+            None => self.0.push(field),
+        }
+    }
+
+    /// Removes the extension of this type.
+    pub fn remove(&mut self, extension_type: &ExtensionType) {
+        self.0.retain(|field| field.extension_type != *extension_type);
+    }
+
+    /// Keeps only the extensions that `keep` approves of.
+    pub fn retain(&mut self, keep: impl FnMut(&ExtensionField) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// The internal trace (extension 38); empty if there is none.
+    ///
+    /// # Errors
+    /// The value of the extension is no internal trace.
+    pub fn internal_trace(&self) -> Result<InternalTraceInformation, DecodeError> {
+        match self.standard(StandardExtension::INTERNAL_TRACE_INFORMATION) {
+            Some(field) => decode_internal_trace(field.value()).field("internal-trace-information"),
+            None => Ok(InternalTraceInformation::default()),
+        }
+    }
+
+    /// Adds an element at the end of the internal trace, which is made if there is none. The elements that are there
+    /// stay octet for octet.
+    ///
+    /// # Errors
+    /// What is there is no internal trace.
+    pub fn push_internal_trace(
+        &mut self,
+        element: InternalTraceInformationElement,
+    ) -> Result<(), DecodeError> {
+        let extension_type = ExtensionType::Standard(StandardExtension::INTERNAL_TRACE_INFORMATION);
+        let mut trace = self.internal_trace()?;
+        trace.push(element.into());
+        let criticality = self.get(&extension_type).map_or(Criticality::NONE, ExtensionField::criticality);
+        self.set(ExtensionField::new(extension_type, criticality, encode_internal_trace(&trace)));
+        Ok(())
+    }
+
+    pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
+        List::decode(tlv, MAX_EXTENSIONS, ExtensionField::decode).map(Extensions)
+    }
+
+    pub(crate) fn write(&self, tag: Tag, w: &mut Writer) {
+        if !self.0.is_absent() {
+            self.0.write(w, tag, ExtensionField::write);
+        }
+    }
+}
+
+impl FromIterator<ExtensionField> for Extensions {
+    fn from_iter<I: IntoIterator<Item = ExtensionField>>(fields: I) -> Self {
+        Extensions(List::new(fields.into_iter().collect()))
+    }
+}

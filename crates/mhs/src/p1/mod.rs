@@ -1,0 +1,42 @@
+//! P1, the protocol between MTAs (X.411 MTAAbstractService, X.419 MTSTransferProtocol).
+//!
+//! Bind arguments, and the three APDUs: messages, probes and reports. 1984 P1 uses the same encodings without the
+//! extensions, so it needs no types of its own. Procedures (who is responsible, what is a loop) are the agent's.
+
+mod apdu;
+pub mod bind;
+mod envelope;
+mod extension_table;
+mod extensions;
+mod indicators;
+mod probe;
+mod reader;
+mod recipient;
+mod report;
+mod report_recipient;
+mod trace;
+
+pub use crate::error::DecodeError as P1Error;
+pub use apdu::{Message, MtsApdu, message_header};
+pub use envelope::{ContentIdentifier, MessageTransferEnvelope, Priority};
+pub use extension_table::{StandardExtension, standard_extension};
+pub use extensions::{Criticality, ExtensionField, ExtensionType, Extensions};
+pub use indicators::{OriginatingMtaReport, OriginatorReport, PerMessageIndicators, PerRecipientIndicators};
+pub use probe::ProbeTransferEnvelope;
+pub use reader::{ApduPart, ApduReader, Limits};
+pub use recipient::{PerRecipientFields, Recipients};
+pub use report::{Report, ReportTransferContent, ReportTransferEnvelope};
+pub use report_recipient::{
+    Delivery, LastTraceInformation, NonDelivery, PerRecipientReportFields, ReportType,
+};
+pub use trace::{
+    AdditionalActions, Attempted, InternalTraceInformation, InternalTraceInformationElement, OtherActions,
+    RoutingAction, TraceInformation, TraceInformationElement,
+};
+
+/// ub-recipients.
+pub const MAX_RECIPIENTS: usize = 32_767;
+/// ub-transfers: trace elements.
+pub const MAX_TRANSFERS: usize = 512;
+/// ub-extension-types: extensions of one field.
+pub const MAX_EXTENSIONS: usize = 256;

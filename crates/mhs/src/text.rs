@@ -1,0 +1,80 @@
+//! Character strings of X.400: lenient reading, and which string type can hold a text.
+//!
+//! TeletexString is read and written as ISO 8859-1, as is common practice for O/R addresses; the octets of what was
+//! received are kept elsewhere, so nothing is lost by showing a T.61 string slightly wrong.
+
+use ber::{Tag, Tlv};
+
+use crate::error::DecodeError;
+
+/// The text of a string of any type. Never fails on characters, only on an encoding that is no string.
+pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
+    let octets = tlv.octets()?;
+    Ok(match tlv.tag {
+        Tag::BMP_STRING => {
+            let units: Vec<u16> =
+                octets.chunks(2).map(|pair| pair.iter().fold(0, |sum, &o| sum << 8 | u16::from(o))).collect();
+            String::from_utf16_lossy(&units)
+        }
+        Tag::UNIVERSAL_STRING => octets
+            .chunks(4)
+            .map(|four| four.iter().fold(0u32, |sum, &o| sum << 8 | u32::from(o)))
+            .map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect(),
+        Tag::UTF8_STRING => String::from_utf8_lossy(&octets).into_owned(),
+        _ => from_latin1(&octets),
+    })
+}
+
+/// ISO 8859-1 octets as text; total.
+pub(crate) fn from_latin1(octets: &[u8]) -> String {
+    octets.iter().map(|&octet| char::from(octet)).collect()
+}
+
+/// Text as ISO 8859-1; a character beyond it becomes `?`.
+pub(crate) fn to_latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+}
+
+/// Text as BMPString contents (UTF-16, as it is used in practice).
+pub(crate) fn to_bmp(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
+/// Whether every character is one of PrintableString (X.680).
+pub fn is_printable(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c))
+}
+
+/// Whether every character is one of NumericString (X.680).
+pub fn is_numeric(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || c == ' ')
+}
+
+/// Whether every character is one of ISO 8859-1.
+pub fn is_latin1(text: &str) -> bool {
+    text.chars().all(|c| u32::from(c) <= 0xFF)
+}
+
+/// Lower case, runs of white space as one space, none at the ends: the form in which O/R address values are
+/// compared (X.402: case and superfluous spaces do not matter).
+pub fn fold(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    out
+}
+
+/// Octets as lower-case hexadecimal.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    use core::fmt::Write;
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
+        // Writing to a String can't fail.
+        let _ = write!(out, "{octet:02x}");
+        out
+    })
+}
