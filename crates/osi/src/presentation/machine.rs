@@ -51,6 +51,8 @@ pub enum State {
         contexts: Contexts,
         /// The result list to send.
         results: Vec<ContextResult>,
+        /// What the session layer gets back with the response: the called selector and the identifier.
+        session: SAccept,
     },
     /// Connected.
     Connected {
@@ -128,13 +130,13 @@ impl Ppm {
                 self.state = State::AwaitCpa { proposed };
                 SsRequest::Connect(connect)
             }
-            (PRequest::ConnectAccept { user_data }, State::AwaitResponse { contexts, results }) => {
+            (PRequest::ConnectAccept { user_data }, State::AwaitResponse { contexts, results, session }) => {
                 let cpa = Cpa {
                     responding_selector: self.selector(),
                     results: results.clone(),
                     user_data: full(&user_data),
                 };
-                let accept = SAccept { user_data: cpa.encode(), ..SAccept::default() };
+                let accept = SAccept { user_data: cpa.encode(), ..session.clone() };
                 self.state = State::Connected { contexts: contexts.clone() };
                 SsRequest::ConnectAccept(accept)
             }
@@ -324,6 +326,11 @@ impl Ppm {
             simple @ (Some(UserData::Simple(_)) | None) => simple,
         };
         let user_data = values("CP", user_data, &contexts)?;
+        let session = SAccept {
+            responding_selector: connect.called_selector.clone(),
+            identifier: connect.identifier.clone(),
+            user_data: Vec::new(),
+        };
         let indication = PIndication::Connect(PConnect {
             calling_selector: cp.calling_selector,
             called_selector: cp.called_selector,
@@ -333,7 +340,7 @@ impl Ppm {
             contexts: contexts.clone(),
             user_data,
         });
-        self.state = State::AwaitResponse { contexts, results };
+        self.state = State::AwaitResponse { contexts, results, session };
         out.push(PpmAction::Indication(indication));
         Ok(())
     }

@@ -1,0 +1,44 @@
+use core::time::Duration;
+
+use super::service::DialogueMode;
+
+/// Settings of RTSE for one association.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtseConfig {
+    /// Checkpoint size to propose, or the most to agree to, in units of 1,024 octets; 0 for no checkpoints of our
+    /// own wish.
+    pub checkpoint_size_kb: u32,
+    /// Window size to propose, or the most to agree to, in checkpoints; at least 1.
+    pub window_size: u32,
+    /// Dialogue mode to propose; a responder with `Monologue` refuses two-way alternate.
+    pub dialogue_mode: DialogueMode,
+    /// Most octets of one segment that is sent, whatever checkpoint size was agreed; at least 1,024.
+    pub segment_octets_max: usize,
+    /// Most octets of an APDU that is sent in one piece because no checkpoints were agreed.
+    pub max_unchecked_apdu: u64,
+    /// Time for the association to be opened, from the start of the transport connection: for the initiator until
+    /// the answer to the bind, for the responder until the bind.
+    pub open_timeout: Duration,
+    /// Time without any progress of the peer during a transfer.
+    pub transfer_timeout: Duration,
+    /// Time for the peer to take the turn that it was given.
+    pub turn_timeout: Duration,
+    /// Time for the peer to answer the release.
+    pub release_timeout: Duration,
+}
+
+impl Default for RtseConfig {
+    fn default() -> Self {
+        RtseConfig {
+            checkpoint_size_kb: 30,
+            window_size: 5,
+            dialogue_mode: DialogueMode::Monologue,
+            segment_octets_max: 64 * 1024,
+            max_unchecked_apdu: 16 * 1024 * 1024,
+            open_timeout: Duration::from_secs(60),
+            transfer_timeout: Duration::from_secs(300),
+            turn_timeout: Duration::from_secs(60),
+            release_timeout: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What can be wrong at RTSE, and whose fault it is.
+
+use core::time::Duration;
+
+use super::external::ExternalError;
+use super::service::AbortReason;
+use crate::failure::Blame;
+use crate::presentation::ContextId;
+
+/// A failure which ends the association. By the time it is returned, what the peer must be sent (RTAB or RTORJ) is
+/// in the machine's output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RtseError {
+    /// An APDU that is none.
+    #[error("malformed APDU in the {primitive}: {source}")]
+    Malformed {
+        /// The primitive that carried it.
+        primitive: &'static str,
+        /// What is wrong with the encoding.
+        source: ber::Error,
+    },
+    /// A primitive without the APDU that it must carry.
+    #[error("{primitive} carries no {expected}")]
+    Missing {
+        /// The primitive.
+        primitive: &'static str,
+        /// The APDU that belongs there.
+        expected: &'static str,
+    },
+    /// Another APDU than the one that has its place there.
+    #[error("{primitive} carries {found} instead of {expected}")]
+    WrongApdu {
+        /// The primitive.
+        primitive: &'static str,
+        /// The APDU found.
+        found: &'static str,
+        /// The APDU that belongs there.
+        expected: &'static str,
+    },
+    /// A value in a context that is not that of RTSE.
+    #[error("{primitive} carries a value in context {context}, which is not that of RTSE")]
+    Context {
+        /// The primitive.
+        primitive: &'static str,
+        /// The context named there.
+        context: ContextId,
+    },
+    /// What is transferred is not wrapped as it must be.
+    #[error(transparent)]
+    External(#[from] ExternalError),
+    /// A primitive which has no place in this state.
+    #[error("{event} while {state}")]
+    Unexpected {
+        /// What came.
+        event: &'static str,
+        /// The state it came in.
+        state: &'static str,
+    },
+    /// The peer wants to recover an association.
+    #[error("peer wants to recover an association, which is not offered")]
+    Recover,
+    /// The peer wants two-way alternate.
+    #[error("peer wants two-way alternate, only monologue is offered")]
+    TwoWayAlternate,
+    /// The peer did not do what was due.
+    #[error("peer let {} s pass while {state}", .after.as_secs())]
+    Timeout {
+        /// What was waited for.
+        state: &'static str,
+        /// How long.
+        after: Duration,
+    },
+}
+
+impl RtseError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            RtseError::Malformed { .. }
+            | RtseError::Missing { .. }
+            | RtseError::WrongApdu { .. }
+            | RtseError::Context { .. }
+            | RtseError::External(_)
+            | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
+            RtseError::Recover | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
+            RtseError::Timeout { .. } => Blame::PeerGone,
+        }
+    }
+
+    /// The reason that goes out in the RTAB; `None` where an RTORJ is the answer.
+    pub fn abort_reason(&self) -> Option<AbortReason> {
+        match self {
+            RtseError::Malformed { .. }
+            | RtseError::Missing { .. }
+            | RtseError::WrongApdu { .. }
+            | RtseError::Context { .. }
+            | RtseError::External(_)
+            | RtseError::Unexpected { .. } => Some(AbortReason::PROTOCOL_ERROR),
+            RtseError::Recover | RtseError::TwoWayAlternate => None,
+            RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
+        }
+    }
+}
+
+/// Why a request was not carried out. Nothing was sent and nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The state does not allow it.
+    #[error("{request} while {state}")]
+    OutOfState {
+        /// The request.
+        request: &'static str,
+        /// The state.
+        state: &'static str,
+    },
+    /// Only the holder of the turn may ask for it.
+    #[error("{request} without the turn")]
+    NoTurn {
+        /// The request.
+        request: &'static str,
+    },
+    /// The turn is here already.
+    #[error("turn requested while it is here")]
+    HasTurn,
+    /// The turn does not move in monologue.
+    #[error("{request} in monologue")]
+    Monologue {
+        /// The request.
+        request: &'static str,
+    },
+    /// A segment of another length than was wanted.
+    #[error("segment of {given} octets where {wanted} were wanted")]
+    SegmentLength {
+        /// Octets that were asked for; 0 if none were.
+        wanted: usize,
+        /// Octets given.
+        given: usize,
+    },
+    /// An APDU too long to be sent in one piece, on an association without checkpoints.
+    #[error("APDU of {length} octets exceeds the limit of {limit} without checkpoints")]
+    TooLong {
+        /// Its length in octets.
+        length: u64,
+        /// The limit in octets.
+        limit: u64,
+    },
+    /// A checkpoint that has not come or is secured already.
+    #[error("checkpoint {serial} is not one of those after {secured} up to {received}")]
+    Checkpoint {
+        /// The checkpoint named.
+        serial: u32,
+        /// The last secured.
+        secured: u32,
+        /// The last received.
+        received: u32,
+    },
+    /// The association is over.
+    #[error("{request} after the end of the association")]
+    Ended {
+        /// The request.
+        request: &'static str,
+    },
+}

@@ -1,0 +1,512 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use ber::Oid;
+use clock::MonoTime;
+
+use super::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
+use super::config::RtseConfig;
+use super::error::{RequestError, RtseError};
+use super::open::{self, Settled};
+use super::service::{
+    AbortReason, Aborted, Agreed, DialogueMode, OpenIndication, RtIndication, RtRequest, Selectors,
+};
+use super::transfer::Phase;
+use crate::acse::{AAssociate, AIndication, ARequest};
+use crate::failure::{Blame, Layer};
+use crate::presentation::{PConnect, PIndication, PRequest};
+
+/// Reliable transfer protocol machine (X.228), one per association, for both ends of it.
+///
+/// After it has indicated Closed, Aborted or OpenRefused, or returned an error, it indicates nothing more.
+#[derive(Clone, Debug)]
+pub struct Rtpm {
+    pub(super) config: RtseConfig,
+    /// Abstract syntax of the RTSE APDUs and of what rides in "open".
+    rtse_syntax: Oid,
+    /// Abstract syntax of the APDUs that are transferred.
+    apdu_syntax: Oid,
+    pub(super) state: State,
+}
+
+/// State of an [`Rtpm`].
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// Initiator: nothing has happened.
+    Idle { open: Box<AAssociate>, bind: Vec<u8> },
+    /// Responder: waits for the RTORQ.
+    AwaitOpen { until: MonoTime },
+    /// RTORQ sent.
+    AwaitConfirm { settled: Settled, until: MonoTime },
+    /// RTORQ received and indicated.
+    AwaitResponse { settled: Settled },
+    /// The association is open.
+    Open { settled: Settled, turn: bool, phase: Phase },
+    /// Over.
+    Ended,
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RtpmEvent {
+    /// Association control says something.
+    Association(AIndication),
+    /// The presentation layer says something about data, activities or the turn.
+    Presentation(PIndication),
+    /// The time of [`Rtpm::deadline`] has come.
+    Deadline,
+}
+
+/// What the machine does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RtpmAction {
+    /// To association control.
+    Association(ARequest),
+    /// To the presentation layer.
+    Presentation(PRequest),
+    /// To the user.
+    Indication(RtIndication),
+}
+
+impl Rtpm {
+    /// A machine that will open an association: `connect` holds selectors, identifier and contexts, `bind` is the
+    /// encoding for "open".
+    pub fn initiator(
+        config: RtseConfig,
+        rtse_syntax: Oid,
+        apdu_syntax: Oid,
+        connect: PConnect,
+        bind: Vec<u8>,
+    ) -> Self {
+        let open = Box::new(AAssociate { connect, user_information: Vec::new() });
+        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open, bind } }
+    }
+
+    /// A machine that waits for an association, beginning now.
+    pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid, now: MonoTime) -> Self {
+        let until = now + config.open_timeout;
+        Rtpm { config, rtse_syntax, apdu_syntax, state: State::AwaitOpen { until } }
+    }
+
+    /// Initiator: opens the association. Without effect later on.
+    pub fn open(&mut self, now: MonoTime, out: &mut Vec<RtpmAction>) {
+        let State::Idle { open, bind } = &mut self.state else { return };
+        let rtorq = RtseApdu::Rtorq(Rtorq {
+            checkpoint_size_kb: self.config.checkpoint_size_kb,
+            window_size: self.config.window_size.max(1),
+            dialogue_mode: self.config.dialogue_mode,
+            connection_data: ConnectionData::Open(core::mem::take(bind)),
+        });
+        let mut associate = core::mem::take(&mut **open);
+        associate.user_information = rtorq.encode();
+        let agreed = Agreed {
+            checkpoint_size_kb: self.config.checkpoint_size_kb,
+            window_size: self.config.window_size.max(1),
+            dialogue_mode: self.config.dialogue_mode,
+        };
+        let contexts = associate.connect.contexts.clone();
+        let settled = Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax);
+        self.state = State::AwaitConfirm { settled, until: now + self.config.open_timeout };
+        out.push(RtpmAction::Association(ARequest::Associate(associate)));
+    }
+
+    /// Carries out a request of the user.
+    ///
+    /// # Errors
+    /// The state does not allow it; nothing was sent and nothing has changed.
+    pub fn request(
+        &mut self,
+        now: MonoTime,
+        request: RtRequest,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RequestError> {
+        let name = request_name(&request);
+        match (request, &mut self.state) {
+            (RtRequest::OpenAccept { user_data }, State::AwaitResponse { settled }) => {
+                let rtoac = RtseApdu::Rtoac(Rtoac {
+                    checkpoint_size_kb: settled.agreed.checkpoint_size_kb,
+                    window_size: settled.agreed.window_size,
+                    connection_data: ConnectionData::Open(user_data),
+                });
+                let accept = ARequest::AssociateAccept { user_information: rtoac.encode() };
+                out.push(RtpmAction::Association(accept));
+                let settled = settled.clone();
+                self.state = State::Open { settled, turn: false, phase: Phase::Ready };
+                Ok(())
+            }
+            (RtRequest::OpenReject { user_data, transient }, State::AwaitResponse { .. }) => {
+                let user_information = RtseApdu::Rtorj(Rtorj { refuse_reason: None, user_data }).encode();
+                let reject = ARequest::AssociateReject { transient, user_information };
+                out.push(RtpmAction::Association(reject));
+                self.end(RtIndication::Closed, out);
+                Ok(())
+            }
+            (RtRequest::Close, State::Open { settled: _, turn, phase: phase @ Phase::Ready }) => {
+                if !*turn {
+                    return Err(RequestError::NoTurn { request: name });
+                }
+                *phase = Phase::AwaitRelease { until: now + self.config.release_timeout };
+                out.push(RtpmAction::Association(ARequest::Release));
+                Ok(())
+            }
+            (
+                RtRequest::Abort(reason),
+                State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. },
+            ) => {
+                out.push(RtpmAction::Association(abort(reason)));
+                let text = alloc::format!("aborted by this side, reason {}", reason.0);
+                self.end(aborted(Layer::Application, Blame::Local, Some(reason), text), out);
+                Ok(())
+            }
+            (
+                request @ (RtRequest::Transfer { .. }
+                | RtRequest::Segment(_)
+                | RtRequest::TransferCancel
+                | RtRequest::CheckpointSecured { .. }
+                | RtRequest::TransferAccept
+                | RtRequest::TransferRefuse { .. }
+                | RtRequest::TurnPlease { .. }
+                | RtRequest::TurnGive),
+                State::Open { settled, turn, phase },
+            ) => phase.request(now, &self.config, settled, *turn, request, name, out),
+            (
+                RtRequest::OpenAccept { .. }
+                | RtRequest::OpenReject { .. }
+                | RtRequest::Transfer { .. }
+                | RtRequest::Segment(_)
+                | RtRequest::TransferCancel
+                | RtRequest::CheckpointSecured { .. }
+                | RtRequest::TransferAccept
+                | RtRequest::TransferRefuse { .. }
+                | RtRequest::TurnPlease { .. }
+                | RtRequest::TurnGive
+                | RtRequest::Close
+                | RtRequest::Abort(_),
+                State::Ended,
+            ) => Err(RequestError::Ended { request: name }),
+            (
+                RtRequest::OpenAccept { .. } | RtRequest::OpenReject { .. },
+                state @ (State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::Open { .. }),
+            )
+            | (
+                RtRequest::Transfer { .. }
+                | RtRequest::Segment(_)
+                | RtRequest::TransferCancel
+                | RtRequest::CheckpointSecured { .. }
+                | RtRequest::TransferAccept
+                | RtRequest::TransferRefuse { .. }
+                | RtRequest::TurnPlease { .. }
+                | RtRequest::TurnGive,
+                state @ (State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }),
+            )
+            | (
+                RtRequest::Close,
+                state @ (State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. }),
+            )
+            | (RtRequest::Abort(_), state @ (State::Idle { .. } | State::AwaitOpen { .. })) => {
+                Err(RequestError::OutOfState { request: name, state: state.name() })
+            }
+        }
+    }
+
+    /// Advances by one event from below.
+    ///
+    /// # Errors
+    /// The peer did something that X.228 does not allow, or did nothing in its time. The machine is at its end
+    /// then, and `out` holds what the peer must be told; the user must still be told.
+    pub fn handle(
+        &mut self,
+        now: MonoTime,
+        event: RtpmEvent,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RtseError> {
+        let result = match event {
+            RtpmEvent::Association(indication) => self.association(indication, out),
+            RtpmEvent::Presentation(indication) => self.presentation(now, indication, out),
+            RtpmEvent::Deadline => self.expire(now),
+        };
+        if let Err(error) = &result {
+            let has_association = match &self.state {
+                State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. } => true,
+                // An AARQ whose RTORQ is wrong has been indicated to us already.
+                State::AwaitOpen { .. } => !matches!(error, RtseError::Timeout { .. }),
+                State::Idle { .. } | State::Ended => false,
+            };
+            if has_association {
+                out.push(RtpmAction::Association(match error.abort_reason() {
+                    Some(reason) => abort(reason),
+                    None => ARequest::AssociateReject {
+                        transient: false,
+                        user_information: RtseApdu::Rtorj(Rtorj::default()).encode(),
+                    },
+                }));
+            }
+            self.state = State::Ended;
+        }
+        result
+    }
+
+    /// When [`RtpmEvent::Deadline`] is due.
+    pub fn deadline(&self) -> Option<MonoTime> {
+        self.timer().map(|(until, _, _)| until)
+    }
+
+    /// Whether this side holds the turn.
+    pub fn has_turn(&self) -> bool {
+        matches!(self.state, State::Open { turn: true, .. })
+    }
+
+    /// What was settled, once the association is open.
+    pub fn agreed(&self) -> Option<Agreed> {
+        match &self.state {
+            State::Open { settled, .. } => Some(settled.agreed),
+            State::Idle { .. }
+            | State::AwaitOpen { .. }
+            | State::AwaitConfirm { .. }
+            | State::AwaitResponse { .. }
+            | State::Ended => None,
+        }
+    }
+
+    /// The state in words, for error texts and the log.
+    pub fn state_name(&self) -> &'static str {
+        self.state.name()
+    }
+
+    fn association(
+        &mut self,
+        indication: AIndication,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RtseError> {
+        let name = association_name(&indication);
+        match (indication, &mut self.state) {
+            (_, State::Ended) => Ok(()),
+            (AIndication::Associate(associate), State::AwaitOpen { .. }) => self.opened_by_peer(associate, out),
+            (AIndication::AssociateConfirm { user_information }, State::AwaitConfirm { settled, .. }) => {
+                let rtoac = open::rtoac(&user_information)?;
+                let ConnectionData::Open(user_data) = rtoac.connection_data else {
+                    return Err(RtseError::Recover);
+                };
+                let mut settled = settled.clone();
+                settled.answered(rtoac.checkpoint_size_kb, rtoac.window_size);
+                let agreed = settled.agreed;
+                self.state = State::Open { settled, turn: true, phase: Phase::Ready };
+                out.push(RtpmAction::Indication(RtIndication::OpenConfirm { user_data, agreed }));
+                Ok(())
+            }
+            (AIndication::AssociateRejected(reject), State::AwaitConfirm { .. }) => {
+                self.end(RtIndication::OpenRefused(open::rejected(reject)), out);
+                Ok(())
+            }
+            (AIndication::RefusedByPresentation { reason }, State::AwaitConfirm { .. }) => {
+                self.end(RtIndication::OpenRefused(open::refused_by_presentation(reason)), out);
+                Ok(())
+            }
+            (AIndication::RefusedBySession(refuse), State::AwaitConfirm { .. }) => {
+                self.end(RtIndication::OpenRefused(open::refused_by_session(&refuse)), out);
+                Ok(())
+            }
+            (AIndication::Release, State::Open { turn: false, phase: Phase::Ready, .. }) => {
+                out.push(RtpmAction::Association(ARequest::ReleaseResponse));
+                self.end(RtIndication::Closed, out);
+                Ok(())
+            }
+            (AIndication::ReleaseConfirm, State::Open { phase: Phase::AwaitRelease { .. }, .. }) => {
+                self.end(RtIndication::Closed, out);
+                Ok(())
+            }
+            (
+                AIndication::Abort { by_provider, user_information },
+                State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. },
+            ) => {
+                let indication = open::aborted_by_peer(by_provider, &user_information);
+                self.end(RtIndication::Aborted(indication), out);
+                Ok(())
+            }
+            (
+                AIndication::PAbort(cause),
+                State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. },
+            ) => {
+                self.end(RtIndication::Aborted(open::aborted_by_provider(&cause)), out);
+                Ok(())
+            }
+            (
+                AIndication::Associate(_),
+                state @ (State::Idle { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. }),
+            )
+            | (
+                AIndication::AssociateConfirm { .. }
+                | AIndication::AssociateRejected(_)
+                | AIndication::RefusedByPresentation { .. }
+                | AIndication::RefusedBySession(_),
+                state @ (State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. }),
+            )
+            | (
+                AIndication::Release | AIndication::ReleaseConfirm,
+                state @ (State::Idle { .. }
+                | State::AwaitOpen { .. }
+                | State::AwaitConfirm { .. }
+                | State::AwaitResponse { .. }
+                | State::Open { .. }),
+            ) => Err(RtseError::Unexpected { event: name, state: state.name() }),
+        }
+    }
+
+    fn presentation(
+        &mut self,
+        now: MonoTime,
+        indication: PIndication,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RtseError> {
+        match &mut self.state {
+            State::Ended => Ok(()),
+            State::Open { settled, turn, phase } => {
+                phase.indication(now, &self.config, settled, turn, indication, out)
+            }
+            state @ (State::Idle { .. }
+            | State::AwaitOpen { .. }
+            | State::AwaitConfirm { .. }
+            | State::AwaitResponse { .. }) => {
+                Err(RtseError::Unexpected { event: "data or activity", state: state.name() })
+            }
+        }
+    }
+
+    fn opened_by_peer(
+        &mut self,
+        associate: AAssociate,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RtseError> {
+        let rtorq = open::rtorq(&associate.user_information)?;
+        let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
+        match (rtorq.dialogue_mode, self.config.dialogue_mode) {
+            (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => return Err(RtseError::TwoWayAlternate),
+            (DialogueMode::Monologue, DialogueMode::Monologue | DialogueMode::TwoWayAlternate)
+            | (DialogueMode::TwoWayAlternate, DialogueMode::TwoWayAlternate) => {}
+        }
+        let agreed = Agreed {
+            checkpoint_size_kb: open::reduce(rtorq.checkpoint_size_kb, self.config.checkpoint_size_kb),
+            window_size: rtorq.window_size.min(self.config.window_size).max(1),
+            dialogue_mode: rtorq.dialogue_mode,
+        };
+        let connect = associate.connect;
+        let settled = Settled::new(agreed, connect.contexts, &self.rtse_syntax, &self.apdu_syntax);
+        self.state = State::AwaitResponse { settled };
+        // The transport selectors are not known at this layer.
+        let selectors = Selectors {
+            calling_session: connect.calling_session_selector.unwrap_or_default(),
+            called_session: connect.called_session_selector.unwrap_or_default(),
+            calling_presentation: connect.calling_selector.unwrap_or_default(),
+            called_presentation: connect.called_selector.unwrap_or_default(),
+            ..Selectors::default()
+        };
+        let indication = RtIndication::Open(OpenIndication { user_data, agreed, selectors });
+        out.push(RtpmAction::Indication(indication));
+        Ok(())
+    }
+
+    fn expire(&mut self, now: MonoTime) -> Result<(), RtseError> {
+        match self.timer() {
+            Some((until, state, after)) if now >= until => Err(RtseError::Timeout { state, after }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn timer(&self) -> Option<(MonoTime, &'static str, Duration)> {
+        match &self.state {
+            State::AwaitOpen { until } | State::AwaitConfirm { until, .. } => {
+                Some((*until, self.state.name(), self.config.open_timeout))
+            }
+            State::Open { phase, .. } => {
+                phase.timer(&self.config).map(|(until, after)| (until, phase.name(), after))
+            }
+            State::Idle { .. } | State::AwaitResponse { .. } | State::Ended => None,
+        }
+    }
+
+    fn end(&mut self, indication: RtIndication, out: &mut Vec<RtpmAction>) {
+        self.state = State::Ended;
+        out.push(RtpmAction::Indication(indication));
+    }
+}
+
+impl State {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            State::Idle { .. } => "not started",
+            State::AwaitOpen { .. } => "waiting for the association to be opened",
+            State::AwaitConfirm { .. } => "waiting for the answer to the open request",
+            State::AwaitResponse { .. } => "opening is being decided",
+            State::Open { phase, .. } => phase.name(),
+            State::Ended => "ended",
+        }
+    }
+}
+
+fn abort(reason: AbortReason) -> ARequest {
+    let rtab = RtseApdu::Rtab(Rtab { reason: Some(reason), user_data: Vec::new() });
+    ARequest::Abort { user_information: rtab.encode() }
+}
+
+fn aborted(
+    layer: Layer,
+    blame: Blame,
+    reason: Option<AbortReason>,
+    text: alloc::string::String,
+) -> RtIndication {
+    RtIndication::Aborted(Aborted { layer, blame, by_peer: false, reason, text })
+}
+
+/// The name of a request in X.218, for error texts.
+pub(crate) fn request_name(request: &RtRequest) -> &'static str {
+    match request {
+        RtRequest::OpenAccept { .. } | RtRequest::OpenReject { .. } => "RT-OPEN response",
+        RtRequest::Transfer { .. } => "RT-TRANSFER request",
+        RtRequest::Segment(_) => "segment of an APDU",
+        RtRequest::TransferCancel => "cancelling of a transfer",
+        RtRequest::CheckpointSecured { .. } => "confirmation of a checkpoint",
+        RtRequest::TransferAccept | RtRequest::TransferRefuse { .. } => "RT-TRANSFER response",
+        RtRequest::TurnPlease { .. } => "RT-TURN-PLEASE request",
+        RtRequest::TurnGive => "RT-TURN-GIVE request",
+        RtRequest::Close => "RT-CLOSE request",
+        RtRequest::Abort(_) => "RT-U-ABORT request",
+    }
+}
+
+fn association_name(indication: &AIndication) -> &'static str {
+    match indication {
+        AIndication::Associate(_) => "A-ASSOCIATE indication",
+        AIndication::AssociateConfirm { .. }
+        | AIndication::AssociateRejected(_)
+        | AIndication::RefusedByPresentation { .. }
+        | AIndication::RefusedBySession(_) => "A-ASSOCIATE confirm",
+        AIndication::Release => "A-RELEASE indication",
+        AIndication::ReleaseConfirm => "A-RELEASE confirm",
+        AIndication::Abort { .. } => "A-ABORT indication",
+        AIndication::PAbort(_) => "A-P-ABORT indication",
+    }
+}

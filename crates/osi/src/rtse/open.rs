@@ -1,0 +1,272 @@
+//! What opening and ending an association have to say: negotiation, and the words for refusals and aborts.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ber::Oid;
+
+use super::apdu::{Rtoac, Rtorq, RtseApdu};
+use super::error::RtseError;
+use super::service::{Aborted, Agreed, OpenRefused};
+use crate::acse::AReject;
+use crate::acse::apdu::Diagnostic;
+use crate::failure::{Blame, Layer};
+use crate::presentation::{ContextId, Contexts, PAbortCause};
+use crate::session::{ProviderAbortCause, SRefuse};
+
+/// What both ends have settled for an association.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) agreed: Agreed,
+    /// Contexts of the RTSE APDUs; the first is used for sending.
+    rtse: Vec<ContextId>,
+    /// Contexts of the APDUs transferred; the first is used for sending.
+    pub(super) apdu: Vec<ContextId>,
+    /// Number of the last activity that we started.
+    activities: u32,
+}
+
+impl Settled {
+    pub(super) fn new(agreed: Agreed, contexts: Contexts, rtse_syntax: &Oid, apdu_syntax: &Oid) -> Self {
+        let of = |syntax: &Oid| {
+            contexts.iter().filter(|(_, name)| name == syntax).map(|(context, _)| *context).collect()
+        };
+        Settled { agreed, rtse: of(rtse_syntax), apdu: of(apdu_syntax), activities: 0 }
+    }
+
+    /// Identifier of the next activity: a number, as a BER encoding of at most 6 octets.
+    pub(super) fn next_activity(&mut self) -> Vec<u8> {
+        // 31 bits, so that the encoding stays short.
+        self.activities = self.activities.wrapping_add(1) & 0x7FFF_FFFF;
+        ber::Writer::encode(|w| w.integer(ber::Tag::INTEGER, i64::from(self.activities)))
+    }
+
+    /// The context to send RTSE APDUs in. The presentation layer settles no connection without one.
+    pub(super) fn rtse_context(&self) -> ContextId {
+        self.rtse.first().copied().unwrap_or(ContextId(0))
+    }
+
+    /// The context to send APDUs in.
+    pub(super) fn apdu_context(&self) -> ContextId {
+        self.apdu.first().copied().unwrap_or(ContextId(0))
+    }
+
+    pub(super) fn is_rtse(&self, context: ContextId) -> bool {
+        self.rtse.contains(&context)
+    }
+
+    /// Takes over what the acceptor answered, as far as it is not more than what was proposed.
+    pub(super) fn answered(&mut self, checkpoint_size_kb: u32, window_size: u32) {
+        // PP answers a checkpoint size where none was proposed; smaller pieces than necessary harm nobody.
+        self.agreed.checkpoint_size_kb = match (self.agreed.checkpoint_size_kb, checkpoint_size_kb) {
+            (0, answered) => answered,
+            (_, 0) => 0,
+            (proposed, answered) => proposed.min(answered),
+        };
+        self.agreed.window_size = self.agreed.window_size.min(window_size).max(1);
+    }
+}
+
+/// The acceptor's checkpoint size: not above the proposal, where 0 (no checkpoints) is above everything.
+pub(super) fn reduce(proposed: u32, own: u32) -> u32 {
+    match (proposed, own) {
+        (0, _) => 0,
+        (proposed, 0) => proposed,
+        (proposed, own) => proposed.min(own),
+    }
+}
+
+fn apdu(primitive: &'static str, expected: &'static str, octets: &[u8]) -> Result<RtseApdu, RtseError> {
+    if octets.is_empty() {
+        return Err(RtseError::Missing { primitive, expected });
+    }
+    RtseApdu::decode(octets).map_err(|source| RtseError::Malformed { primitive, source })
+}
+
+pub(super) fn rtorq(octets: &[u8]) -> Result<Rtorq, RtseError> {
+    let (primitive, expected) = ("A-ASSOCIATE indication", "RTORQ");
+    match apdu(primitive, expected, octets)? {
+        RtseApdu::Rtorq(rtorq) => Ok(rtorq),
+        found @ (RtseApdu::Rtoac(_)
+        | RtseApdu::Rtorj(_)
+        | RtseApdu::Rttp(_)
+        | RtseApdu::Rttr(_)
+        | RtseApdu::Rtab(_)) => Err(RtseError::WrongApdu { primitive, found: found.name(), expected }),
+    }
+}
+
+pub(super) fn rtoac(octets: &[u8]) -> Result<Rtoac, RtseError> {
+    let (primitive, expected) = ("A-ASSOCIATE confirm", "RTOAC");
+    match apdu(primitive, expected, octets)? {
+        RtseApdu::Rtoac(rtoac) => Ok(rtoac),
+        found @ (RtseApdu::Rtorq(_)
+        | RtseApdu::Rtorj(_)
+        | RtseApdu::Rttp(_)
+        | RtseApdu::Rttr(_)
+        | RtseApdu::Rtab(_)) => Err(RtseError::WrongApdu { primitive, found: found.name(), expected }),
+    }
+}
+
+/// A rejection by the peer's ACSE or RTSE, or by the application, which put its data into the RTORJ.
+pub(super) fn rejected(reject: AReject) -> OpenRefused {
+    let rtorj = match RtseApdu::decode(&reject.user_information) {
+        Ok(RtseApdu::Rtorj(rtorj)) => Some(rtorj),
+        Ok(
+            RtseApdu::Rtorq(_)
+            | RtseApdu::Rtoac(_)
+            | RtseApdu::Rttp(_)
+            | RtseApdu::Rttr(_)
+            | RtseApdu::Rtab(_),
+        )
+        | Err(_) => None,
+    };
+    let code = reject.diagnostic.and_then(|diagnostic| u32::try_from(diagnostic.code()).ok());
+    let why = match reject.diagnostic {
+        Some(Diagnostic::APPLICATION_CONTEXT) => String::from("application context not supported"),
+        Some(Diagnostic::NO_COMMON_VERSION) => String::from("no common version of ACSE"),
+        Some(Diagnostic::User(code)) => format!("user diagnostic {code}"),
+        Some(Diagnostic::Provider(code)) => format!("provider diagnostic {code}"),
+        None => String::from("no reason given"),
+    };
+    let lasting = if reject.transient { "rejected for now" } else { "rejected" };
+    match rtorj {
+        Some(rtorj) if !rtorj.user_data.is_empty() => OpenRefused {
+            layer: Layer::Application,
+            code,
+            transient: reject.transient,
+            user_data: rtorj.user_data,
+            text: format!("association {lasting} by the peer's application, {why}"),
+        },
+        Some(rtorj) => OpenRefused {
+            layer: Layer::Rtse,
+            code: rtorj.refuse_reason.and_then(|reason| u32::try_from(reason).ok()).or(code),
+            transient: reject.transient,
+            user_data: Vec::new(),
+            text: format!("association {lasting} by the peer's RTSE, {why}"),
+        },
+        None => OpenRefused {
+            layer: Layer::Acse,
+            code,
+            transient: reject.transient,
+            user_data: Vec::new(),
+            text: format!("association {lasting} by the peer's ACSE, {why}"),
+        },
+    }
+}
+
+pub(super) fn refused_by_presentation(reason: i64) -> OpenRefused {
+    let why = match reason {
+        0 => "no reason given",
+        1 => "temporary congestion",
+        2 => "local limit exceeded",
+        3 => "called presentation address unknown",
+        4 => "protocol version not supported",
+        5 => "default context not supported",
+        6 => "user data not readable",
+        7 => "no PSAP available",
+        _ => "unknown reason",
+    };
+    OpenRefused {
+        layer: Layer::Presentation,
+        code: u32::try_from(reason).ok(),
+        transient: matches!(reason, 1 | 2),
+        user_data: Vec::new(),
+        text: format!("refused by the peer's presentation layer, reason {reason}: {why}"),
+    }
+}
+
+pub(super) fn refused_by_session(refuse: &SRefuse) -> OpenRefused {
+    let why = match refuse.reason {
+        0 => "rejected by the called user",
+        1 => "temporary congestion of the called user",
+        2 => "rejected by the called user, with data that is not readable",
+        129 => "session selector unknown",
+        130 => "no user attached to the session selector",
+        131 => "congestion of the session layer",
+        132 => "session protocol versions not supported",
+        133 => "rejected by the session layer",
+        134 => "implementation restriction",
+        _ => "unknown reason",
+    };
+    OpenRefused {
+        layer: Layer::Session,
+        code: Some(u32::from(refuse.reason)),
+        transient: matches!(refuse.reason, 1 | 131),
+        user_data: Vec::new(),
+        text: format!("refused at the session layer, reason {}: {why}", refuse.reason),
+    }
+}
+
+/// An ABRT, with the RTAB if there is a readable one.
+pub(super) fn aborted_by_peer(by_provider: bool, user_information: &[u8]) -> Aborted {
+    let reason = match RtseApdu::decode(user_information) {
+        Ok(RtseApdu::Rtab(rtab)) => rtab.reason,
+        Ok(
+            RtseApdu::Rtorq(_)
+            | RtseApdu::Rtoac(_)
+            | RtseApdu::Rtorj(_)
+            | RtseApdu::Rttp(_)
+            | RtseApdu::Rttr(_),
+        )
+        | Err(_) => None,
+    };
+    let why = match reason.map(|reason| reason.0) {
+        Some(0) => "local system problem",
+        Some(1) => "invalid parameter",
+        Some(2) => "unrecognized activity",
+        Some(3) => "temporary problem",
+        Some(4) => "protocol error",
+        Some(5) => "permanent problem",
+        Some(6) => "user error",
+        Some(7) => "transfer completed",
+        Some(_) => "unknown reason",
+        None => "no reason given",
+    };
+    // A peer that names an error of ours may be right.
+    let blame = match reason.map(|reason| reason.0) {
+        Some(1 | 2 | 4) => Blame::Local,
+        Some(5 | 6) => Blame::PeerIncompatible,
+        Some(_) | None => Blame::PeerGone,
+    };
+    let (layer, who) = if by_provider { (Layer::Acse, "ACSE") } else { (Layer::Rtse, "RTSE") };
+    let code = reason.map(|reason| format!(" {}", reason.0)).unwrap_or_default();
+    Aborted { layer, blame, by_peer: true, reason, text: format!("peer's {who} aborted, reason{code}: {why}") }
+}
+
+/// An abort of the presentation or the session layer.
+pub(super) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
+    match cause {
+        PAbortCause::Arp { reason, event } => {
+            let number = |value: &Option<i64>| value.map(|value| format!(" {value}")).unwrap_or_default();
+            Aborted {
+                layer: Layer::Presentation,
+                blame: Blame::Local,
+                by_peer: true,
+                reason: None,
+                text: format!(
+                    "peer's presentation layer aborted, reason{}, event{}",
+                    number(reason),
+                    number(event)
+                ),
+            }
+        }
+        PAbortCause::Unreadable => Aborted {
+            layer: Layer::Presentation,
+            blame: Blame::PeerGone,
+            by_peer: true,
+            reason: None,
+            text: String::from("peer aborted with user data that is no PPDU of normal mode"),
+        },
+        PAbortCause::Session(abort) => Aborted {
+            layer: match abort.cause {
+                ProviderAbortCause::TransportDisconnect => Layer::Cotp,
+                ProviderAbortCause::AbortSpdu { .. } | ProviderAbortCause::Detected(_) => Layer::Session,
+            },
+            blame: abort.blame(),
+            by_peer: abort.by_peer,
+            reason: None,
+            text: format!("{abort}"),
+        },
+    }
+}

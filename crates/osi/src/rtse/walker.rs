@@ -1,0 +1,98 @@
+//! Finds the end of one BER encoding (X.690) in a stream of octets, without keeping any of them.
+//!
+//! Contents of definite length are counted off unseen; of the indefinite ones only their number is kept. So the
+//! memory is constant whatever comes. Values are not looked at.
+
+use ber::{ErrorKind, Header, Length, Tag};
+
+/// Octets of the longest header that [`Header::parse`] accepts.
+const HEADER_OCTETS_MAX: usize = 16;
+
+/// Identifier and length octets as they come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HeaderBuffer {
+    octets: [u8; HEADER_OCTETS_MAX],
+    filled: usize,
+}
+
+impl HeaderBuffer {
+    /// Takes one octet; gives the header when it is complete, and is empty again then.
+    pub(super) fn push(&mut self, octet: u8) -> Result<Option<Header>, ErrorKind> {
+        let Some(slot) = self.octets.get_mut(self.filled) else { return Err(ErrorKind::LengthTooLarge) };
+        *slot = octet;
+        self.filled += 1;
+        let header = Header::parse(self.octets.get(..self.filled).unwrap_or_default())?;
+        if header.is_some() {
+            self.filled = 0;
+        }
+        Ok(header)
+    }
+}
+
+/// Walks through one encoding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walker {
+    header: HeaderBuffer,
+    /// Contents octets of definite length that are still to come.
+    skip: u64,
+    /// Encodings of indefinite length that are open.
+    open: u16,
+    depth_max: u16,
+    done: bool,
+}
+
+impl Walker {
+    /// A walker at the start of an encoding, which allows `depth_max` indefinite lengths inside one another.
+    pub fn new(depth_max: u16) -> Self {
+        Walker { header: HeaderBuffer::default(), skip: 0, open: 0, depth_max, done: false }
+    }
+
+    /// Walks on through `octets` and tells how many of them belong to the encoding; fewer than all only when it
+    /// has ended.
+    ///
+    /// # Errors
+    /// A malformed header, end-of-contents octets out of place, or too much nesting.
+    pub fn feed(&mut self, octets: &[u8]) -> Result<usize, ErrorKind> {
+        let mut rest = octets;
+        while !self.done {
+            if self.skip > 0 {
+                let now = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rest.len());
+                rest = rest.get(now..).unwrap_or_default();
+                self.skip -= now as u64;
+                self.done = self.skip == 0 && self.open == 0;
+                if self.skip > 0 {
+                    break;
+                }
+                continue;
+            }
+            let Some((&octet, tail)) = rest.split_first() else { break };
+            rest = tail;
+            if let Some(header) = self.header.push(octet)? {
+                self.enter(header)?;
+            }
+        }
+        Ok(octets.len() - rest.len())
+    }
+
+    /// Whether the encoding has ended.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn enter(&mut self, header: Header) -> Result<(), ErrorKind> {
+        if header.tag == Tag::EOC {
+            if header.constructed || header.length != Length::Definite(0) {
+                return Err(ErrorKind::UnexpectedEoc);
+            }
+            self.open = self.open.checked_sub(1).ok_or(ErrorKind::UnexpectedEoc)?;
+        } else {
+            match header.length {
+                Length::Definite(length) => self.skip = length,
+                Length::Indefinite if self.open < self.depth_max => self.open += 1,
+                Length::Indefinite => return Err(ErrorKind::TooDeep),
+            }
+        }
+        self.done = self.skip == 0 && self.open == 0;
+        Ok(())
+    }
+}
