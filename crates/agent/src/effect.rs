@@ -1,6 +1,5 @@
 //! What a decision leads to: a batch for the spool and effects to be announced once it is committed.
 
-use clock::WallTime;
 use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode};
 use mhs::{GlobalDomainIdentifier, MtsIdentifier};
 use spool::Batch;
@@ -180,13 +179,6 @@ pub enum Effect {
         mts_identifier: MtsIdentifier,
         /// The domain of the first trace element.
         traced: GlobalDomainIdentifier,
-    },
-    /// Delivery waits for the time that the originator wished.
-    Deferred {
-        /// Its identifier.
-        mts_identifier: MtsIdentifier,
-        /// That time.
-        until: WallTime,
     },
     /// A record could not be understood and was put aside, whole.
     Quarantined {

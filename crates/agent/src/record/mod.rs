@@ -25,8 +25,8 @@ pub const MAILBOX: Space = Space(3);
 pub const DUPLICATE: Space = Space(4);
 /// The same by age, so that they can be forgotten in order. Key: [`DuplicateAgeKey`]; value: none.
 pub const DUPLICATE_AGE: Space = Space(5);
-/// Records which could not be understood, under the key and with the value they had in [`WORK`]; never deleted
-/// by the agent.
+/// Records which could not be understood, with the value they had; never deleted by the agent. Key: octet of the
+/// space they were in, then the key they had there.
 pub const QUARANTINE: Space = Space(6);
 /// Small facts about the data directory itself; owned by the runtime.
 pub const META: Space = Space(7);
@@ -98,6 +98,16 @@ pub enum Item {
         /// The complete encoded MTS-APDU.
         apdu: Vec<u8>,
     },
+}
+
+impl Item {
+    /// Length of the content of a message, of the APDU of a report or probe; octets.
+    pub fn size(&self) -> u64 {
+        match self {
+            Item::Message { content_length, .. } => *content_length,
+            Item::Report { apdu } | Item::Probe { apdu } => u64::try_from(apdu.len()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Where an item came from.

@@ -88,6 +88,9 @@ pub(super) fn problems(settings: &AgentSettings) -> Vec<SettingsProblem> {
 
 fn mta(settings: &MtaSettings, found: &mut Problems) {
     found.password("mta.password", settings.password.as_ref());
+    if let Err(error) = settings.domain.validate() {
+        found.add("mta.domain", error.to_string(), "correct the global domain identifier");
+    }
     if let Some(limit) = settings.message_size_limit_kb {
         found.range("mta.message_size_limit_kb", limit, 1, u64::MAX / 1024);
     }

@@ -1,0 +1,234 @@
+//! The end of a copy's stay in an outbound queue: transferred, tried again, sent another way, or too old.
+
+use std::time::Duration;
+
+use clock::WallTime;
+use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
+use mhs::p1::Report;
+
+use crate::accept::add_work;
+use crate::agent::Agent;
+use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
+use crate::process::unreadable;
+use crate::record::{Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, WorkRecord};
+use crate::report::Outcome;
+use crate::transfer::Transfer;
+
+/// Why a transfer came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferFailure {
+    /// How.
+    pub kind: TransferFailureKind,
+    /// What happened, for people.
+    pub text: String,
+}
+
+/// The ways in which a transfer can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferFailureKind {
+    /// The association was lost before this transfer began. Does not count: the message had no part in it.
+    NotStarted,
+    /// The association was lost or aborted while it was being transferred.
+    Interrupted,
+    /// The peer could not take it at this time.
+    RefusedTransient,
+    /// The peer will never take it.
+    RefusedPermanent,
+    /// It took longer than the transfer timeout.
+    TimedOut,
+}
+
+/// What follows a failed transfer.
+#[derive(Debug)]
+pub enum Failed {
+    /// It stays in its queue and may be tried again after a while.
+    Retry {
+        /// To be committed first.
+        step: Step,
+        /// How long to leave it alone.
+        after: Duration,
+        /// The record as it is from now on.
+        record: Box<OutboundRecord>,
+    },
+    /// It is back in the work queue: another connector, or a report.
+    Settled(Step),
+}
+
+impl Agent {
+    /// The peer has taken over responsibility.
+    pub fn transferred(&self, key: &[u8], record: &OutboundRecord) -> Step {
+        let mut step = leave(key, record, Departure::Transferred);
+        release(&record.item, &mut step);
+        step
+    }
+
+    /// A transfer has failed.
+    pub fn transfer_failed(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+        failure: &TransferFailure,
+    ) -> Failed {
+        let retry = connector_of(key).and_then(|name| self.settings().connector(&name).map(|found| found.retry));
+        let retry = retry.unwrap_or_default();
+        let mut record = record.clone();
+        let after = match failure.kind {
+            TransferFailureKind::NotStarted => Duration::ZERO,
+            TransferFailureKind::Interrupted
+            | TransferFailureKind::RefusedTransient
+            | TransferFailureKind::TimedOut => {
+                record.attempts = record.attempts.saturating_add(1);
+                Duration::from_secs(u64::from(retry.transfer_interval_s))
+            }
+            TransferFailureKind::RefusedPermanent => {
+                let code = (Reason::TRANSFER_FAILURE, Diagnostic::UNABLE_TO_COMPLETE_TRANSFER);
+                return Failed::Settled(self.give_up(now, sequence, key, &record, code, &failure.text));
+            }
+        };
+        // The first transfer is no repetition.
+        if record.attempts > retry.max_transfer_retries {
+            let code = (Reason::TRANSFER_FAILURE, Diagnostic::TRANSFER_ATTEMPTS_LIMIT_REACHED);
+            return Failed::Settled(self.give_up(now, sequence, key, &record, code, &failure.text));
+        }
+        record.last_failure = Some(failure.text.clone());
+        let mut step = Step::default();
+        step.batch.assert_present(OUTBOUND, key).put(OUTBOUND, key, record.encode());
+        step.effects.push(Effect::TransferRetry {
+            connector: connector_of(key).unwrap_or_default(),
+            mts_identifier: record.mts_identifier.clone(),
+            attempts: record.attempts,
+            text: failure.text.clone(),
+        });
+        Failed::Retry { step, after, record: Box::new(record) }
+    }
+
+    /// The connector could not be opened as often as a message may wait for it.
+    pub fn open_retries_exhausted(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+    ) -> Step {
+        let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
+        self.give_up(now, sequence, key, record, code, "the next MTA could not be reached")
+    }
+
+    /// Sends a copy back to be routed anew, as if its connector were gone: for an operator, or when the connector
+    /// is removed from the settings.
+    pub fn reroute(&self, now: WallTime, sequence: &dyn Sequence, key: &[u8], record: &OutboundRecord) -> Step {
+        let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
+        self.give_up(now, sequence, key, record, code, "the connector was taken out of use")
+    }
+
+    /// Non-delivers a copy that has become too old; `None` if it has not.
+    pub fn expired(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+    ) -> Option<Step> {
+        if now < record.expires {
+            return None;
+        }
+        let transfer = match &record.item {
+            Item::Message { envelope, body, content_length } => {
+                Transfer::message(envelope, *body, *content_length)
+            }
+            Item::Probe { apdu } => Transfer::probe(apdu),
+            Item::Report { apdu } => return Some(expire_report(key, record, apdu)),
+        };
+        let transfer = match transfer {
+            Ok(transfer) => transfer,
+            Err(error) => return Some(unreadable(OUTBOUND, key, record, &error)),
+        };
+        let failure = Failure {
+            reason: Reason::UNABLE_TO_TRANSFER.0,
+            diagnostic: Diagnostic::MAXIMUM_TIME_EXPIRED.0,
+            text: record.last_failure.clone().unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
+        };
+        let settled: Vec<(usize, Outcome)> =
+            transfer.responsible().into_iter().map(|place| (place, Outcome::Failed(failure.clone()))).collect();
+        let mut step = leave(key, record, Departure::Expired);
+        release(&record.item, &mut step);
+        self.report(now, sequence, record.arrived, &transfer, &settled, &mut step);
+        Some(step)
+    }
+
+    /// Puts a copy back into the work queue, where it is routed without this connector or non-delivered with these
+    /// codes.
+    fn give_up(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+        (reason, diagnostic): (Reason, Diagnostic),
+        text: &str,
+    ) -> Step {
+        // A copy that is too old is not sent on a detour.
+        if let Some(step) = self.expired(now, sequence, key, record) {
+            return step;
+        }
+        let mut exhausted = record.exhausted.clone();
+        exhausted.extend(connector_of(key).filter(|name| !record.exhausted.contains(name)));
+        let failure = Failure { reason: reason.0, diagnostic: diagnostic.0, text: text.to_owned() };
+        let work = WorkRecord {
+            item: record.item.clone(),
+            source: record.source.clone(),
+            arrived: record.arrived,
+            exhausted,
+            failure: Some(failure),
+        };
+        let mut step = leave(key, record, Departure::GivenUp);
+        let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
+        add_work(&mut step, sequence, rank, &work);
+        step
+    }
+}
+
+fn connector_of(key: &[u8]) -> Option<String> {
+    OutboundKey::parse(key).map(|key| key.connector)
+}
+
+/// Takes a copy out of its queue. Asserting that it is there keeps two decisions about the same copy apart.
+fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
+    let mut step = Step::default();
+    step.batch.assert_present(OUTBOUND, key).delete(OUTBOUND, key);
+    if let Some(OutboundKey { connector, rank, sequence }) = OutboundKey::parse(key) {
+        step.effects.push(Effect::Dequeued {
+            connector,
+            rank,
+            sequence,
+            mts_identifier: record.mts_identifier.clone(),
+            size: record.size,
+            recipients: record.recipients,
+            why,
+        });
+    }
+    step
+}
+
+fn release(item: &Item, step: &mut Step) {
+    match item {
+        Item::Message { body, .. } => {
+            step.batch.release(*body);
+        }
+        Item::Report { .. } | Item::Probe { .. } => {}
+    }
+}
+
+fn expire_report(key: &[u8], record: &OutboundRecord, apdu: &[u8]) -> Step {
+    match Report::from_octets(apdu) {
+        Ok(report) => {
+            let mut step = leave(key, record, Departure::Expired);
+            let mts_identifier = (*report.envelope.report_identifier).clone();
+            step.effects.push(Effect::Discarded { kind: Kind::Report, mts_identifier, why: Discard::Expired });
+            step
+        }
+        Err(error) => unreadable(OUTBOUND, key, record, &error),
+    }
+}

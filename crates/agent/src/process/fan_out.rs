@@ -1,0 +1,271 @@
+//! From the plan for each recipient to copies, mailbox entries and reports, and the references to the body that
+//! they hold.
+
+use std::collections::HashMap;
+
+use clock::WallTime;
+
+use crate::agent::Agent;
+use crate::effect::{Effect, Kind, Sequence, Step};
+use crate::process::checks;
+use crate::record::{
+    MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, WORK,
+    WorkKey, WorkRecord,
+};
+use crate::report::Outcome;
+use crate::transfer::Transfer;
+
+/// A batch that has grown beyond this takes no further copies. One copy is at most an envelope longer, so the
+/// batch stays well within what a spool commits at once.
+const PORTION_OCTETS: usize = 16 << 20;
+/// Most recipients shown to one another in a delivered envelope: what is stored for a message grows with its
+/// recipients, not with their square.
+const MAX_DISCLOSED: usize = 256;
+
+/// What is to be done for each recipient, by its place in the envelope.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// In the order in which the connectors were first used; places in ascending order.
+    copies: Vec<(String, Vec<usize>)>,
+    by_name: HashMap<String, usize>,
+    deliveries: Vec<(usize, String)>,
+    settled: Vec<(usize, Outcome)>,
+}
+
+impl Plan {
+    pub(super) fn uses(&self, connector: &str) -> bool {
+        self.by_name.contains_key(connector)
+    }
+
+    pub(super) fn send(&mut self, place: usize, connector: String) {
+        let next = self.copies.len();
+        let index = *self.by_name.entry(connector.clone()).or_insert(next);
+        match self.copies.get_mut(index) {
+            Some((_, places)) => places.push(place),
+            None => self.copies.push((connector, vec![place])),
+        }
+    }
+
+    pub(super) fn deliver(&mut self, place: usize, mailbox: String) {
+        self.deliveries.push((place, mailbox));
+    }
+
+    pub(super) fn settle(&mut self, place: usize, outcome: Outcome) {
+        self.settled.push((place, outcome));
+    }
+}
+
+impl Agent {
+    pub(super) fn carry_out(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &WorkRecord,
+        transfer: &Transfer,
+        plan: Plan,
+    ) -> Step {
+        let mut step = Step::default();
+        step.batch.assert_present(WORK, key);
+        let Plan { copies, deliveries, mut settled, .. } = plan;
+        let mut rest = Vec::new();
+        let mut references: u32 = 0;
+        for (connector, places) in copies {
+            if step.batch.octets() > PORTION_OCTETS {
+                rest.extend(places);
+                continue;
+            }
+            references = references.saturating_add(1);
+            self.queue_copy(now, sequence, record, transfer, &connector, &places, &mut step);
+        }
+        for (place, mailbox) in deliveries {
+            if step.batch.octets() > PORTION_OCTETS {
+                rest.push(place);
+                continue;
+            }
+            // A probe leaves nothing in the mailbox.
+            if deliver(now, sequence, transfer, place, mailbox, &mut step) {
+                references = references.saturating_add(1);
+            }
+            settled.push((place, Outcome::Delivered));
+        }
+        settled.sort_by_key(|(place, _)| *place);
+        self.report(now, sequence, record.arrived, transfer, &settled, &mut step);
+        if rest.is_empty() {
+            step.batch.delete(WORK, key);
+        } else {
+            rest.sort_unstable();
+            references = references.saturating_add(1);
+            keep(key, record, &transfer.copy_for(&rest), &mut step);
+        }
+        if let Some(body) = transfer.body() {
+            // The work record held one reference, which the first copy takes over.
+            match references {
+                0 => step.batch.release(body),
+                1 => &mut step.batch,
+                more => step.batch.retain(body, more - 1),
+            };
+        }
+        step
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the copy is made of all of them, and there is one caller")]
+    fn queue_copy(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        record: &WorkRecord,
+        transfer: &Transfer,
+        connector: &str,
+        places: &[usize],
+        step: &mut Step,
+    ) {
+        let mut copy = transfer.copy_for(places);
+        if let Some(settings) = self.settings().connector(connector) {
+            if settings.strip_internal_trace {
+                copy.trace_mut().1.remove_internal_trace();
+            }
+            if settings.strip_bilateral_information {
+                copy.remove_bilateral_information();
+            }
+        }
+        let item = copy.to_item();
+        let outbound = OutboundRecord {
+            size: item.size(),
+            item,
+            source: record.source.clone(),
+            arrived: record.arrived,
+            queued: now,
+            expires: self.expiry(record, transfer),
+            attempts: 0,
+            mts_identifier: transfer.identifier().to_string(),
+            originator: transfer.originator().to_string(),
+            recipients: u32::try_from(places.len()).unwrap_or(u32::MAX),
+            exhausted: record.exhausted.clone(),
+            last_failure: None,
+        };
+        if let Some(from) = record.exhausted.last() {
+            step.effects.push(Effect::Rerouted {
+                mts_identifier: transfer.identifier().clone(),
+                from: from.clone(),
+                to: connector.to_owned(),
+            });
+        }
+        enqueue(sequence, connector, transfer.rank(), &outbound, transfer.identifier(), step);
+    }
+
+    /// When a message is too old, counted from its arrival or from the time it was deferred to.
+    fn expiry(&self, record: &WorkRecord, transfer: &Transfer) -> WallTime {
+        let start = checks::deferred_until(transfer).map_or(record.arrived, |time| time.max(record.arrived));
+        let rank = match transfer {
+            Transfer::Message { .. } => transfer.rank(),
+            // It goes first like what is urgent, but it is not given up sooner than other mail.
+            Transfer::Probe(_) => Rank::Normal,
+        };
+        let too_old = start.plus_seconds(self.timeout_seconds(rank));
+        checks::latest_delivery(transfer.extensions()).map_or(too_old, |latest| latest.min(too_old))
+    }
+
+    pub(super) fn timeout_seconds(&self, rank: Rank) -> i64 {
+        let timeouts = &self.settings().mta.message_timeout;
+        let minutes = match rank {
+            Rank::Urgent => timeouts.urgent_min,
+            Rank::Normal => timeouts.normal_min,
+            Rank::NonUrgent => timeouts.non_urgent_min,
+        };
+        i64::from(minutes) * 60
+    }
+}
+
+/// Puts something into the queue of a connector.
+pub(super) fn enqueue(
+    sequence: &dyn Sequence,
+    connector: &str,
+    rank: Rank,
+    outbound: &OutboundRecord,
+    identifier: &mhs::MtsIdentifier,
+    step: &mut Step,
+) {
+    let number = sequence.next();
+    let key = OutboundKey { connector: connector.to_owned(), rank, sequence: number };
+    step.batch.put(OUTBOUND, key.encode(), outbound.encode());
+    step.effects.push(Effect::Queued {
+        connector: connector.to_owned(),
+        rank,
+        sequence: number,
+        mts_identifier: identifier.clone(),
+        size: outbound.size,
+        recipients: outbound.recipients,
+    });
+}
+
+/// Puts a message into a mailbox; tells whether there was one to put.
+fn deliver(
+    now: WallTime,
+    sequence: &dyn Sequence,
+    transfer: &Transfer,
+    place: usize,
+    mailbox: String,
+    step: &mut Step,
+) -> bool {
+    let Transfer::Message { envelope, body, content_length } = transfer else { return false };
+    let Some(recipient) = envelope.per_recipient_fields.get(place) else { return false };
+    let address = recipient.address().to_string();
+    let mut delivered = (**envelope).clone();
+    let disclosed = envelope.per_message_indicators.disclosure_of_other_recipients()
+        && envelope.per_recipient_fields.len() <= MAX_DISCLOSED;
+    let mut at = 0_usize;
+    delivered.per_recipient_fields.retain(|_| {
+        let keep = disclosed || at == place;
+        at = at.saturating_add(1);
+        keep
+    });
+    if disclosed {
+        for (index, other) in delivered.per_recipient_fields.iter_mut().enumerate() {
+            other.set_responsibility(index == place);
+        }
+    }
+    let kind = MailboxItem::Message {
+        envelope: delivered.to_octets(),
+        body: *body,
+        content_length: *content_length,
+    };
+    put_in_mailbox(now, sequence, kind, Kind::Message, &envelope.message_identifier, address, mailbox, step);
+    true
+}
+
+#[expect(clippy::too_many_arguments, reason = "a mailbox entry is made of all of them")]
+pub(super) fn put_in_mailbox(
+    now: WallTime,
+    sequence: &dyn Sequence,
+    item: MailboxItem,
+    kind: Kind,
+    identifier: &mhs::MtsIdentifier,
+    address: String,
+    mailbox: String,
+    step: &mut Step,
+) {
+    let number = sequence.next();
+    let record = MailboxRecord {
+        kind: item,
+        delivered: now,
+        mts_identifier: identifier.to_string(),
+        recipient: address.clone(),
+    };
+    step.batch.put(MAILBOX, MailboxKey { mailbox, sequence: number }.encode(), record.encode());
+    step.effects.push(Effect::Delivered {
+        kind,
+        mailbox: address,
+        sequence: number,
+        mts_identifier: identifier.clone(),
+    });
+}
+
+/// Leaves what does not fit into this batch in the work queue, in its place.
+fn keep(key: &[u8], record: &WorkRecord, rest: &Transfer, step: &mut Step) {
+    let record = WorkRecord { item: rest.to_item(), ..record.clone() };
+    step.batch.put(WORK, key, record.encode());
+    if let Some(WorkKey { rank, sequence }) = WorkKey::parse(key) {
+        step.effects.push(Effect::WorkAdded { rank, sequence });
+    }
+}

@@ -1,0 +1,137 @@
+//! A report on its way: passed on, put into the originator's mailbox, or dropped. It never makes another report.
+
+use clock::WallTime;
+use mhs::p1::{OriginatorReport, Report, ReportType};
+
+use super::fan_out::{enqueue, put_in_mailbox};
+use super::unreadable;
+use crate::agent::Agent;
+use crate::effect::{Discard, Effect, Kind, Sequence, Step};
+use crate::record::{Item, MailboxItem, OutboundRecord, Rank, Source, WORK, WorkRecord};
+use crate::routing::{RouteDecision, Traveller};
+use crate::trace;
+
+impl Agent {
+    pub(super) fn process_report(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &WorkRecord,
+        apdu: &[u8],
+    ) -> Step {
+        let mut report = match Report::from_octets(apdu) {
+            Ok(report) => report,
+            Err(error) => return unreadable(WORK, key, record, &error),
+        };
+        let mut step = Step::default();
+        step.batch.assert_present(WORK, key).delete(WORK, key);
+        if let Some(why) = self.report_loops(record, &report) {
+            discard(&report, why, &mut step);
+            return step;
+        }
+        let destination = report.envelope.report_destination_name.address();
+        let traveller = Traveller {
+            incoming: record.source.connector(),
+            exhausted: &record.exhausted,
+            // No limit of a connector applies: a report is small, and nothing can be said about it if it is refused.
+            content_length: 0,
+        };
+        match self.route_quietly(destination, traveller, &|_| false) {
+            RouteDecision::Local { mailbox } => self.deliver_report(now, sequence, mailbox, report, &mut step),
+            RouteDecision::Connectors(names) => {
+                if !record.exhausted.is_empty() {
+                    let envelope = &mut report.envelope;
+                    self.here().reroute(&mut envelope.trace_information, &mut envelope.extensions);
+                }
+                if let Some(connector) = names.first() {
+                    self.queue_report(now, sequence, record, connector, report, &mut step);
+                }
+            }
+            RouteDecision::Unknown(failure) => {
+                discard(&report, Discard::Unroutable(failure.to_string()), &mut step);
+            }
+        }
+        step
+    }
+
+    fn report_loops(&self, record: &WorkRecord, report: &Report) -> Option<Discard> {
+        let (trace, extensions) = (&report.envelope.trace_information, &report.envelope.extensions);
+        let arrives = match record.source {
+            Source::Connector(_) => record.exhausted.is_empty(),
+            Source::Submission | Source::Agent => false,
+        };
+        let comes_back = arrives && self.here().is_loop(trace, extensions);
+        let too_far = trace::exceeds(self.settings().mta.hop_limit, trace, extensions);
+        (comes_back || too_far).then_some(Discard::Loop)
+    }
+
+    /// The originating MTA ends the way of a report: it keeps to itself what the originator did not ask for.
+    fn deliver_report(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        mailbox: String,
+        mut report: Report,
+        step: &mut Step,
+    ) {
+        report.content.per_recipient_fields.retain(|recipient| {
+            let wish = recipient.per_recipient_indicators.originator_report();
+            match (&recipient.last_trace_information.report_type, wish) {
+                (ReportType::Delivery(_), OriginatorReport::Report)
+                | (ReportType::NonDelivery(_), OriginatorReport::Report | OriginatorReport::NonDelivery) => true,
+                (ReportType::Delivery(_), OriginatorReport::NonDelivery | OriginatorReport::None)
+                | (ReportType::NonDelivery(_), OriginatorReport::None) => false,
+            }
+        });
+        if report.content.per_recipient_fields.is_empty() {
+            discard(&report, Discard::NotRequested, step);
+            return;
+        }
+        let item = MailboxItem::Report { apdu: report.to_octets() };
+        let address = report.envelope.report_destination_name.to_string();
+        let identifier = &report.envelope.report_identifier;
+        put_in_mailbox(now, sequence, item, Kind::Report, identifier, address, mailbox, step);
+    }
+
+    fn queue_report(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        record: &WorkRecord,
+        connector: &str,
+        mut report: Report,
+        step: &mut Step,
+    ) {
+        let settings = self.settings().connector(connector);
+        if settings.is_some_and(|settings| settings.strip_internal_trace) {
+            report.envelope.extensions.remove_internal_trace();
+        }
+        let identifier = (*report.envelope.report_identifier).clone();
+        if let Some(from) = record.exhausted.last() {
+            let (from, to) = (from.clone(), connector.to_owned());
+            step.effects.push(Effect::Rerouted { mts_identifier: identifier.clone(), from, to });
+        }
+        let item = Item::Report { apdu: report.to_octets() };
+        let outbound = OutboundRecord {
+            size: item.size(),
+            item,
+            source: record.source.clone(),
+            arrived: record.arrived,
+            queued: now,
+            expires: record.arrived.plus_seconds(self.timeout_seconds(Rank::Normal)),
+            attempts: 0,
+            mts_identifier: identifier.to_string(),
+            originator: report.envelope.report_destination_name.to_string(),
+            recipients: 1,
+            exhausted: record.exhausted.clone(),
+            last_failure: None,
+        };
+        enqueue(sequence, connector, Rank::Urgent, &outbound, &identifier, step);
+    }
+}
+
+fn discard(report: &Report, why: Discard, step: &mut Step) {
+    let mts_identifier = (*report.envelope.report_identifier).clone();
+    step.effects.push(Effect::Discarded { kind: Kind::Report, mts_identifier, why });
+}

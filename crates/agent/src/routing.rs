@@ -1,0 +1,218 @@
+//! Where an address leads: to a mailbox here, over one of several connectors, or nowhere.
+//!
+//! Address spaces are compared by how specifically they match; only the most specific count, wherever they are
+//! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. Among
+//! the connectors that remain: those that open associations themselves first, then the lowest cost, then one that
+//! is used for another recipient of the message already, then the order of the file. A connector is never used to
+//! send something back to where it came from: an address that has no other way is unknown as far as this MTA can
+//! tell.
+
+use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
+use mhs::{OrAddress, Specificity};
+
+use crate::agent::Agent;
+use crate::settings::{Activation, ConnectorSettings};
+
+/// Longest canonical address that can be a mailbox: it is part of a key. No legal address comes near.
+const MAX_MAILBOX_KEY: usize = 2048;
+
+/// Where an address leads, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Where.
+    pub decision: RouteDecision,
+    /// Why, for people, step by step.
+    pub steps: Vec<String>,
+}
+
+/// Where an address leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteDecision {
+    /// To a mailbox here.
+    Local {
+        /// Canonical key of the mailbox.
+        mailbox: String,
+    },
+    /// Over one of these connectors, best first; at least one.
+    Connectors(Vec<String>),
+    /// Nowhere.
+    Unknown(RouteFailure),
+}
+
+/// Why an address leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteFailure {
+    /// It is in no address space.
+    #[error("no address space matches")]
+    NoMatch,
+    /// It is in a local address space, but there is no such mailbox.
+    #[error("there is no such mailbox in this domain")]
+    NoMailbox,
+    /// Only the connector it came in on would take it.
+    #[error("the only way is back over connector {0}, on which it came in")]
+    WayBack(String),
+    /// All connectors were tried and given up.
+    #[error("every connector which takes it was tried and given up")]
+    Exhausted,
+    /// It is longer than every connector takes.
+    #[error("its content is longer than any connector for it takes")]
+    TooLong,
+}
+
+impl RouteFailure {
+    /// The codes of a non-delivery report.
+    pub(crate) fn codes(&self) -> (Reason, Diagnostic) {
+        match self {
+            RouteFailure::NoMatch | RouteFailure::NoMailbox | RouteFailure::WayBack(_) => {
+                (Reason::UNABLE_TO_TRANSFER, Diagnostic::UNRECOGNISED_OR_NAME)
+            }
+            RouteFailure::Exhausted => (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION),
+            RouteFailure::TooLong => (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TOO_LONG),
+        }
+    }
+}
+
+/// What is known of the thing to be routed, besides the address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traveller<'a> {
+    /// The connector it came in on.
+    pub(crate) incoming: Option<&'a str>,
+    /// Connectors given up.
+    pub(crate) exhausted: &'a [String],
+    /// Length of its content, octets.
+    pub(crate) content_length: u64,
+}
+
+struct Candidate<'a> {
+    connector: &'a ConnectorSettings,
+    cost: u8,
+}
+
+impl Agent {
+    /// Where an address leads for something that came in on connector `incoming`, or was submitted here.
+    pub fn route(&self, address: &OrAddress, incoming: Option<&str>) -> Route {
+        let mut steps = Vec::new();
+        let traveller = Traveller { incoming, ..Traveller::default() };
+        let decision = self.decide(address, traveller, &|_| false, &mut |step| steps.push(step()));
+        Route { decision, steps }
+    }
+
+    /// The same without the explanation. `chosen` tells which connectors the message uses already.
+    pub(crate) fn route_quietly(
+        &self,
+        address: &OrAddress,
+        traveller: Traveller<'_>,
+        chosen: &dyn Fn(&str) -> bool,
+    ) -> RouteDecision {
+        self.decide(address, traveller, chosen, &mut |_| {})
+    }
+
+    fn decide(
+        &self,
+        address: &OrAddress,
+        traveller: Traveller<'_>,
+        chosen: &dyn Fn(&str) -> bool,
+        explain: &mut dyn FnMut(&dyn Fn() -> String),
+    ) -> RouteDecision {
+        let mta = &self.settings().mta;
+        let local = mta.local.iter().filter_map(|space| Some((space.matches(address)?, space))).max_by_key(|m| m.0);
+        if let Some((_, space)) = &local {
+            explain(&|| format!("local address space `{space}` matches"));
+        }
+        let mut best: Option<Specificity> = local.as_ref().map(|(specificity, _)| *specificity);
+        let mut is_local = local.is_some();
+        let mut candidates: Vec<Candidate<'_>> = Vec::new();
+        for connector in &self.settings().connectors {
+            let matches = connector.address_space.iter().filter_map(|entry| {
+                let specificity = entry.space.matches(address)?;
+                Some((specificity, std::cmp::Reverse(entry.cost), entry))
+            });
+            let Some((specificity, _, entry)) = matches.max_by_key(|found| (found.0, found.1)) else { continue };
+            explain(&|| {
+                format!("connector {}: address space `{}` matches, cost {}", connector.name, entry.space, entry.cost)
+            });
+            let candidate = Candidate { connector, cost: entry.cost };
+            match best {
+                Some(so_far) if specificity < so_far => continue,
+                Some(so_far) if specificity == so_far => candidates.push(candidate),
+                Some(_) | None => {
+                    best = Some(specificity);
+                    is_local = false;
+                    candidates = vec![candidate];
+                }
+            }
+        }
+        if is_local {
+            return self.deliver_locally(address, explain);
+        }
+        self.choose(candidates, traveller, chosen, explain)
+    }
+
+    fn deliver_locally(
+        &self,
+        address: &OrAddress,
+        explain: &mut dyn FnMut(&dyn Fn() -> String),
+    ) -> RouteDecision {
+        explain(&|| "the local address space is the most specific match: this MTA is the authority".to_owned());
+        let mailbox = address.canonical_key();
+        if mailbox.len() <= MAX_MAILBOX_KEY && self.is_mailbox(&mailbox) {
+            explain(&|| "delivered to its mailbox here".to_owned());
+            return RouteDecision::Local { mailbox };
+        }
+        explain(&|| "it is not among the mailboxes: non-delivery".to_owned());
+        RouteDecision::Unknown(RouteFailure::NoMailbox)
+    }
+
+    fn choose(
+        &self,
+        mut candidates: Vec<Candidate<'_>>,
+        traveller: Traveller<'_>,
+        chosen: &dyn Fn(&str) -> bool,
+        explain: &mut dyn FnMut(&dyn Fn() -> String),
+    ) -> RouteDecision {
+        let unknown = |failure: RouteFailure, explain: &mut dyn FnMut(&dyn Fn() -> String)| {
+            explain(&|| format!("{failure}: non-delivery"));
+            RouteDecision::Unknown(failure)
+        };
+        if candidates.is_empty() {
+            return unknown(RouteFailure::NoMatch, explain);
+        }
+        if candidates.len() > 1 {
+            explain(&|| "only the most specific matches count".to_owned());
+        }
+        if let Some(incoming) = traveller.incoming {
+            candidates.retain(|candidate| candidate.connector.name != incoming);
+            if candidates.is_empty() {
+                return unknown(RouteFailure::WayBack(incoming.to_owned()), explain);
+            }
+        }
+        candidates.retain(|candidate| !traveller.exhausted.contains(&candidate.connector.name));
+        if candidates.is_empty() {
+            return unknown(RouteFailure::Exhausted, explain);
+        }
+        candidates.retain(|candidate| takes(candidate.connector, traveller.content_length));
+        if candidates.is_empty() {
+            return unknown(RouteFailure::TooLong, explain);
+        }
+        // The sort is stable: what is left to it is the order of the file.
+        candidates.sort_by_key(|candidate| {
+            let connector = candidate.connector;
+            (activation_rank(connector.activation), candidate.cost, !chosen(&connector.name))
+        });
+        let names: Vec<String> = candidates.iter().map(|candidate| candidate.connector.name.clone()).collect();
+        explain(&|| format!("by activation, cost and order of the file: {}", names.join(", ")));
+        RouteDecision::Connectors(names)
+    }
+}
+
+fn takes(connector: &ConnectorSettings, content_length: u64) -> bool {
+    connector.max_message_size_kb.is_none_or(|limit| content_length <= limit.saturating_mul(1024))
+}
+
+fn activation_rank(activation: Activation) -> u8 {
+    match activation {
+        Activation::Always => 0,
+        Activation::RemoteInitiated => 1,
+        Activation::Never => 2,
+    }
+}

@@ -1,0 +1,148 @@
+//! Submission by a local user (X.411 message submission): checked strictly, unlike what is relayed.
+
+use clock::WallTime;
+use mhs::p1::{
+    ContentIdentifier, MessageTransferEnvelope, OriginatingMtaReport, OriginatorReport, PerMessageIndicators,
+    PerRecipientFields, PerRecipientIndicators,
+};
+use mhs::{Kept, MtsIdentifier, OrAddress, OrName, UtcTime};
+use spool::FinishedBody;
+
+use crate::accept::add_work;
+use crate::agent::Agent;
+use crate::effect::{Effect, Sequence, Step};
+use crate::record::{Item, Rank, Source, WorkRecord};
+use crate::routing::{RouteDecision, Traveller};
+use crate::submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};
+
+impl Agent {
+    /// Accepts a message from a local user, whose content is `body`, and gives it its identifier.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, address by address. A well-formed address that leads nowhere is no error:
+    /// it is reported as non-delivered.
+    pub fn submit(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        submission: &Submission,
+        body: FinishedBody,
+    ) -> Result<(MtsIdentifier, Step), SubmitError> {
+        let problems = self.problems(submission, body.len());
+        if !problems.is_empty() {
+            return Err(SubmitError { problems });
+        }
+        let identifier = self.new_identifier(now, sequence);
+        let envelope = self.envelope(now, identifier.clone(), submission);
+        let mut step = Step::default();
+        let content_length = body.len();
+        step.effects.push(Effect::Submitted {
+            mts_identifier: identifier.clone(),
+            originator: submission.originator.to_string(),
+            size: content_length,
+            recipients: u32::try_from(submission.recipients.len()).unwrap_or(u32::MAX),
+        });
+        let body = step.batch.link_body(body);
+        let record = WorkRecord {
+            item: Item::Message { envelope: envelope.to_octets(), body, content_length },
+            source: Source::Submission,
+            arrived: now,
+            exhausted: Vec::new(),
+            failure: None,
+        };
+        add_work(&mut step, sequence, Rank::of(submission.priority), &record);
+        Ok((identifier, step))
+    }
+
+    fn envelope(
+        &self,
+        now: WallTime,
+        identifier: MtsIdentifier,
+        submission: &Submission,
+    ) -> MessageTransferEnvelope {
+        let here = self.here();
+        let recipients = (1_i64..).zip(&submission.recipients).map(|(number, recipient)| {
+            let name = OrName::new(recipient.address.clone());
+            PerRecipientFields::new(name, number, indicators(recipient))
+        });
+        let mut envelope = MessageTransferEnvelope::new(
+            identifier,
+            OrName::new(submission.originator.clone()),
+            submission.content_type.clone(),
+            recipients.collect(),
+            here.first_trace(now),
+        );
+        here.add_internal(UtcTime::from_wall(now), &mut envelope.extensions);
+        envelope.original_encoded_information_types = submission.encoded_information_types.clone();
+        envelope.priority = Kept::new(submission.priority);
+        envelope.deferred_delivery_time = submission.deferred.map(|time| Kept::new(UtcTime::from_wall(time)));
+        envelope.content_identifier =
+            submission.content_identifier.clone().map(|text| Kept::new(ContentIdentifier(text)));
+        let mut flags = PerMessageIndicators::default();
+        for (bit, on) in [(0, submission.disclose_recipients), (1, submission.implicit_conversion_prohibited)] {
+            if on {
+                flags.set(bit, true);
+            }
+        }
+        envelope.per_message_indicators = Kept::new(flags);
+        envelope
+    }
+
+    fn problems(&self, submission: &Submission, octets: u64) -> Vec<SubmitProblem> {
+        let settings = &self.settings().mta;
+        let mut found = Vec::new();
+        let originator = &submission.originator;
+        for problem in address_problems(originator) {
+            found.push(SubmitProblem::OriginatorInvalid { address: originator.to_string(), problem });
+        }
+        let why = match self.route_quietly(originator, Traveller::default(), &|_| false) {
+            RouteDecision::Local { .. } => None,
+            RouteDecision::Connectors(connectors) => Some(format!("it is reached over {}", connectors.join(", "))),
+            RouteDecision::Unknown(failure) => Some(failure.to_string()),
+        };
+        if let Some(why) = why {
+            found.push(SubmitProblem::OriginatorNotLocal { address: originator.to_string(), why });
+        }
+        let count = submission.recipients.len();
+        if count == 0 {
+            found.push(SubmitProblem::NoRecipient);
+        }
+        if u32::try_from(count).is_ok_and(|count| count <= settings.max_recipients) {
+            for (index, recipient) in submission.recipients.iter().enumerate() {
+                let address = &recipient.address;
+                found.extend(address_problems(address).map(|problem| SubmitProblem::RecipientInvalid {
+                    index,
+                    address: address.to_string(),
+                    problem,
+                }));
+            }
+        } else {
+            found.push(SubmitProblem::TooManyRecipients { count, limit: settings.max_recipients });
+        }
+        if let Some(limit_kb) = settings.message_size_limit_kb
+            && octets > limit_kb.saturating_mul(1024)
+        {
+            found.push(SubmitProblem::ContentTooLong { octets, limit_kb });
+        }
+        if let Some(text) = &submission.content_identifier
+            && (text.is_empty() || text.len() > 16 || !mhs::text::is_printable(text))
+        {
+            found.push(SubmitProblem::ContentIdentifier(text.clone()));
+        }
+        found
+    }
+}
+
+fn address_problems(address: &OrAddress) -> impl Iterator<Item = String> {
+    address.validate_for_submission().err().unwrap_or_default().into_iter().map(|problem| problem.to_string())
+}
+
+/// What the originator wants to be told goes to the originating MTA in any case: it tells what is told to whom.
+fn indicators(recipient: &SubmissionRecipient) -> PerRecipientIndicators {
+    let (mta, originator) = match recipient.report {
+        ReportRequest::None => (OriginatingMtaReport::NonDelivery, OriginatorReport::None),
+        ReportRequest::NonDelivery => (OriginatingMtaReport::NonDelivery, OriginatorReport::NonDelivery),
+        ReportRequest::Delivery => (OriginatingMtaReport::Report, OriginatorReport::Report),
+    };
+    PerRecipientIndicators::new(true, mta, originator)
+}

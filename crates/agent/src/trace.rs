@@ -1,0 +1,233 @@
+//! Trace information: added on entry, read to find loops (X.411, procedures for loop detection).
+//!
+//! The external trace has one element for each time that a domain was entered, the internal trace one for each
+//! MTA. Coming back is a loop unless someone on the way had a reason to send it another way: since this domain
+//! (or MTA) was last passed, an element must say rerouted, redirected or dl-operation.
+
+use clock::WallTime;
+use mhs::p1::{
+    Extensions, InternalTraceInformationElement, MAX_TRANSFERS, OtherActions, RoutingAction, TraceInformation,
+    TraceInformationElement,
+};
+use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
+
+/// Who we are in trace information.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here<'a> {
+    pub(crate) domain: &'a GlobalDomainIdentifier,
+    pub(crate) mta: &'a MtaName,
+}
+
+impl Here<'_> {
+    /// The trace of something that starts here.
+    pub(crate) fn first_trace(&self, now: WallTime) -> TraceInformation {
+        let element = TraceInformationElement::relayed(self.domain.clone(), UtcTime::from_wall(now));
+        TraceInformation::new(vec![Kept::new(element)])
+    }
+
+    /// Adds what X.411 wants of an MTA which takes something over: one element per domain, not per MTA of the
+    /// domain, to the external trace; one element to the internal one. A trace which is full stays as it is: its
+    /// length alone tells [`exceeds`] that it is too long.
+    pub(crate) fn arrive(&self, now: WallTime, trace: &mut TraceInformation, extensions: &mut Extensions) {
+        let time = UtcTime::from_wall(now);
+        let entered = trace.last().is_none_or(|last| !last.domain.is_same_domain(self.domain));
+        if entered && trace.len() < MAX_TRANSFERS {
+            let element = TraceInformationElement::relayed(self.domain.clone(), time.clone());
+            trace.push(Kept::new(element));
+        }
+        self.add_internal(time, extensions);
+    }
+
+    /// Adds this MTA to the internal trace. One that can't be read is left alone: it is relayed as it came.
+    pub(crate) fn add_internal(&self, time: UtcTime, extensions: &mut Extensions) {
+        let Ok(mut internal) = extensions.internal_trace() else { return };
+        if internal.len() < MAX_TRANSFERS {
+            let element =
+                InternalTraceInformationElement::relayed(self.domain.clone(), self.mta.clone(), time);
+            internal.push(Kept::new(element));
+            extensions.set_internal_trace(&internal);
+        }
+    }
+
+    /// Marks our own last elements as rerouted, so that a detour back through an MTA which has seen it before is
+    /// not taken for a loop. The trace does not grow with the reroutes of one MTA.
+    pub(crate) fn reroute(&self, trace: &mut TraceInformation, extensions: &mut Extensions) {
+        if let Some(last) = trace.last_mut()
+            && last.domain.is_same_domain(self.domain)
+            && last.routing_action != RoutingAction::Rerouted
+        {
+            last.edit().routing_action = RoutingAction::Rerouted;
+        }
+        let Ok(mut internal) = extensions.internal_trace() else { return };
+        if let Some(last) = internal.last_mut()
+            && last.mta_name == *self.mta
+            && last.routing_action != RoutingAction::Rerouted
+        {
+            last.edit().routing_action = RoutingAction::Rerouted;
+            extensions.set_internal_trace(&internal);
+        }
+    }
+
+    /// Notes when a deferred message was let go.
+    pub(crate) fn release(&self, now: WallTime, trace: &mut TraceInformation) {
+        if let Some(last) = trace.last_mut()
+            && last.domain.is_same_domain(self.domain)
+        {
+            last.edit().additional.deferred_time = Some(UtcTime::from_wall(now));
+        }
+    }
+
+    /// Whether it has been here before without a reason to come back. Our own elements of this visit are there
+    /// already.
+    pub(crate) fn is_loop(&self, trace: &TraceInformation, extensions: &Extensions) -> bool {
+        let external = trace.iter().map(|element| Pass {
+            ours: element.domain.is_same_domain(self.domain),
+            diverted: diverted(element.routing_action, &element.additional.other_actions),
+        });
+        if has_come_back(external) {
+            return true;
+        }
+        let Ok(internal) = extensions.internal_trace() else { return false };
+        has_come_back(internal.iter().map(|element| Pass {
+            ours: element.mta_name == *self.mta && element.domain.is_same_domain(self.domain),
+            diverted: diverted(element.routing_action, &element.additional.other_actions),
+        }))
+    }
+}
+
+/// Whether the trace is longer than `hop_limit`, or so long that no element fits any more.
+pub(crate) fn exceeds(hop_limit: u32, trace: &TraceInformation, extensions: &Extensions) -> bool {
+    let limit = usize::try_from(hop_limit).unwrap_or(usize::MAX);
+    let too_long = |length: usize| length > limit || length >= MAX_TRANSFERS;
+    too_long(trace.len()) || extensions.internal_trace().is_ok_and(|internal| too_long(internal.len()))
+}
+
+fn diverted(action: RoutingAction, other: &OtherActions) -> bool {
+    action == RoutingAction::Rerouted || other.redirected() || other.dl_operation()
+}
+
+/// One element of a trace.
+#[derive(Clone, Copy)]
+struct Pass {
+    ours: bool,
+    diverted: bool,
+}
+
+/// Looks at the last visit before this one. The elements at the end are this visit.
+fn has_come_back(passes: impl DoubleEndedIterator<Item = Pass>) -> bool {
+    let earlier = passes.rev().skip_while(|pass| pass.ours);
+    for pass in earlier {
+        if pass.diverted {
+            return false;
+        }
+        if pass.ours {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(prmd: &str) -> GlobalDomainIdentifier {
+        GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some(prmd.into()) }
+    }
+
+    fn trace(elements: &[(&str, bool)]) -> TraceInformation {
+        let element = |&(prmd, rerouted): &(&str, bool)| {
+            let time = UtcTime::from_wall(WallTime::from_unix(1_795_321_800));
+            let mut element = TraceInformationElement::relayed(domain(prmd), time);
+            if rerouted {
+                element.routing_action = RoutingAction::Rerouted;
+            }
+            Kept::new(element)
+        };
+        TraceInformation::new(elements.iter().map(element).collect())
+    }
+
+    fn loops(elements: &[(&str, bool)]) -> bool {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
+        Here { domain: &domain, mta: &mta }.is_loop(&trace(elements), &Extensions::new())
+    }
+
+    #[test]
+    fn the_first_visit_is_no_loop() {
+        assert!(!loops(&[("ME", false)]));
+        assert!(!loops(&[("A", false), ("B", false), ("ME", false)]));
+    }
+
+    #[test]
+    fn coming_back_without_a_reason_is_a_loop() {
+        assert!(loops(&[("ME", false), ("A", false), ("ME", false)]));
+        assert!(loops(&[("A", false), ("ME", false), ("A", false), ("B", false), ("ME", false)]));
+    }
+
+    #[test]
+    fn coming_back_after_a_reroute_is_legal_once() {
+        assert!(!loops(&[("ME", false), ("A", true), ("ME", false)]), "rerouted by the other domain");
+        assert!(!loops(&[("ME", true), ("A", false), ("ME", false)]), "rerouted by ourselves");
+        assert!(loops(&[("ME", false), ("A", true), ("ME", false), ("A", false), ("ME", false)]));
+        assert!(loops(&[("A", true), ("ME", false), ("B", false), ("ME", false)]), "the reason is from before");
+    }
+
+    #[test]
+    fn a_second_mta_of_our_domain_does_not_lengthen_the_external_trace() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-2").unwrap());
+        let here = Here { domain: &domain, mta: &mta };
+        let mut external = trace(&[("A", false), ("ME", false)]);
+        let mut extensions = Extensions::new();
+        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert_eq!(external.len(), 2);
+        assert_eq!(extensions.internal_trace().unwrap().len(), 1);
+        assert!(!here.is_loop(&external, &extensions));
+    }
+
+    #[test]
+    fn the_internal_trace_finds_a_loop_within_the_domain() {
+        let (domain, one, two) = (domain("ME"), MtaName::new("MTA-1").unwrap(), MtaName::new("MTA-2").unwrap());
+        let one = Here { domain: &domain, mta: &one };
+        let two = Here { domain: &domain, mta: &two };
+        let mut external = TraceInformation::default();
+        let mut extensions = Extensions::new();
+        for here in [one, two] {
+            here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+            assert!(!here.is_loop(&external, &extensions));
+        }
+        let (before, extensions_before) = (external.clone(), extensions.clone());
+        one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert!(one.is_loop(&external, &extensions));
+        let (mut external, mut extensions) = (before, extensions_before);
+        two.reroute(&mut external, &mut extensions);
+        one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert!(!one.is_loop(&external, &extensions));
+    }
+
+    #[test]
+    fn rerouting_again_and_again_does_not_lengthen_the_trace() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
+        let here = Here { domain: &domain, mta: &mta };
+        let mut external = trace(&[("A", false)]);
+        let mut extensions = Extensions::new();
+        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        for _ in 0..100 {
+            here.reroute(&mut external, &mut extensions);
+        }
+        assert_eq!((external.len(), extensions.internal_trace().unwrap().len()), (2, 1));
+        assert_eq!(external[1].routing_action, RoutingAction::Rerouted);
+        assert_eq!(external[0].routing_action, RoutingAction::Relayed, "others' elements are theirs");
+    }
+
+    #[test]
+    fn a_full_trace_is_too_long_and_does_not_grow() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
+        let here = Here { domain: &domain, mta: &mta };
+        let mut external = trace(&[("A", false); MAX_TRANSFERS]);
+        here.arrive(WallTime::from_unix(0), &mut external, &mut Extensions::new());
+        assert_eq!(external.len(), MAX_TRANSFERS);
+        assert!(exceeds(512, &external, &Extensions::new()));
+        assert!(!exceeds(512, &trace(&[("A", false); 511]), &Extensions::new()));
+        assert!(exceeds(10, &trace(&[("A", false); 11]), &Extensions::new()));
+    }
+}

@@ -1,0 +1,140 @@
+//! A message or a probe: what has recipients, and is fanned out and reported on alike.
+
+use mhs::p1::{
+    Extensions, MessageTransferEnvelope, P1Error, ProbeTransferEnvelope, Recipients, TraceInformation,
+};
+use mhs::{MtsIdentifier, OrName};
+use spool::BodyId;
+
+use crate::effect::Kind;
+use crate::record::{Item, Rank};
+
+/// A decoded message or probe.
+#[derive(Clone, Debug)]
+pub(crate) enum Transfer {
+    Message { envelope: Box<MessageTransferEnvelope>, body: BodyId, content_length: u64 },
+    Probe(Box<ProbeTransferEnvelope>),
+}
+
+impl Transfer {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Transfer::Message { .. } => Kind::Message,
+            Transfer::Probe(_) => Kind::Probe,
+        }
+    }
+
+    pub(crate) fn identifier(&self) -> &MtsIdentifier {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.message_identifier,
+            Transfer::Probe(probe) => &probe.probe_identifier,
+        }
+    }
+
+    pub(crate) fn originator(&self) -> &OrName {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.originator_name,
+            Transfer::Probe(probe) => &probe.originator_name,
+        }
+    }
+
+    pub(crate) fn recipients(&self) -> &Recipients {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.per_recipient_fields,
+            Transfer::Probe(probe) => &probe.per_recipient_fields,
+        }
+    }
+
+    pub(crate) fn trace(&self) -> &TraceInformation {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.trace_information,
+            Transfer::Probe(probe) => &probe.trace_information,
+        }
+    }
+
+    pub(crate) fn extensions(&self) -> &Extensions {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.extensions,
+            Transfer::Probe(probe) => &probe.extensions,
+        }
+    }
+
+    pub(crate) fn trace_mut(&mut self) -> (&mut TraceInformation, &mut Extensions) {
+        match self {
+            Transfer::Message { envelope, .. } => (&mut envelope.trace_information, &mut envelope.extensions),
+            Transfer::Probe(probe) => (&mut probe.trace_information, &mut probe.extensions),
+        }
+    }
+
+    pub(crate) fn recipients_mut(&mut self) -> &mut Recipients {
+        match self {
+            Transfer::Message { envelope, .. } => &mut envelope.per_recipient_fields,
+            Transfer::Probe(probe) => &mut probe.per_recipient_fields,
+        }
+    }
+
+    pub(crate) fn remove_bilateral_information(&mut self) {
+        match self {
+            Transfer::Message { envelope, .. } => envelope.per_domain_bilateral_information = None,
+            Transfer::Probe(probe) => probe.per_domain_bilateral_information = None,
+        }
+    }
+
+    /// Length of the content, or of the one that a probe asks about; octets.
+    pub(crate) fn content_length(&self) -> u64 {
+        match self {
+            Transfer::Message { content_length, .. } => *content_length,
+            Transfer::Probe(probe) => {
+                probe.content_length.as_deref().map_or(0, |&length| u64::try_from(length).unwrap_or(0))
+            }
+        }
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        match self {
+            Transfer::Message { envelope, .. } => Rank::of(*envelope.priority),
+            Transfer::Probe(_) => Rank::Urgent,
+        }
+    }
+
+    pub(crate) fn body(&self) -> Option<BodyId> {
+        match self {
+            Transfer::Message { body, .. } => Some(*body),
+            Transfer::Probe(_) => None,
+        }
+    }
+
+    pub(crate) fn to_item(&self) -> Item {
+        match self {
+            Transfer::Message { envelope, body, content_length } => {
+                Item::Message { envelope: envelope.to_octets(), body: *body, content_length: *content_length }
+            }
+            Transfer::Probe(probe) => Item::Probe { apdu: probe.to_octets() },
+        }
+    }
+
+    pub(crate) fn message(envelope: &[u8], body: BodyId, content_length: u64) -> Result<Transfer, P1Error> {
+        let envelope = Box::new(MessageTransferEnvelope::from_octets(envelope)?);
+        Ok(Transfer::Message { envelope, body, content_length })
+    }
+
+    pub(crate) fn probe(apdu: &[u8]) -> Result<Transfer, P1Error> {
+        ProbeTransferEnvelope::from_octets(apdu).map(|probe| Transfer::Probe(Box::new(probe)))
+    }
+
+    /// Places of the recipients that this MTA has to deal with.
+    pub(crate) fn responsible(&self) -> Vec<usize> {
+        let recipients = self.recipients().iter().enumerate();
+        recipients.filter(|(_, recipient)| recipient.responsibility()).map(|(index, _)| index).collect()
+    }
+
+    /// The same for these recipients only: all are named, the others are not the receiver's responsibility.
+    pub(crate) fn copy_for(&self, places: &[usize]) -> Transfer {
+        let mut copy = self.clone();
+        let mut next = places.iter().copied().peekable();
+        for (index, recipient) in copy.recipients_mut().iter_mut().enumerate() {
+            recipient.set_responsibility(next.next_if_eq(&index).is_some());
+        }
+        copy
+    }
+}
