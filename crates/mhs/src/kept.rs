@@ -146,6 +146,14 @@ impl Frame {
     }
 }
 
+/// Checks the tag of an element that has been read without one being asked for.
+pub(crate) fn expect(tlv: &Tlv<'_>, expected: Tag) -> Result<(), DecodeError> {
+    if tlv.tag == expected {
+        return Ok(());
+    }
+    Err(tlv.error(ber::ErrorKind::UnexpectedTag { expected, found: tlv.tag }).into())
+}
+
 fn is_indefinite(raw: &[u8]) -> bool {
     matches!(ber::Header::parse(raw), Ok(Some(header)) if header.length == ber::Length::Indefinite)
 }
@@ -167,6 +175,7 @@ impl<T> List<T> {
 
     pub(crate) fn decode(
         tlv: &Tlv<'_>,
+        element: Tag,
         limit: usize,
         mut decode: impl FnMut(&Tlv<'_>) -> Result<T, DecodeError>,
     ) -> Result<Self, DecodeError> {
@@ -176,6 +185,7 @@ impl<T> List<T> {
             if items.len() >= limit {
                 return Err(DecodeError::new(DecodeErrorKind::TooMany { limit }, item.offset()));
             }
+            expect(&item, element).index(items.len())?;
             items.push(decode(&item).index(items.len())?);
         }
         Ok(List { frame: Frame::of(tlv), items })

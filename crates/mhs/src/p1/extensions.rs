@@ -265,7 +265,7 @@ impl Extensions {
     }
 
     pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
-        List::decode(tlv, MAX_EXTENSIONS, ExtensionField::decode).map(Extensions)
+        List::decode(tlv, Tag::SEQUENCE, MAX_EXTENSIONS, ExtensionField::decode).map(Extensions)
     }
 
     pub(crate) fn write(&self, tag: Tag, w: &mut Writer) {

@@ -82,7 +82,7 @@ impl PerRecipientFields {
     }
 
     pub(crate) fn decode_list(tlv: &Tlv<'_>) -> Result<Recipients, DecodeError> {
-        List::decode(tlv, MAX_RECIPIENTS, PerRecipientFields::decode)
+        List::decode(tlv, Tag::SET, MAX_RECIPIENTS, PerRecipientFields::decode)
     }
 
     pub(crate) fn write_list(list: &Recipients, w: &mut Writer) {

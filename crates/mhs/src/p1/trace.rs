@@ -5,8 +5,8 @@
 use ber::{BitString, Tag, Tlv, Writer};
 
 use super::MAX_TRANSFERS;
-use crate::error::{DecodeError, DecodeErrorKind, Within};
-use crate::kept::{Kept, List};
+use crate::error::{DecodeError, Within};
+use crate::kept::{Kept, List, expect};
 use crate::{EncodedInformationTypes, GlobalDomainIdentifier, MtaName, UtcTime};
 
 /// The trace: one element for each time the message entered a domain.
@@ -292,7 +292,7 @@ fn write_supplied(
 }
 
 pub(crate) fn decode_trace(tlv: &Tlv<'_>) -> Result<TraceInformation, DecodeError> {
-    List::decode(tlv, MAX_TRANSFERS, |tlv| Ok(Kept::received(TraceInformationElement::decode(tlv)?, tlv)))
+    List::decode(tlv, Tag::SEQUENCE, MAX_TRANSFERS, |tlv| Ok(Kept::received(TraceInformationElement::decode(tlv)?, tlv)))
 }
 
 pub(crate) fn write_trace(trace: &TraceInformation, w: &mut Writer) {
@@ -302,11 +302,8 @@ pub(crate) fn write_trace(trace: &TraceInformation, w: &mut Writer) {
 /// The value of extension 38.
 pub(crate) fn decode_internal_trace(value: &[u8]) -> Result<InternalTraceInformation, DecodeError> {
     let tlv = ber::Reader::new(value).any()?;
-    if tlv.tag != Tag::SEQUENCE {
-        let kind = ber::ErrorKind::UnexpectedTag { expected: Tag::SEQUENCE, found: tlv.tag };
-        return Err(DecodeError::new(DecodeErrorKind::Encoding(kind), 0));
-    }
-    List::decode(&tlv, MAX_TRANSFERS, |tlv| {
+    expect(&tlv, Tag::SEQUENCE)?;
+    List::decode(&tlv, Tag::SEQUENCE, MAX_TRANSFERS, |tlv| {
         Ok(Kept::received(InternalTraceInformationElement::decode(tlv)?, tlv))
     })
 }
