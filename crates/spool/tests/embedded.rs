@@ -77,6 +77,19 @@ fn emptied_segments_are_gone() {
 }
 
 #[test]
+fn a_segment_that_is_empty_when_it_is_full_goes() {
+    let options = Options { inline_limit: 4000, segment_size: 5000, ..Options::default() };
+    let mut harness = Embedded::new(&options);
+    for _ in 0..10 {
+        // One message at a time: each finds the segment before it full, and without a body.
+        measure(harness.spool(), 1, 1, 3000, 1).unwrap();
+    }
+    let path = harness.path().join("segments");
+    drop(harness.spool.take());
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 0, "no body, no file");
+}
+
+#[test]
 fn many_batches_share_a_sync() {
     let harness = Embedded::new(&Options::default());
     let found = measure(harness.spool(), 16, 8, 500, 2000).unwrap();
