@@ -68,13 +68,11 @@ impl<'a> PdvValue<'a> {
     /// Reads the element, if it is one of the three alternatives.
     pub(crate) fn decode(element: Tlv<'a>) -> Result<Self, Error> {
         match element.tag {
-            ber::Tag { class: ber::Class::Context, number: 0 } => {
+            Tag { class: ber::Class::Context, number: 0 } => {
                 Ok(PdvValue::SingleAsn1Type(Cow::Borrowed(element.explicit()?.raw)))
             }
-            ber::Tag { class: ber::Class::Context, number: 1 } => {
-                Ok(PdvValue::OctetAligned(element.octets()?))
-            }
-            ber::Tag { class: ber::Class::Context, number: 2 } => {
+            Tag { class: ber::Class::Context, number: 1 } => Ok(PdvValue::OctetAligned(element.octets()?)),
+            Tag { class: ber::Class::Context, number: 2 } => {
                 let bits = element.bit_string()?;
                 if bits.unused != 0 {
                     return Err(element.error(ErrorKind::BadContents(element.tag)));

@@ -187,8 +187,7 @@ impl ExternalReader {
                 }
                 Step::Walk(walker) => {
                     let offset = self.position;
-                    let now =
-                        walker.feed(rest).map_err(|kind| ExternalError::Encoding { kind, offset })?;
+                    let now = walker.feed(rest).map_err(|kind| ExternalError::Encoding { kind, offset })?;
                     out.extend_from_slice(rest.get(..now).unwrap_or_default());
                     if walker.is_done() {
                         self.step = Step::InnerEnd;

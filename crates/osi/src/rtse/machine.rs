@@ -32,8 +32,8 @@ pub struct Rtpm {
 /// State of an [`Rtpm`].
 #[derive(Clone, Debug)]
 pub(super) enum State {
-    /// Initiator: nothing has happened.
-    Idle { open: Box<AAssociate>, bind: Vec<u8> },
+    /// Nothing has happened. An initiator has what it will open the association with.
+    Idle { open: Option<Box<AAssociate>> },
     /// Responder: waits for the RTORQ.
     AwaitOpen { until: MonoTime },
     /// RTORQ sent.
@@ -78,26 +78,33 @@ impl Rtpm {
         connect: PConnect,
         bind: Vec<u8>,
     ) -> Self {
-        let open = Box::new(AAssociate { connect, user_information: Vec::new() });
-        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open, bind } }
+        // The bind stands in for the RTORQ until that is made.
+        let open = Some(Box::new(AAssociate { connect, user_information: bind }));
+        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open } }
     }
 
-    /// A machine that waits for an association, beginning now.
-    pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid, now: MonoTime) -> Self {
-        let until = now + config.open_timeout;
-        Rtpm { config, rtse_syntax, apdu_syntax, state: State::AwaitOpen { until } }
+    /// A machine that waits for an association.
+    pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid) -> Self {
+        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open: None } }
     }
 
-    /// Initiator: opens the association. Without effect later on.
-    pub fn open(&mut self, now: MonoTime, out: &mut Vec<RtpmAction>) {
-        let State::Idle { open, bind } = &mut self.state else { return };
+    /// The transport connection is coming up: opens the association (initiator), or begins to wait for it
+    /// (responder). Without effect later on.
+    pub fn start(&mut self, now: MonoTime, out: &mut Vec<RtpmAction>) {
+        let State::Idle { open } = &mut self.state else { return };
+        let until = now + self.config.open_timeout;
+        let Some(open) = open.take() else {
+            self.state = State::AwaitOpen { until };
+            return;
+        };
+        let mut associate = *open;
+        let bind = core::mem::take(&mut associate.user_information);
         let rtorq = RtseApdu::Rtorq(Rtorq {
             checkpoint_size_kb: self.config.checkpoint_size_kb,
             window_size: self.config.window_size.max(1),
             dialogue_mode: self.config.dialogue_mode,
-            connection_data: ConnectionData::Open(core::mem::take(bind)),
+            connection_data: ConnectionData::Open(bind),
         });
-        let mut associate = core::mem::take(&mut **open);
         associate.user_information = rtorq.encode();
         let agreed = Agreed {
             checkpoint_size_kb: self.config.checkpoint_size_kb,
@@ -106,7 +113,7 @@ impl Rtpm {
         };
         let contexts = associate.connect.contexts.clone();
         let settled = Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax);
-        self.state = State::AwaitConfirm { settled, until: now + self.config.open_timeout };
+        self.state = State::AwaitConfirm { settled, until };
         out.push(RtpmAction::Association(ARequest::Associate(associate)));
     }
 
@@ -283,15 +290,13 @@ impl Rtpm {
         self.state.name()
     }
 
-    fn association(
-        &mut self,
-        indication: AIndication,
-        out: &mut Vec<RtpmAction>,
-    ) -> Result<(), RtseError> {
+    fn association(&mut self, indication: AIndication, out: &mut Vec<RtpmAction>) -> Result<(), RtseError> {
         let name = association_name(&indication);
         match (indication, &mut self.state) {
             (_, State::Ended) => Ok(()),
-            (AIndication::Associate(associate), State::AwaitOpen { .. }) => self.opened_by_peer(associate, out),
+            (AIndication::Associate(associate), State::AwaitOpen { .. }) => {
+                self.opened_by_peer(associate, out)
+            }
             (AIndication::AssociateConfirm { user_information }, State::AwaitConfirm { settled, .. }) => {
                 let rtoac = open::rtoac(&user_information)?;
                 let ConnectionData::Open(user_data) = rtoac.connection_data else {
@@ -396,15 +401,13 @@ impl Rtpm {
         }
     }
 
-    fn opened_by_peer(
-        &mut self,
-        associate: AAssociate,
-        out: &mut Vec<RtpmAction>,
-    ) -> Result<(), RtseError> {
+    fn opened_by_peer(&mut self, associate: AAssociate, out: &mut Vec<RtpmAction>) -> Result<(), RtseError> {
         let rtorq = open::rtorq(&associate.user_information)?;
         let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
         match (rtorq.dialogue_mode, self.config.dialogue_mode) {
-            (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => return Err(RtseError::TwoWayAlternate),
+            (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => {
+                return Err(RtseError::TwoWayAlternate);
+            }
             (DialogueMode::Monologue, DialogueMode::Monologue | DialogueMode::TwoWayAlternate)
             | (DialogueMode::TwoWayAlternate, DialogueMode::TwoWayAlternate) => {}
         }
@@ -472,12 +475,7 @@ fn abort(reason: AbortReason) -> ARequest {
     ARequest::Abort { user_information: rtab.encode() }
 }
 
-fn aborted(
-    layer: Layer,
-    blame: Blame,
-    reason: Option<AbortReason>,
-    text: alloc::string::String,
-) -> RtIndication {
+fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> RtIndication {
     RtIndication::Aborted(Aborted { layer, blame, by_peer: false, reason, text })
 }
 

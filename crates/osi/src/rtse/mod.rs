@@ -22,5 +22,6 @@ pub mod walker;
 
 pub use config::RtseConfig;
 pub use error::{RequestError, RtseError};
+pub(crate) use machine::request_name;
 pub use machine::{Rtpm, RtpmAction, RtpmEvent};
 pub use service::*;

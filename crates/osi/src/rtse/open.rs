@@ -231,7 +231,13 @@ pub(super) fn aborted_by_peer(by_provider: bool, user_information: &[u8]) -> Abo
     };
     let (layer, who) = if by_provider { (Layer::Acse, "ACSE") } else { (Layer::Rtse, "RTSE") };
     let code = reason.map(|reason| format!(" {}", reason.0)).unwrap_or_default();
-    Aborted { layer, blame, by_peer: true, reason, text: format!("peer's {who} aborted, reason{code}: {why}") }
+    Aborted {
+        layer,
+        blame,
+        by_peer: true,
+        reason,
+        text: format!("peer's {who} aborted, reason{code}: {why}"),
+    }
 }
 
 /// An abort of the presentation or the session layer.

@@ -172,7 +172,7 @@ pub struct OpenRefused {
     /// The encoding inside the refusal: for P1 the bind error; empty for none.
     pub user_data: Vec<u8>,
     /// In words, for the operator.
-    pub text: alloc::string::String,
+    pub text: String,
 }
 
 /// Reason of an abort (X.228 RTAB).
@@ -203,5 +203,5 @@ pub struct Aborted {
     /// The RTAB reason, if one was sent or received.
     pub reason: Option<AbortReason>,
     /// In words, for the operator: what was wrong and where.
-    pub text: alloc::string::String,
+    pub text: String,
 }

@@ -87,7 +87,8 @@ impl Phase {
         out: &mut Vec<RtpmAction>,
     ) -> Result<(), RequestError> {
         let patience = now + config.transfer_timeout;
-        let out_of_state = |phase: &Phase| Err(RequestError::OutOfState { request: name, state: phase.name() });
+        let out_of_state =
+            |phase: &Phase| Err(RequestError::OutOfState { request: name, state: phase.name() });
         match (request, &mut *self) {
             (RtRequest::Transfer { length }, Phase::Ready) => {
                 if !turn {
@@ -601,7 +602,10 @@ fn segment(settled: &Settled, value: PValue) -> Result<Vec<u8>, RtseError> {
 
 fn rttr(settled: &Settled, octets: &[u8]) -> RtpmAction {
     let encoding = Writer::encode(|w| w.primitive(Tag::OCTET_STRING, octets));
-    RtpmAction::Presentation(PRequest::Data(Vec::from([PValue { context: settled.rtse_context(), encoding }])))
+    RtpmAction::Presentation(PRequest::Data(Vec::from([PValue {
+        context: settled.rtse_context(),
+        encoding,
+    }])))
 }
 
 fn want(sender: &mut Sender, out: &mut Vec<RtpmAction>) {

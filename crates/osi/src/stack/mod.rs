@@ -1,1 +1,559 @@
-//! Under construction.
+//! All layers of one connection, put together: octets of TCP on one side, service primitives of RTSE on the other.
+//!
+//! [`Stack`] is the only place which knows the order of the layers and who talks to whom: RTSE opens and ends
+//! associations through ACSE, and transfers directly through the presentation layer. It decides nothing of a
+//! protocol itself, with two exceptions: which transport selectors are served, and that a connection which is over
+//! is closed in time.
+
+mod config;
+mod ended;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use clock::MonoTime;
+
+pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
+
+use crate::acse::{ABSTRACT_SYNTAX_ACSE, Acpm, AcpmAction, AcpmConfig, AcpmEvent};
+use crate::cotp::tpdu::DrReason;
+use crate::cotp::{Cotp, CotpAction, CotpConfig, CotpEvent, TIndication, TRequest};
+use crate::failure::{Blame, Layer};
+use crate::presentation::{Contexts, PConnect, PIndication, Ppm, PpmAction, PpmConfig, PpmEvent};
+pub use crate::rtse::RequestError;
+use crate::rtse::{AbortReason, Agreed, RtIndication, RtRequest, Rtpm, RtpmAction, RtpmEvent};
+use crate::session::{SessionConfig, Spm, SpmAction, SpmEvent, SsRequest};
+use crate::tpkt::{self, Deframer, MAX_TPDU_OCTETS};
+
+/// What the driver of a [`Stack`] is to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackAction {
+    /// Send these octets.
+    Transmit(Vec<u8>),
+    /// Close the TCP connection, after what was sent. The last action of every stack.
+    Close,
+    /// Tell the user.
+    Indication(RtIndication),
+}
+
+/// One connection, from TPKT up to RTSE.
+///
+/// The driver calls [`Stack::start`] once TCP is connected, [`Stack::receive`] with octets as they come,
+/// [`Stack::tick`] when [`Stack::deadline`] has passed, [`Stack::request`] for its user, and
+/// [`Stack::transport_closed`] when the connection has ended. Exactly one of OpenRefused, Closed and Aborted is
+/// indicated; nothing is after it. [`StackAction::Close`] comes exactly once, in bounded time after that.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    config: StackConfig,
+    deframer: Deframer,
+    cotp: Cotp,
+    /// There once there is something for it to do: an initiator makes it with the CP.
+    spm: Option<Spm>,
+    ppm: Ppm,
+    acpm: Acpm,
+    rtpm: Rtpm,
+    /// Transport selectors of a connection that came in: calling, called.
+    transport_selectors: (Vec<u8>, Vec<u8>),
+    /// The last indication was given.
+    ended: bool,
+    /// The connection is closed, or the driver was told to.
+    closed: bool,
+    /// When the connection is closed whatever the peer does.
+    close_at: Option<MonoTime>,
+}
+
+/// Something for one of the layers.
+#[derive(Debug)]
+enum Step {
+    Cotp(TRequest),
+    FromCotp(TIndication),
+    Spm(SessionInput),
+    Ppm(PpmEvent),
+    Acpm(AcpmEvent),
+    Rtpm(RtpmEvent),
+    Indicate(RtIndication),
+    Transmit(Vec<u8>),
+    /// End the transport connection.
+    Disconnect,
+    /// The transport layer is through: close.
+    Close,
+}
+
+/// [`SpmEvent`], owned.
+#[derive(Debug)]
+enum SessionInput {
+    ConnectConfirm,
+    ConnectIndication,
+    Tsdu(Vec<u8>),
+    Disconnected,
+    Request(SsRequest),
+    Deadline,
+}
+
+/// Steps that one event may cause. A TSDU with the most SPDUs that the session layer takes causes a few hundred.
+const STEPS_MAX: usize = 10_000;
+/// What a connection gets beyond the session layer's own timers to be closed after its end.
+const CLOSE_MARGIN: Duration = Duration::from_secs(5);
+
+impl Stack {
+    /// A connection that we make. `open_user_data` is the encoding for "open" (for P1 the bind argument),
+    /// `identifier` names the session connection.
+    pub fn initiator(config: StackConfig, open_user_data: Vec<u8>, identifier: SessionReference) -> Self {
+        let selector = |selector: &[u8]| (!selector.is_empty()).then(|| selector.to_vec());
+        let connect = PConnect {
+            calling_selector: selector(&config.local.presentation),
+            called_selector: selector(&config.remote.presentation),
+            calling_session_selector: selector(&config.local.session),
+            called_session_selector: selector(&config.remote.session),
+            identifier: identifier.identifier(),
+            contexts: Contexts::propose(&syntaxes(&config.application)),
+            user_data: Vec::new(),
+        };
+        let application = config.application.clone();
+        let rtpm = Rtpm::initiator(
+            config.rtse.clone(),
+            application.bind_and_rtse_syntax,
+            application.apdu_syntax,
+            connect,
+            open_user_data,
+        );
+        let cotp = Cotp::initiator(cotp_config(&config));
+        Stack::new(config, cotp, None, rtpm)
+    }
+
+    /// A connection that a peer makes to us.
+    pub fn responder(config: StackConfig) -> Self {
+        let application = config.application.clone();
+        let rtpm =
+            Rtpm::responder(config.rtse.clone(), application.bind_and_rtse_syntax, application.apdu_syntax);
+        let cotp = Cotp::responder(cotp_config(&config));
+        let spm = Spm::responder(session_config(&config));
+        Stack::new(config, cotp, Some(spm), rtpm)
+    }
+
+    fn new(config: StackConfig, cotp: Cotp, spm: Option<Spm>, rtpm: Rtpm) -> Self {
+        let ppm = Ppm::new(PpmConfig {
+            syntaxes: syntaxes(&config.application),
+            local_selector: config.local.presentation.clone(),
+        });
+        let acpm = Acpm::new(AcpmConfig {
+            application_context: config.application.application_context.clone(),
+            user_syntax: config.application.bind_and_rtse_syntax.clone(),
+            called: config.called_title.clone(),
+            calling: config.calling_title.clone(),
+        });
+        Stack {
+            config,
+            deframer: Deframer::new(MAX_TPDU_OCTETS),
+            cotp,
+            spm,
+            ppm,
+            acpm,
+            rtpm,
+            transport_selectors: (Vec::new(), Vec::new()),
+            ended: false,
+            closed: false,
+            close_at: None,
+        }
+    }
+
+    /// The TCP connection is up.
+    pub fn start(&mut self, now: MonoTime, out: &mut Vec<StackAction>) {
+        let mut actions = Vec::new();
+        self.rtpm.start(now, &mut actions);
+        self.run(now, actions.into_iter().map(from_rtpm).collect(), out);
+        let mut actions = Vec::new();
+        let result = self.cotp.handle(now, CotpEvent::Start, &mut actions);
+        let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+        if let Err(error) = result {
+            steps.push(ended::failed(Layer::Cotp, error.blame(), None, &error));
+        }
+        self.run(now, steps, out);
+    }
+
+    /// Octets arrived, in any pieces.
+    pub fn receive(&mut self, now: MonoTime, octets: &[u8], out: &mut Vec<StackAction>) {
+        let mut rest = octets;
+        while !self.closed {
+            let steps = match self.deframer.next(&mut rest) {
+                Ok(None) => return,
+                Ok(Some(tpdu)) => {
+                    let mut actions = Vec::new();
+                    let result = self.cotp.handle(now, CotpEvent::Tpdu(&tpdu), &mut actions);
+                    let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+                    if let Err(error) = result {
+                        steps.insert(0, ended::failed(Layer::Cotp, error.blame(), None, &error));
+                    }
+                    steps
+                }
+                // No packet boundary is known any more, so there is nothing that the peer could be told.
+                Err(error) => {
+                    Vec::from([ended::failed(Layer::Tpkt, error.blame(), None, &error), Step::Disconnect])
+                }
+            };
+            self.run(now, steps, out);
+        }
+    }
+
+    /// Carries out a request of the user.
+    ///
+    /// # Errors
+    /// It is not allowed in this state. Nothing was sent and nothing has changed.
+    pub fn request(
+        &mut self,
+        now: MonoTime,
+        request: RtRequest,
+        out: &mut Vec<StackAction>,
+    ) -> Result<(), RequestError> {
+        let name = crate::rtse::request_name(&request);
+        if self.ended {
+            return Err(RequestError::Ended { request: name });
+        }
+        let mut actions = Vec::new();
+        match (self.rtpm.request(now, request.clone(), &mut actions), request) {
+            (Ok(()), _) => self.run(now, actions.into_iter().map(from_rtpm).collect(), out),
+            // There is no association yet that could be aborted; the connection is.
+            (Err(_), RtRequest::Abort(reason)) => {
+                let steps = Vec::from([Step::Indicate(ended::aborted_early(reason)), Step::Disconnect]);
+                self.run(now, steps, out);
+            }
+            (Err(error), _) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The TCP connection has ended; `reset` if not in order.
+    pub fn transport_closed(&mut self, now: MonoTime, reset: bool, out: &mut Vec<StackAction>) {
+        let mut steps = Vec::from([Step::Indicate(ended::connection_closed(reset))]);
+        let mut actions = Vec::new();
+        // It can only tell us what we know.
+        let _ = self.cotp.handle(now, CotpEvent::TransportClosed, &mut actions);
+        steps.push(Step::Close);
+        self.run(now, steps, out);
+    }
+
+    /// When [`Stack::tick`] is due, at the latest.
+    pub fn deadline(&self) -> Option<MonoTime> {
+        if self.closed {
+            return None;
+        }
+        let upper = if self.ended { self.close_at } else { self.rtpm.deadline() };
+        let session = self.spm.as_ref().and_then(Spm::deadline);
+        [upper, session, self.cotp.deadline()].into_iter().flatten().min()
+    }
+
+    /// Time has passed. Without effect before the deadline.
+    pub fn tick(&mut self, now: MonoTime, out: &mut Vec<StackAction>) {
+        let due = |deadline: Option<MonoTime>| deadline.is_some_and(|deadline| now >= deadline);
+        if !self.closed && due(self.cotp.deadline()) {
+            let mut actions = Vec::new();
+            let result = self.cotp.handle(now, CotpEvent::Deadline, &mut actions);
+            let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+            if let Err(error) = result {
+                steps.insert(0, ended::failed(Layer::Cotp, error.blame(), None, &error));
+            }
+            self.run(now, steps, out);
+        }
+        if !self.closed && due(self.spm.as_ref().and_then(Spm::deadline)) {
+            self.run(now, Vec::from([Step::Spm(SessionInput::Deadline)]), out);
+        }
+        if !self.closed && !self.ended && due(self.rtpm.deadline()) {
+            self.run(now, Vec::from([Step::Rtpm(RtpmEvent::Deadline)]), out);
+        }
+        if !self.closed && due(self.close_at) {
+            self.run(now, Vec::from([Step::Disconnect]), out);
+        }
+    }
+
+    /// Whether this side holds the turn.
+    pub fn has_turn(&self) -> bool {
+        !self.ended && self.rtpm.has_turn()
+    }
+
+    /// What was settled, while the association is open.
+    pub fn agreed(&self) -> Option<Agreed> {
+        if self.ended { None } else { self.rtpm.agreed() }
+    }
+
+    /// Whether the association is over and the connection closed (or the driver told to close it).
+    pub fn is_finished(&self) -> bool {
+        self.ended && self.closed
+    }
+
+    /// Takes the steps and all that follow from them. What follows from one step is done before the next one, so
+    /// that each layer's outputs take effect in the order in which it gave them.
+    fn run(&mut self, now: MonoTime, steps: Vec<Step>, out: &mut Vec<StackAction>) {
+        let mut pending: Vec<Step> = steps.into_iter().rev().collect();
+        let mut taken = 0;
+        while let Some(step) = pending.pop() {
+            taken += 1;
+            if taken == STEPS_MAX {
+                pending.clear();
+                pending.extend([Step::Disconnect, ended::internal("too many steps for one event")]);
+            }
+            let next = self.step(now, step, out);
+            pending.extend(next.into_iter().rev());
+        }
+    }
+
+    fn step(&mut self, now: MonoTime, step: Step, out: &mut Vec<StackAction>) -> Vec<Step> {
+        match step {
+            Step::Cotp(request) => {
+                let mut actions = Vec::new();
+                let result = self.cotp.handle(now, CotpEvent::Request(request), &mut actions);
+                let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+                if let Err(error) = result {
+                    steps.push(ended::failed(Layer::Cotp, error.blame(), None, &error));
+                    steps.push(Step::Disconnect);
+                }
+                steps
+            }
+            Step::FromCotp(indication) => self.from_transport(indication),
+            Step::Spm(input) => self.session(now, input),
+            Step::Ppm(event) => self.presentation(event),
+            Step::Acpm(event) => self.association(event),
+            Step::Rtpm(event) => self.reliable_transfer(now, event),
+            Step::Indicate(indication) => {
+                self.indicate(now, indication, out);
+                Vec::new()
+            }
+            Step::Transmit(tpdu) => {
+                let mut packet = Vec::new();
+                match tpkt::frame(&tpdu, &mut packet) {
+                    Ok(()) if !self.closed => {
+                        out.push(StackAction::Transmit(packet));
+                        Vec::new()
+                    }
+                    Ok(()) => Vec::new(),
+                    Err(error) => {
+                        Vec::from([ended::failed(Layer::Tpkt, Blame::Local, None, &error), Step::Disconnect])
+                    }
+                }
+            }
+            Step::Disconnect => {
+                let mut actions = Vec::new();
+                // Whether there was a connection to end does not matter: it is closed in any case.
+                let _ = self.cotp.handle(now, CotpEvent::Request(TRequest::Disconnect), &mut actions);
+                let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+                steps.push(Step::Close);
+                steps
+            }
+            Step::Close => {
+                if !self.closed {
+                    // Not possible: every layer that ends the connection has said so before.
+                    self.indicate(now, ended::connection_closed(false), out);
+                    self.closed = true;
+                    out.push(StackAction::Close);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn from_transport(&mut self, indication: TIndication) -> Vec<Step> {
+        match indication {
+            TIndication::Connect { calling, called } => {
+                let served = self
+                    .config
+                    .accepted_transport_selectors
+                    .as_ref()
+                    .is_none_or(|selectors| selectors.contains(&called));
+                if !served {
+                    let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
+                    return Vec::from([
+                        Step::Indicate(ended::selector_not_served(&called)),
+                        Step::Cotp(refuse),
+                        Step::Disconnect,
+                    ]);
+                }
+                self.transport_selectors = (calling, called);
+                Vec::from([Step::Cotp(TRequest::Accept), Step::Spm(SessionInput::ConnectIndication)])
+            }
+            TIndication::Confirm => Vec::from([Step::Spm(SessionInput::ConnectConfirm)]),
+            TIndication::Data(tsdu) => Vec::from([Step::Spm(SessionInput::Tsdu(tsdu))]),
+            TIndication::Disconnect(disconnect) => {
+                let opening = self.rtpm.agreed().is_none();
+                Vec::from([
+                    Step::Indicate(ended::transport_disconnected(&disconnect, opening)),
+                    Step::Spm(SessionInput::Disconnected),
+                ])
+            }
+        }
+    }
+
+    fn session(&mut self, now: MonoTime, input: SessionInput) -> Vec<Step> {
+        let mut actions = Vec::new();
+        let (requested, aborting) = match &input {
+            SessionInput::Request(request) => (true, matches!(request, SsRequest::Abort { .. })),
+            SessionInput::ConnectConfirm
+            | SessionInput::ConnectIndication
+            | SessionInput::Tsdu(_)
+            | SessionInput::Disconnected
+            | SessionInput::Deadline => (false, false),
+        };
+        let event = match input {
+            SessionInput::ConnectConfirm => SpmEvent::TConnectConfirm,
+            SessionInput::ConnectIndication => SpmEvent::TConnectIndication,
+            SessionInput::Tsdu(ref tsdu) => SpmEvent::Tsdu(tsdu),
+            SessionInput::Disconnected => SpmEvent::TDisconnect,
+            SessionInput::Deadline => SpmEvent::Deadline,
+            // The machine is made with the request, and sends it when the transport connection is there.
+            SessionInput::Request(SsRequest::Connect(connect)) if self.spm.is_none() => {
+                self.spm = Some(Spm::initiator(session_config(&self.config), connect));
+                return Vec::new();
+            }
+            SessionInput::Request(request) => SpmEvent::Request(request),
+        };
+        let Some(spm) = &mut self.spm else { return Vec::new() };
+        let result = spm.handle(now, event, &mut actions);
+        let mut steps: Vec<Step> = actions.into_iter().map(from_spm).collect();
+        if let Err(error) = result {
+            // After a fault of the peer the abort is among the actions already, and ends the layers above by
+            // itself. After one of ours there is no orderly way out.
+            if aborting {
+                steps.push(Step::Disconnect);
+            } else if requested {
+                steps.push(ended::failed(Layer::Session, error.blame(), None, &error));
+                let user_data = Vec::new();
+                steps.push(Step::Spm(SessionInput::Request(SsRequest::Abort { user_data })));
+            } else {
+                steps.push(ended::failed(Layer::Session, error.blame(), None, &error));
+            }
+        }
+        steps
+    }
+
+    fn presentation(&mut self, event: PpmEvent) -> Vec<Step> {
+        match event {
+            // Nobody is left who would want to know.
+            PpmEvent::Session(_) if self.ended => return Vec::new(),
+            PpmEvent::Session(_) | PpmEvent::Request(_) => {}
+        }
+        let mut actions = Vec::new();
+        let result = self.ppm.handle(event, &mut actions);
+        let mut steps: Vec<Step> = actions.into_iter().map(from_ppm).collect();
+        if let Err(error) = result {
+            steps.push(ended::failed(Layer::Presentation, error.blame(), None, &error));
+        }
+        steps
+    }
+
+    fn association(&mut self, event: AcpmEvent) -> Vec<Step> {
+        let mut actions = Vec::new();
+        let result = self.acpm.handle(event, &mut actions);
+        let mut steps: Vec<Step> = actions.into_iter().map(from_acpm).collect();
+        if let Err(error) = result {
+            steps.push(ended::failed(Layer::Acse, error.blame(), None, &error));
+        }
+        steps
+    }
+
+    fn reliable_transfer(&mut self, now: MonoTime, event: RtpmEvent) -> Vec<Step> {
+        let mut actions = Vec::new();
+        let result = self.rtpm.handle(now, event, &mut actions);
+        let mut steps: Vec<Step> = actions.into_iter().map(from_rtpm).collect();
+        if let Err(error) = result {
+            let reason: Option<AbortReason> = error.abort_reason();
+            steps.push(ended::failed(Layer::Rtse, error.blame(), reason, &error));
+        }
+        steps
+    }
+
+    /// Gives the indication, unless the last one was given.
+    fn indicate(&mut self, now: MonoTime, mut indication: RtIndication, out: &mut Vec<StackAction>) {
+        if self.ended {
+            return;
+        }
+        if let RtIndication::Open(open) = &mut indication {
+            let (calling, called) = &self.transport_selectors;
+            open.selectors.calling_transport.clone_from(calling);
+            open.selectors.called_transport.clone_from(called);
+        }
+        if ended::is_last(&indication) {
+            self.ended = true;
+            let patience = self.config.session.abort_timeout.max(self.config.session.release_timeout);
+            self.close_at = Some(now + patience + CLOSE_MARGIN);
+        }
+        out.push(StackAction::Indication(indication));
+    }
+}
+
+fn syntaxes(application: &ApplicationContext) -> Vec<ber::Oid> {
+    Vec::from([
+        ABSTRACT_SYNTAX_ACSE,
+        application.bind_and_rtse_syntax.clone(),
+        application.apdu_syntax.clone(),
+    ])
+}
+
+fn cotp_config(config: &StackConfig) -> CotpConfig {
+    CotpConfig {
+        calling_selector: config.local.transport.clone(),
+        called_selector: config.remote.transport.clone(),
+        tpdu_size: config.tpdu_size,
+        max_tsdu: config.max_tsdu,
+        connect_timeout: config.rtse.open_timeout,
+    }
+}
+
+fn session_config(config: &StackConfig) -> SessionConfig {
+    SessionConfig { max_ssdu: config.max_tsdu, ..config.session.clone() }
+}
+
+fn from_cotp(action: CotpAction) -> Step {
+    match action {
+        CotpAction::Tpdu(tpdu) => Step::Transmit(tpdu),
+        CotpAction::Indication(indication) => Step::FromCotp(indication),
+        CotpAction::Close => Step::Close,
+    }
+}
+
+fn from_spm(action: SpmAction) -> Step {
+    match action {
+        SpmAction::Tsdu(tsdu) => Step::Cotp(TRequest::Data(tsdu)),
+        SpmAction::Indication(indication) => Step::Ppm(PpmEvent::Session(indication)),
+        SpmAction::TDisconnect => Step::Disconnect,
+    }
+}
+
+fn from_ppm(action: PpmAction) -> Step {
+    match action {
+        PpmAction::Session(request) => Step::Spm(SessionInput::Request(request)),
+        // Transfer is RTSE's, the association is ACSE's.
+        PpmAction::Indication(
+            indication @ (PIndication::Data(_) | PIndication::Sync(_) | PIndication::TokenPlease { .. }),
+        ) => Step::Rtpm(RtpmEvent::Presentation(indication)),
+        PpmAction::Indication(
+            indication @ (PIndication::Connect(_)
+            | PIndication::ConnectConfirm { .. }
+            | PIndication::ConnectRejected { .. }
+            | PIndication::ConnectRefusedByProvider { .. }
+            | PIndication::ConnectRefusedBySession(_)
+            | PIndication::Release { .. }
+            | PIndication::ReleaseConfirm { .. }
+            | PIndication::UAbort { .. }
+            | PIndication::PAbort(_)),
+        ) => Step::Acpm(AcpmEvent::Presentation(indication)),
+    }
+}
+
+fn from_acpm(action: AcpmAction) -> Step {
+    match action {
+        AcpmAction::Presentation(request) => Step::Ppm(PpmEvent::Request(request)),
+        AcpmAction::Indication(indication) => Step::Rtpm(RtpmEvent::Association(indication)),
+    }
+}
+
+fn from_rtpm(action: RtpmAction) -> Step {
+    match action {
+        RtpmAction::Association(request) => Step::Acpm(AcpmEvent::Request(request)),
+        RtpmAction::Presentation(request) => Step::Ppm(PpmEvent::Request(request)),
+        RtpmAction::Indication(indication) => Step::Indicate(indication),
+    }
+}
+
+/// Text of an error for the operator.
+fn text(error: &impl core::fmt::Display) -> String {
+    alloc::format!("{error}")
+}

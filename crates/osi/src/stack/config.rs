@@ -1,0 +1,112 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ber::{Oid, Tag, Writer};
+use clock::WallTime;
+
+use crate::acse::apdu::AeTitle;
+use crate::cotp::TpduSize;
+use crate::rtse::RtseConfig;
+use crate::session::{ConnectionIdentifier, SessionConfig};
+
+/// Selectors of one end; empty for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectorSet {
+    /// Transport selector.
+    pub transport: Vec<u8>,
+    /// Session selector, at most 16 octets.
+    pub session: Vec<u8>,
+    /// Presentation selector.
+    pub presentation: Vec<u8>,
+}
+
+/// Names of what rides in the association; this crate knows none of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationContext {
+    /// Application context name: proposed, and the only one accepted.
+    pub application_context: Oid,
+    /// Abstract syntax of the bind and of the RTSE APDUs.
+    pub bind_and_rtse_syntax: Oid,
+    /// Abstract syntax of the APDUs transferred.
+    pub apdu_syntax: Oid,
+}
+
+/// Settings of one connection through all layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackConfig {
+    /// This end. An initiator calls from these selectors, a responder answers with the presentation selector.
+    pub local: SelectorSet,
+    /// The end that an initiator calls.
+    pub remote: SelectorSet,
+    /// Called transport selectors that a responder serves; `None` for any.
+    pub accepted_transport_selectors: Option<Vec<Vec<u8>>>,
+    /// What rides in the association.
+    pub application: ApplicationContext,
+    /// Called titles to send in the AARQ; none by default.
+    pub called_title: AeTitle,
+    /// Calling titles to send in the AARQ; none by default.
+    pub calling_title: AeTitle,
+    /// Settings of RTSE, among them all timers of an open association.
+    pub rtse: RtseConfig,
+    /// Settings of the session layer. Its limit on SSDUs is not used: [`StackConfig::max_tsdu`] holds for both.
+    pub session: SessionConfig,
+    /// Largest TPDU to propose or agree to.
+    pub tpdu_size: TpduSize,
+    /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
+    /// whole APDU must fit.
+    pub max_tsdu: usize,
+}
+
+impl StackConfig {
+    /// The default settings for this application: no selectors, any transport selector served, an APDU of 16 MiB
+    /// in one piece.
+    pub fn new(application: ApplicationContext) -> Self {
+        StackConfig {
+            local: SelectorSet::default(),
+            remote: SelectorSet::default(),
+            accepted_transport_selectors: None,
+            application,
+            called_title: AeTitle::default(),
+            calling_title: AeTitle::default(),
+            rtse: RtseConfig::default(),
+            session: SessionConfig::default(),
+            tpdu_size: TpduSize::MAX,
+            // 16 MiB and what the layers put around it.
+            max_tsdu: 16 * 1024 * 1024 + 1024,
+        }
+    }
+}
+
+/// What an initiator names its session connection with (X.228: user reference and time).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionReference {
+    /// Calling SS-user reference; cut to 62 octets.
+    pub user_reference: String,
+    /// Common reference.
+    pub time: WallTime,
+}
+
+/// Octets of a reference that X.225 allows, less the BER header.
+const USER_REFERENCE_OCTETS_MAX: usize = 62;
+
+impl SessionReference {
+    pub(super) fn identifier(&self) -> ConnectionIdentifier {
+        let user = self.user_reference.as_bytes();
+        let user = user.get(..user.len().min(USER_REFERENCE_OCTETS_MAX)).unwrap_or_default();
+        let c = self.time.civil();
+        let time = alloc::format!(
+            "{:02}{:02}{:02}{:02}{:02}{:02}Z",
+            c.year % 100,
+            c.month,
+            c.day,
+            c.hour,
+            c.minute,
+            c.second
+        );
+        ConnectionIdentifier {
+            user_reference: Some(Writer::encode(|w| w.primitive(Tag::OCTET_STRING, user))),
+            common_reference: Some(Writer::encode(|w| w.primitive(Tag::UTC_TIME, time.as_bytes()))),
+            additional_reference: None,
+        }
+    }
+}

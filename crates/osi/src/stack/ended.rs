@@ -1,0 +1,115 @@
+//! The last indication of a connection, for the ends that no layer above the failing one can put into words.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Step, text};
+use crate::cotp::tpdu::DrReason;
+use crate::cotp::{TDisconnect, TDisconnectReason};
+use crate::failure::{Blame, Layer};
+use crate::rtse::{AbortReason, Aborted, OpenRefused, RtIndication};
+
+/// DR reason: congestion, of the remote transport entity at connect time (X.224).
+const REMOTE_CONGESTION: u8 = 0x81;
+
+/// Whether nothing may be indicated after this.
+pub(super) fn is_last(indication: &RtIndication) -> bool {
+    match indication {
+        RtIndication::OpenRefused(_) | RtIndication::Closed | RtIndication::Aborted(_) => true,
+        RtIndication::Open(_)
+        | RtIndication::OpenConfirm { .. }
+        | RtIndication::SegmentWanted { .. }
+        | RtIndication::TransferConfirm
+        | RtIndication::TransferFailed { .. }
+        | RtIndication::TransferStart
+        | RtIndication::TransferData(_)
+        | RtIndication::Checkpoint { .. }
+        | RtIndication::TransferEnd
+        | RtIndication::TransferDiscarded
+        | RtIndication::TurnPlease { .. }
+        | RtIndication::TurnGive
+        | RtIndication::TurnGiven => false,
+    }
+}
+
+/// A layer of ours ended the connection because of this error.
+pub(super) fn failed(
+    layer: Layer,
+    blame: Blame,
+    reason: Option<AbortReason>,
+    error: &impl fmt::Display,
+) -> Step {
+    Step::Indicate(aborted(layer, blame, false, reason, text(error)))
+}
+
+/// A defect of this program.
+pub(super) fn internal(what: &'static str) -> Step {
+    Step::Indicate(aborted(Layer::Application, Blame::Local, false, None, String::from(what)))
+}
+
+/// The user aborted before there was an association.
+pub(super) fn aborted_early(reason: AbortReason) -> RtIndication {
+    let text = String::from("aborted by this side before the association was opened");
+    aborted(Layer::Application, Blame::Local, false, Some(reason), text)
+}
+
+pub(super) fn connection_closed(reset: bool) -> RtIndication {
+    let text = if reset { "TCP connection was reset" } else { "TCP connection was closed by the peer" };
+    aborted(Layer::Tcp, Blame::PeerGone, true, None, String::from(text))
+}
+
+pub(super) fn selector_not_served(called: &[u8]) -> RtIndication {
+    let text = format!("called transport selector {} is not served", called.escape_ascii());
+    aborted(Layer::Cotp, Blame::PeerIncompatible, false, None, text)
+}
+
+/// The transport connection ended under us, or was refused while `opening`.
+pub(super) fn transport_disconnected(disconnect: &TDisconnect, opening: bool) -> RtIndication {
+    match disconnect.reason {
+        TDisconnectReason::Closed => connection_closed(false),
+        TDisconnectReason::Dr(reason) if !disconnect.established && opening => {
+            RtIndication::OpenRefused(OpenRefused {
+                layer: Layer::Cotp,
+                code: Some(u32::from(reason)),
+                transient: matches!(reason, DrReason::CONGESTION_AT_TSAP | REMOTE_CONGESTION),
+                user_data: Vec::new(),
+                text: format!("refused at the transport layer, DR reason {reason}: {}", dr_reason(reason)),
+            })
+        }
+        TDisconnectReason::Dr(reason) => {
+            let text = format!("peer sent DR, reason {reason}: {}", dr_reason(reason));
+            let blame = if reason == DrReason::PROTOCOL_ERROR { Blame::Local } else { Blame::PeerGone };
+            aborted(Layer::Cotp, blame, true, None, text)
+        }
+        TDisconnectReason::Er(cause) => {
+            let text = format!("peer sent ER, cause {cause}: it could not read a TPDU of ours");
+            aborted(Layer::Cotp, Blame::Local, true, None, text)
+        }
+    }
+}
+
+fn dr_reason(reason: u8) -> &'static str {
+    match reason {
+        DrReason::NOT_SPECIFIED => "not specified",
+        DrReason::CONGESTION_AT_TSAP => "congestion at the TSAP",
+        DrReason::SESSION_ENTITY_NOT_ATTACHED => "no session entity attached to the TSAP",
+        DrReason::ADDRESS_UNKNOWN => "address unknown",
+        DrReason::NORMAL => "normal disconnect by the session entity",
+        REMOTE_CONGESTION => "congestion at connect time",
+        DrReason::NEGOTIATION_FAILED => "connection negotiation failed",
+        DrReason::PROTOCOL_ERROR => "protocol error",
+        _ => "other reason",
+    }
+}
+
+fn aborted(
+    layer: Layer,
+    blame: Blame,
+    by_peer: bool,
+    reason: Option<AbortReason>,
+    text: String,
+) -> RtIndication {
+    RtIndication::Aborted(Aborted { layer, blame, by_peer, reason, text })
+}
