@@ -5,8 +5,8 @@
 //! is a repetition, which is answered as accepted and stored nowhere.
 
 use clock::WallTime;
-use mhs::p1::{MessageTransferEnvelope, ProbeTransferEnvelope, Report, TraceInformation};
 use mhs::MtsIdentifier;
+use mhs::p1::{MessageTransferEnvelope, ProbeTransferEnvelope, Report, TraceInformation};
 use spool::{Batch, FinishedBody};
 use thiserror::Error;
 
@@ -76,7 +76,9 @@ impl Agent {
         }
         let mut step = Step::default();
         let (item, rank) = match apdu {
-            IncomingApdu::Message { envelope, body } => self.message_in(now, from, *envelope, body, &mut step),
+            IncomingApdu::Message { envelope, body } => {
+                self.message_in(now, from, *envelope, body, &mut step)
+            }
             IncomingApdu::Report(report) => self.report_in(now, from, *report, &mut step),
             IncomingApdu::Probe(probe) => self.probe_in(now, from, *probe, &mut step),
         };
@@ -99,7 +101,8 @@ impl Agent {
         let rank = Rank::of(*envelope.priority);
         let responsible = envelope.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*envelope.message_identifier).clone();
-        let accepted = Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
+        let accepted =
+            Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
         accepted.announce(&envelope.trace_information, step);
         if responsible == 0 {
             // `body` goes out of scope: its space is given back.
@@ -113,7 +116,13 @@ impl Agent {
         (Some(Item::Message { envelope: envelope.to_octets(), body, content_length }), rank)
     }
 
-    fn report_in(&self, now: WallTime, from: &str, mut report: Report, step: &mut Step) -> (Option<Item>, Rank) {
+    fn report_in(
+        &self,
+        now: WallTime,
+        from: &str,
+        mut report: Report,
+        step: &mut Step,
+    ) -> (Option<Item>, Rank) {
         let accepted = Accepted {
             kind: Kind::Report,
             identifier: (*report.envelope.report_identifier).clone(),

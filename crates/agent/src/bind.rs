@@ -22,7 +22,9 @@ pub enum BindRefusal {
         name: String,
     },
     /// The answer comes from another MTA than the one called.
-    #[error("connector {connector} expects `{expected}`, the peer says it is `{name}` (upper and lower case count)")]
+    #[error(
+        "connector {connector} expects `{expected}`, the peer says it is `{name}` (upper and lower case count)"
+    )]
     WrongName {
         /// The connector.
         connector: String,

@@ -71,7 +71,8 @@ impl Agent {
         record: &OutboundRecord,
         failure: &TransferFailure,
     ) -> Failed {
-        let retry = connector_of(key).and_then(|name| self.settings().connector(&name).map(|found| found.retry));
+        let retry =
+            connector_of(key).and_then(|name| self.settings().connector(&name).map(|found| found.retry));
         let retry = retry.unwrap_or_default();
         let mut record = record.clone();
         let after = match failure.kind {
@@ -118,7 +119,13 @@ impl Agent {
 
     /// Sends a copy back to be routed anew, as if its connector were gone: for an operator, or when the connector
     /// is removed from the settings.
-    pub fn reroute(&self, now: WallTime, sequence: &dyn Sequence, key: &[u8], record: &OutboundRecord) -> Step {
+    pub fn reroute(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+    ) -> Step {
         let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
         self.give_up(now, sequence, key, record, code, "the connector was taken out of use")
     }
@@ -148,10 +155,16 @@ impl Agent {
         let failure = Failure {
             reason: Reason::UNABLE_TO_TRANSFER.0,
             diagnostic: Diagnostic::MAXIMUM_TIME_EXPIRED.0,
-            text: record.last_failure.clone().unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
+            text: record
+                .last_failure
+                .clone()
+                .unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
         };
-        let settled: Vec<(usize, Outcome)> =
-            transfer.responsible().into_iter().map(|place| (place, Outcome::Failed(failure.clone()))).collect();
+        let settled: Vec<(usize, Outcome)> = transfer
+            .responsible()
+            .into_iter()
+            .map(|place| (place, Outcome::Failed(failure.clone())))
+            .collect();
         let mut step = leave(key, record, Departure::Expired);
         release(&record.item, &mut step);
         self.report(now, sequence, record.arrived, &transfer, &settled, &mut step);
@@ -226,7 +239,11 @@ fn expire_report(key: &[u8], record: &OutboundRecord, apdu: &[u8]) -> Step {
         Ok(report) => {
             let mut step = leave(key, record, Departure::Expired);
             let mts_identifier = (*report.envelope.report_identifier).clone();
-            step.effects.push(Effect::Discarded { kind: Kind::Report, mts_identifier, why: Discard::Expired });
+            step.effects.push(Effect::Discarded {
+                kind: Kind::Report,
+                mts_identifier,
+                why: Discard::Expired,
+            });
             step
         }
         Err(error) => unreadable(OUTBOUND, key, record, &error),

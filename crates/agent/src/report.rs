@@ -73,7 +73,8 @@ impl Agent {
     ) {
         let here = self.here();
         let identifier = self.new_identifier(now, sequence);
-        let fields = recipients.iter().map(|(recipient, outcome)| self.fields(now, arrived, recipient, outcome));
+        let fields =
+            recipients.iter().map(|(recipient, outcome)| self.fields(now, arrived, recipient, outcome));
         let fields: Vec<PerRecipientReportFields> = fields.collect();
         let trace = here.first_trace(now);
         let mut report = match transfer {

@@ -115,7 +115,8 @@ impl Agent {
         explain: &mut dyn FnMut(&dyn Fn() -> String),
     ) -> RouteDecision {
         let mta = &self.settings().mta;
-        let local = mta.local.iter().filter_map(|space| Some((space.matches(address)?, space))).max_by_key(|m| m.0);
+        let local =
+            mta.local.iter().filter_map(|space| Some((space.matches(address)?, space))).max_by_key(|m| m.0);
         if let Some((_, space)) = &local {
             explain(&|| format!("local address space `{space}` matches"));
         }
@@ -127,9 +128,14 @@ impl Agent {
                 let specificity = entry.space.matches(address)?;
                 Some((specificity, std::cmp::Reverse(entry.cost), entry))
             });
-            let Some((specificity, _, entry)) = matches.max_by_key(|found| (found.0, found.1)) else { continue };
+            let Some((specificity, _, entry)) = matches.max_by_key(|found| (found.0, found.1)) else {
+                continue;
+            };
             explain(&|| {
-                format!("connector {}: address space `{}` matches, cost {}", connector.name, entry.space, entry.cost)
+                format!(
+                    "connector {}: address space `{}` matches, cost {}",
+                    connector.name, entry.space, entry.cost
+                )
             });
             let candidate = Candidate { connector, cost: entry.cost };
             match best {
@@ -153,7 +159,9 @@ impl Agent {
         address: &OrAddress,
         explain: &mut dyn FnMut(&dyn Fn() -> String),
     ) -> RouteDecision {
-        explain(&|| "the local address space is the most specific match: this MTA is the authority".to_owned());
+        explain(&|| {
+            "the local address space is the most specific match: this MTA is the authority".to_owned()
+        });
         let mailbox = address.canonical_key();
         if mailbox.len() <= MAX_MAILBOX_KEY && self.is_mailbox(&mailbox) {
             explain(&|| "delivered to its mailbox here".to_owned());
@@ -199,7 +207,8 @@ impl Agent {
             let connector = candidate.connector;
             (activation_rank(connector.activation), candidate.cost, !chosen(&connector.name))
         });
-        let names: Vec<String> = candidates.iter().map(|candidate| candidate.connector.name.clone()).collect();
+        let names: Vec<String> =
+            candidates.iter().map(|candidate| candidate.connector.name.clone()).collect();
         explain(&|| format!("by activation, cost and order of the file: {}", names.join(", ")));
         RouteDecision::Connectors(names)
     }

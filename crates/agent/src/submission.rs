@@ -1,8 +1,8 @@
 //! What a local user submits (X.411 message submission).
 
 use clock::WallTime;
-use mhs::{ContentType, EncodedInformationTypes, OrAddress};
 use mhs::p1::Priority;
+use mhs::{ContentType, EncodedInformationTypes, OrAddress};
 use thiserror::Error;
 
 /// A message to be sent. Its content is a body of the spool.

@@ -79,7 +79,8 @@ impl Agent {
         envelope.content_identifier =
             submission.content_identifier.clone().map(|text| Kept::new(ContentIdentifier(text)));
         let mut flags = PerMessageIndicators::default();
-        for (bit, on) in [(0, submission.disclose_recipients), (1, submission.implicit_conversion_prohibited)] {
+        for (bit, on) in [(0, submission.disclose_recipients), (1, submission.implicit_conversion_prohibited)]
+        {
             if on {
                 flags.set(bit, true);
             }
@@ -97,7 +98,9 @@ impl Agent {
         }
         let why = match self.route_quietly(originator, Traveller::default(), &|_| false) {
             RouteDecision::Local { .. } => None,
-            RouteDecision::Connectors(connectors) => Some(format!("it is reached over {}", connectors.join(", "))),
+            RouteDecision::Connectors(connectors) => {
+                Some(format!("it is reached over {}", connectors.join(", ")))
+            }
             RouteDecision::Unknown(failure) => Some(failure.to_string()),
         };
         if let Some(why) = why {

@@ -4,10 +4,11 @@
 //! MTA. Coming back is a loop unless someone on the way had a reason to send it another way: since this domain
 //! (or MTA) was last passed, an element must say rerouted, redirected or dl-operation.
 
+use ber::{Reader, Tag, Writer};
 use clock::WallTime;
 use mhs::p1::{
-    Extensions, InternalTraceInformationElement, MAX_TRANSFERS, OtherActions, RoutingAction, TraceInformation,
-    TraceInformationElement,
+    Criticality, ExtensionField, ExtensionType, Extensions, InternalTraceInformationElement, MAX_TRANSFERS,
+    OtherActions, RoutingAction, StandardExtension, TraceInformation, TraceInformationElement,
 };
 use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 
@@ -40,12 +41,11 @@ impl Here<'_> {
 
     /// Adds this MTA to the internal trace. One that can't be read is left alone: it is relayed as it came.
     pub(crate) fn add_internal(&self, time: UtcTime, extensions: &mut Extensions) {
-        let Ok(mut internal) = extensions.internal_trace() else { return };
-        if internal.len() < MAX_TRANSFERS {
+        if extensions.internal_trace().is_ok_and(|internal| internal.len() < MAX_TRANSFERS) {
             let element =
                 InternalTraceInformationElement::relayed(self.domain.clone(), self.mta.clone(), time);
-            internal.push(Kept::new(element));
-            extensions.set_internal_trace(&internal);
+            // It was read a moment ago, so it can be added to.
+            let _ = extensions.push_internal_trace(element);
         }
     }
 
@@ -58,13 +58,14 @@ impl Here<'_> {
         {
             last.edit().routing_action = RoutingAction::Rerouted;
         }
-        let Ok(mut internal) = extensions.internal_trace() else { return };
-        if let Some(last) = internal.last_mut()
+        let Ok(internal) = extensions.internal_trace() else { return };
+        if let Some((last, others)) = internal.split_last()
             && last.mta_name == *self.mta
             && last.routing_action != RoutingAction::Rerouted
         {
-            last.edit().routing_action = RoutingAction::Rerouted;
-            extensions.set_internal_trace(&internal);
+            let mut ours = last.clone().into_value();
+            ours.routing_action = RoutingAction::Rerouted;
+            replace_last_internal(extensions, others, ours);
         }
     }
 
@@ -93,6 +94,36 @@ impl Here<'_> {
             diverted: diverted(element.routing_action, &element.additional.other_actions),
         }))
     }
+}
+
+/// Removes the internal trace, for peers which refuse it.
+pub(crate) fn strip_internal(extensions: &mut Extensions) {
+    extensions.remove(&INTERNAL_TRACE);
+}
+
+const INTERNAL_TRACE: ExtensionType = ExtensionType::Standard(StandardExtension::INTERNAL_TRACE_INFORMATION);
+
+/// Puts `last` in the place of the last element. `others`, the elements in front of it, stay octet for octet.
+fn replace_last_internal(
+    extensions: &mut Extensions,
+    others: &[Kept<InternalTraceInformationElement>],
+    last: InternalTraceInformationElement,
+) {
+    let mut alone = Extensions::new();
+    let criticality = extensions.get(&INTERNAL_TRACE).map(ExtensionField::criticality);
+    if alone.push_internal_trace(last).is_err() {
+        return;
+    }
+    let Some(field) = alone.get(&INTERNAL_TRACE) else { return };
+    // A SEQUENCE OF with one element: its contents are the element.
+    let Ok(element) = Reader::new(field.value()).any() else { return };
+    let value = Writer::encode(|w| {
+        w.constructed(Tag::SEQUENCE, |w| {
+            others.iter().filter_map(Kept::raw).for_each(|raw| w.raw(raw));
+            w.raw(element.contents);
+        });
+    });
+    extensions.set(ExtensionField::new(INTERNAL_TRACE, criticality.unwrap_or(Criticality::NONE), value));
 }
 
 /// Whether the trace is longer than `hop_limit`, or so long that no element fits any more.
@@ -169,7 +200,10 @@ mod tests {
         assert!(!loops(&[("ME", false), ("A", true), ("ME", false)]), "rerouted by the other domain");
         assert!(!loops(&[("ME", true), ("A", false), ("ME", false)]), "rerouted by ourselves");
         assert!(loops(&[("ME", false), ("A", true), ("ME", false), ("A", false), ("ME", false)]));
-        assert!(loops(&[("A", true), ("ME", false), ("B", false), ("ME", false)]), "the reason is from before");
+        assert!(
+            loops(&[("A", true), ("ME", false), ("B", false), ("ME", false)]),
+            "the reason is from before"
+        );
     }
 
     #[test]
@@ -186,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_internal_trace_finds_a_loop_within_the_domain() {
-        let (domain, one, two) = (domain("ME"), MtaName::new("MTA-1").unwrap(), MtaName::new("MTA-2").unwrap());
+        let (domain, one, two) =
+            (domain("ME"), MtaName::new("MTA-1").unwrap(), MtaName::new("MTA-2").unwrap());
         let one = Here { domain: &domain, mta: &one };
         let two = Here { domain: &domain, mta: &two };
         let mut external = TraceInformation::default();

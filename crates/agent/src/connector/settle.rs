@@ -86,7 +86,8 @@ impl ConnectorPolicy {
             Activation::Always if !self.stopping => {
                 self.wait = None;
                 // What is open or on its way already is what the operator wants.
-                let there = |slot: &Slot| slot.direction == Direction::Outbound && slot.stage != Stage::Closing;
+                let there =
+                    |slot: &Slot| slot.direction == Direction::Outbound && slot.stage != Stage::Closing;
                 self.connect_now = !self.slots.iter().any(there);
             }
             Activation::Always | Activation::Never | Activation::RemoteInitiated => {}
@@ -111,7 +112,8 @@ impl ConnectorPolicy {
     }
 
     fn open_interval(&self) -> Duration {
-        let millis = u64::from(self.settings.retry.open_interval_s) * (1000 + u64::from(self.jitter_per_mille));
+        let millis =
+            u64::from(self.settings.retry.open_interval_s) * (1000 + u64::from(self.jitter_per_mille));
         Duration::from_millis(millis)
     }
 
@@ -165,11 +167,13 @@ impl ConnectorPolicy {
         match (slot.direction, slot.stage) {
             (Direction::Outbound, Stage::Idle { since }) => {
                 let lifetime = self.settings.association.lifetime_s;
-                let waiting = if slot.urgent_only { self.urgent > 0 } else { self.urgent > 0 || self.other > 0 };
+                let waiting =
+                    if slot.urgent_only { self.urgent > 0 } else { self.urgent > 0 || self.other > 0 };
                 let patience = if waiting { self.settings.association.disconnect_s } else { 0 };
                 Some(since + Duration::from_secs(u64::from(lifetime.max(patience))))
             }
-            (Direction::Inbound, _) | (Direction::Outbound, Stage::Opening | Stage::Busy | Stage::Closing) => None,
+            (Direction::Inbound, _)
+            | (Direction::Outbound, Stage::Opening | Stage::Busy | Stage::Closing) => None,
         }
     }
 

@@ -339,8 +339,11 @@ fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
         id.clone().prop_map(PolicyEvent::Opened),
         id.clone().prop_map(|association| PolicyEvent::OpenFailed { association, at: WALL }),
         id.clone().prop_map(PolicyEvent::InboundOpened),
-        (id.clone(), any::<bool>())
-            .prop_map(|(association, orderly)| PolicyEvent::Ended { association, orderly, at: WALL }),
+        (id.clone(), any::<bool>()).prop_map(|(association, orderly)| PolicyEvent::Ended {
+            association,
+            orderly,
+            at: WALL
+        }),
         id.clone().prop_map(PolicyEvent::Busy),
         (id, any::<bool>())
             .prop_map(|(association, transferred)| PolicyEvent::Idle { association, transferred }),

@@ -33,7 +33,10 @@ impl Agent {
         if trace::exceeds(settings.hop_limit, transfer.trace(), transfer.extensions()) {
             return Some(failure(Diagnostic::LOOP_DETECTED, "too many transfers"));
         }
-        if settings.message_size_limit_kb.is_some_and(|kb| transfer.content_length() > kb.saturating_mul(1024)) {
+        if settings
+            .message_size_limit_kb
+            .is_some_and(|kb| transfer.content_length() > kb.saturating_mul(1024))
+        {
             return Some(failure(Diagnostic::CONTENT_TOO_LONG, "the content is longer than this MTA takes"));
         }
         if u32::try_from(transfer.recipients().len()).is_ok_and(|count| count > settings.max_recipients) {

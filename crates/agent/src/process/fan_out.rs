@@ -9,10 +9,11 @@ use crate::agent::Agent;
 use crate::effect::{Effect, Kind, Sequence, Step};
 use crate::process::checks;
 use crate::record::{
-    MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, WORK,
-    WorkKey, WorkRecord,
+    MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
+    WORK, WorkKey, WorkRecord,
 };
 use crate::report::Outcome;
+use crate::trace;
 use crate::transfer::Transfer;
 
 /// A batch that has grown beyond this takes no further copies. One copy is at most an envelope longer, so the
@@ -123,7 +124,7 @@ impl Agent {
         let mut copy = transfer.copy_for(places);
         if let Some(settings) = self.settings().connector(connector) {
             if settings.strip_internal_trace {
-                copy.trace_mut().1.remove_internal_trace();
+                trace::strip_internal(copy.trace_mut().1);
             }
             if settings.strip_bilateral_information {
                 copy.remove_bilateral_information();

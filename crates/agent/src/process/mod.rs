@@ -114,7 +114,9 @@ impl Agent {
                 }
                 RouteDecision::Connectors(names) => match names.into_iter().next() {
                     Some(best) => plan.send(place, best),
-                    None => plan.settle(place, Outcome::Failed(self.unroutable(record, &RouteFailure::NoMatch))),
+                    None => {
+                        plan.settle(place, Outcome::Failed(self.unroutable(record, &RouteFailure::NoMatch)))
+                    }
                 },
                 RouteDecision::Unknown(failure) => {
                     plan.settle(place, Outcome::Failed(self.unroutable(record, &failure)));

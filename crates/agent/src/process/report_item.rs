@@ -38,7 +38,9 @@ impl Agent {
             content_length: 0,
         };
         match self.route_quietly(destination, traveller, &|_| false) {
-            RouteDecision::Local { mailbox } => self.deliver_report(now, sequence, mailbox, report, &mut step),
+            RouteDecision::Local { mailbox } => {
+                self.deliver_report(now, sequence, mailbox, report, &mut step)
+            }
             RouteDecision::Connectors(names) => {
                 if !record.exhausted.is_empty() {
                     let envelope = &mut report.envelope;
@@ -79,7 +81,9 @@ impl Agent {
             let wish = recipient.per_recipient_indicators.originator_report();
             match (&recipient.last_trace_information.report_type, wish) {
                 (ReportType::Delivery(_), OriginatorReport::Report)
-                | (ReportType::NonDelivery(_), OriginatorReport::Report | OriginatorReport::NonDelivery) => true,
+                | (ReportType::NonDelivery(_), OriginatorReport::Report | OriginatorReport::NonDelivery) => {
+                    true
+                }
                 (ReportType::Delivery(_), OriginatorReport::NonDelivery | OriginatorReport::None)
                 | (ReportType::NonDelivery(_), OriginatorReport::None) => false,
             }
@@ -105,7 +109,7 @@ impl Agent {
     ) {
         let settings = self.settings().connector(connector);
         if settings.is_some_and(|settings| settings.strip_internal_trace) {
-            report.envelope.extensions.remove_internal_trace();
+            trace::strip_internal(&mut report.envelope.extensions);
         }
         let identifier = (*report.envelope.report_identifier).clone();
         if let Some(from) = record.exhausted.last() {

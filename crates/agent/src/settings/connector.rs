@@ -154,7 +154,12 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        RetrySettings { max_open_retries: 144, max_transfer_retries: 2, open_interval_s: 600, transfer_interval_s: 120 }
+        RetrySettings {
+            max_open_retries: 144,
+            max_transfer_retries: 2,
+            open_interval_s: 600,
+            transfer_interval_s: 120,
+        }
     }
 }
 
@@ -174,7 +179,12 @@ pub struct AssociationSettings {
 
 impl Default for AssociationSettings {
     fn default() -> Self {
-        AssociationSettings { lifetime_s: 300, disconnect_s: 120, threshold_messages: 50, max_associations: 10 }
+        AssociationSettings {
+            lifetime_s: 300,
+            disconnect_s: 120,
+            threshold_messages: 50,
+            max_associations: 10,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ mod validate;
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
 pub use connector::{
-    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings, RtsSettings,
-    Selectors, TransferTimeouts,
+    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
+    RtsSettings, Selectors, TransferTimeouts,
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use secret::Secret;

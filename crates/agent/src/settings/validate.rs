@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors, split_host};
+use super::{
+    Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors, split_host,
+};
 
 /// Most hosts of one connector.
 const MAX_HOSTS: usize = 32;
@@ -117,7 +119,10 @@ fn mta(settings: &MtaSettings, found: &mut Problems) {
 fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     let at = |field: &str| format!("connector[{index}].{field}");
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if settings.name.is_empty() || settings.name.len() > MAX_CONNECTOR_NAME || !settings.name.chars().all(legal) {
+    if settings.name.is_empty()
+        || settings.name.len() > MAX_CONNECTOR_NAME
+        || !settings.name.chars().all(legal)
+    {
         found.add(
             at("name"),
             format!("`{}` is not a connector name", settings.name.escape_default()),
@@ -136,7 +141,11 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
         }
     }
     if settings.address_space.len() > MAX_ADDRESS_SPACES {
-        found.add(at("address_space"), "too many address spaces", format!("use at most {MAX_ADDRESS_SPACES}"));
+        found.add(
+            at("address_space"),
+            "too many address spaces",
+            format!("use at most {MAX_ADDRESS_SPACES}"),
+        );
     }
     for (entry, space) in settings.address_space.iter().enumerate() {
         found.range(at(&format!("address_space[{entry}].cost")), space.cost, 1, 100);
@@ -176,7 +185,11 @@ fn hosts(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     }
     for (host, text) in settings.hosts.iter().enumerate() {
         if let Err(error) = split_host(text) {
-            found.add(format!("{path}[{host}]"), error.to_string(), "write `host`, `host:port` or `[IPv6]:port`");
+            found.add(
+                format!("{path}[{host}]"),
+                error.to_string(),
+                "write `host`, `host:port` or `[IPv6]:port`",
+            );
         }
     }
 }
@@ -223,7 +236,8 @@ fn numbers(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
 /// would be refused depending on the order of the file.
 fn peers(connectors: &[ConnectorSettings], found: &mut Problems) {
     for (index, later) in connectors.iter().enumerate() {
-        let earlier = connectors.iter().take(index).position(|earlier| earlier.remote_mta == later.remote_mta);
+        let earlier =
+            connectors.iter().take(index).position(|earlier| earlier.remote_mta == later.remote_mta);
         let Some(first) = earlier else { continue };
         if connectors.get(first).is_some_and(|earlier| earlier.remote_password != later.remote_password) {
             found.add(
