@@ -1,1 +1,20 @@
-fn main() {}
+//! The program `chappe`: command line, configuration file and HTTP API of an X.400 message transfer agent.
+//!
+//! It wires the crates together and shows them to people; what an MTA decides is in `agent`, what it does with
+//! sockets and disks in `runtime`. Every command that asks a running service goes through [`client`] to [`api`].
+
+mod api;
+mod cli;
+mod client;
+mod config;
+mod decode;
+mod model;
+mod notify;
+mod service;
+mod time_text;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

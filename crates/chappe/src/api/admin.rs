@@ -1,0 +1,163 @@
+//! Queues, messages on their way, connectors, associations, routes and events.
+
+use agent::RouteDecision;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use runtime::{AssociationStatus, ConnectorStatus, Event, MtaInfo, QueueStatus, QueuedMessage};
+
+use super::error::ApiError;
+use super::query::{Query, address, number};
+use super::{Answer, Api};
+use crate::model::{Page, Route};
+
+/// Name of the queue of what was accepted and not yet routed.
+const WORK: &str = "work";
+
+/// A list that is never long: connectors are configured, associations limited.
+fn whole<T>(items: Vec<T>) -> Json<Page<T>> {
+    Json(Page { items, next: None })
+}
+
+pub(super) async fn info(State(api): State<Api>) -> Json<MtaInfo> {
+    Json(api.handle.info())
+}
+
+pub(super) async fn queues(State(api): State<Api>, query: Query) -> Answer<Page<QueueStatus>> {
+    query.only(&[])?;
+    Ok(whole(api.handle.queues().await?))
+}
+
+pub(super) async fn queue(
+    State(api): State<Api>,
+    Path(connector): Path<String>,
+    query: Query,
+) -> Answer<Page<QueuedMessage>> {
+    let query = query.only(&["limit", "after"])?;
+    let limit = query.limit()?;
+    let items = api.handle.queue(&connector, query.after()?, limit).await?;
+    let next = items.last().filter(|_| items.len() == limit).map(|last| last.number.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+/// All queues one after the other. A page begins after `QUEUE/NUMBER`.
+pub(super) async fn messages(State(api): State<Api>, query: Query) -> Answer<Page<QueuedMessage>> {
+    let query = query.only(&["limit", "after"])?;
+    let limit = query.limit()?;
+    let after = match query.one("after")? {
+        None => None,
+        Some(text) => {
+            let (queue, last) = text.rsplit_once('/').ok_or_else(|| {
+                ApiError::bad_request(
+                    format!("after `{text}` is no place in the list"),
+                    "give what the page before named",
+                )
+            })?;
+            Some((queue, number(last, "after")?))
+        }
+    };
+    let names = api.handle.connectors().into_iter().map(|connector| connector.name);
+    let names: Vec<String> = std::iter::once(WORK.to_owned()).chain(names).collect();
+    // If the queue is gone since the page before, what follows it can't be told: begin again.
+    let start = after.and_then(|(queue, _)| names.iter().position(|name| name == queue)).unwrap_or(0);
+    let mut items: Vec<QueuedMessage> = Vec::new();
+    for name in names.iter().skip(start) {
+        let from = after.filter(|(queue, _)| queue == name).map(|(_, number)| number);
+        items.extend(api.handle.queue(name, from, limit - items.len()).await?);
+        if items.len() >= limit {
+            break;
+        }
+    }
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| format!("{}/{}", last.queue, last.number));
+    Ok(Json(Page { items, next }))
+}
+
+/// Every copy of one message.
+pub(super) async fn message(
+    State(api): State<Api>,
+    Path(reference): Path<String>,
+    query: Query,
+) -> Answer<Page<QueuedMessage>> {
+    query.only(&[])?;
+    let copies = api.handle.message(&reference).await?;
+    if copies.is_empty() {
+        return Err(ApiError::not_found(
+            format!("no message `{reference}` is in any queue"),
+            "it was never here, or was transferred or delivered already",
+        ));
+    }
+    Ok(whole(copies.into_iter().map(|copy| copy.summary).collect()))
+}
+
+pub(super) async fn connectors(State(api): State<Api>, query: Query) -> Answer<Page<ConnectorStatus>> {
+    query.only(&[])?;
+    Ok(whole(api.handle.connectors()))
+}
+
+pub(super) async fn connector(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Answer<ConnectorStatus> {
+    query.only(&[])?;
+    let found = api.handle.connectors().into_iter().find(|connector| connector.name == name);
+    found.map(Json).ok_or_else(|| runtime::AdminError::NoSuchConnector(name).into())
+}
+
+pub(super) async fn connect(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<StatusCode, ApiError> {
+    query.only(&[])?;
+    api.handle.connect(&name).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(super) async fn associations(State(api): State<Api>, query: Query) -> Answer<Page<AssociationStatus>> {
+    query.only(&[])?;
+    Ok(whole(api.handle.associations()))
+}
+
+pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route> {
+    let query = query.only(&["to"])?;
+    let to = query.one("to")?.ok_or_else(|| {
+        ApiError::bad_request("`to` is missing", "give the O/R address of a recipient as `to`")
+    })?;
+    let to = address(to, "to")?;
+    let route = api.handle.route(&to);
+    let (decision, connectors, summary) = match route.decision {
+        RouteDecision::Local { mailbox } => {
+            ("local", Vec::new(), format!("delivered here to mailbox {mailbox}"))
+        }
+        RouteDecision::Connectors(names) => {
+            let summary = match names.split_first() {
+                Some((first, [])) => format!("transferred over connector {first}"),
+                Some((first, rest)) => {
+                    format!(
+                        "transferred over connector {first}; if that fails, over {}",
+                        rest.join(", then ")
+                    )
+                }
+                None => "no connector".to_owned(),
+            };
+            ("connector", names, summary)
+        }
+        RouteDecision::Unknown(failure) => ("unknown", Vec::new(), format!("non-delivered: {failure}")),
+    };
+    Ok(Json(Route {
+        address: to.to_string(),
+        decision: decision.to_owned(),
+        connectors,
+        steps: route.steps,
+        summary,
+    }))
+}
+
+pub(super) async fn events(State(api): State<Api>, query: Query) -> Answer<Page<Event>> {
+    let query = query.only(&["after"])?;
+    let after = query.after()?.map_or(0, |number| number.saturating_add(1));
+    // The log in memory is bounded, and so is this page.
+    Ok(whole(api.handle.events(after)))
+}

@@ -1,0 +1,73 @@
+//! Failures of the API: a status and two sentences, as JSON.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use runtime::AdminError;
+use spool::SpoolError;
+
+use crate::model::{ErrorBody, ErrorText};
+
+/// A request failed.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    text: ErrorText,
+}
+
+impl ApiError {
+    /// A failure with this status: what failed, and why.
+    pub(crate) fn new(status: StatusCode, what: impl Into<String>, why: impl Into<String>) -> Self {
+        ApiError { status, text: ErrorText { what: what.into(), why: why.into() } }
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The request is wrong in itself.
+    pub(crate) fn bad_request(what: impl Into<String>, why: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::BAD_REQUEST, what, why)
+    }
+
+    /// What it names is not there.
+    pub(crate) fn not_found(what: impl Into<String>, why: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::NOT_FOUND, what, why)
+    }
+
+    /// The service failed.
+    pub(crate) fn internal(what: impl Into<String>, why: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, what, why)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::warn!("API: {}: {}", self.text.what, self.text.why);
+        }
+        (self.status, Json(ErrorBody { error: self.text })).into_response()
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NoSuchConnector(name) => ApiError::not_found(
+                format!("there is no connector `{name}`"),
+                "`chappe connector list` names those that are configured",
+            ),
+            AdminError::Store(error) => error.into(),
+            AdminError::Record(error) => {
+                ApiError::internal("a stored record can't be understood", error.to_string())
+            }
+        }
+    }
+}
+
+impl From<SpoolError> for ApiError {
+    fn from(error: SpoolError) -> Self {
+        ApiError::internal("the message store failed", error.to_string())
+    }
+}

@@ -1,0 +1,203 @@
+//! Mailboxes: lists, single entries, and the octets of contents and body parts.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use agent::record::MailboxItem as Stored;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
+use mhs::OrAddress;
+use mhs::ipm::{BodyPart, Ipm};
+use mhs::p1::MessageTransferEnvelope;
+use runtime::{Handle, MailboxEntry, MailboxStatus};
+use spool::{BodyId, SpoolError};
+use tokio::sync::mpsc;
+
+use super::delivered::{self, FULL_OCTETS, GLANCE_OCTETS};
+use super::error::ApiError;
+use super::query::{Query, address, number};
+use super::{Answer, Api};
+use crate::model::{MailboxItem, Page};
+
+/// Octets of text after which a page ends early.
+const PAGE_TEXT_OCTETS: usize = 8 << 20;
+/// Octets read from the store at a time.
+const PIECE_OCTETS: usize = 64 << 10;
+
+pub(super) async fn list(State(api): State<Api>, query: Query) -> Answer<Page<MailboxStatus>> {
+    let query = query.only(&["limit", "after"])?;
+    let limit = query.limit()?;
+    let after = query.one("after")?;
+    // Mailboxes come in the order of their addresses.
+    let all = api.handle.mailboxes().await?.into_iter();
+    let mut items: Vec<MailboxStatus> = all
+        .filter(|mailbox| after.is_none_or(|after| mailbox.address.as_str() > after))
+        .take(limit + 1)
+        .collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.address.clone());
+    Ok(Json(Page { items, next }))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(mailbox): Path<String>,
+    query: Query,
+) -> Answer<Page<MailboxItem>> {
+    let query = query.only(&["limit", "after"])?;
+    let limit = query.limit()?;
+    let mailbox = address(&mailbox, "mailbox")?;
+    let mut entries = api.handle.mailbox(&mailbox, query.after()?, limit + 1).await?;
+    let mut more = entries.len() > limit;
+    entries.truncate(limit);
+    let mut items = Vec::new();
+    let mut text = 0_usize;
+    for entry in entries {
+        if text > PAGE_TEXT_OCTETS {
+            more = true;
+            break;
+        }
+        let item = delivered::item(&api, entry, GLANCE_OCTETS).await?;
+        if let crate::model::MailboxContent::Message(message) = &item.content {
+            text +=
+                message.parts.iter().filter_map(|part| part.text.as_ref()).map(String::len).sum::<usize>();
+        }
+        items.push(item);
+    }
+    let next = items.last().filter(|_| more).map(|last| last.number.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+pub(super) async fn entry(
+    State(api): State<Api>,
+    Path((mailbox, entry)): Path<(String, String)>,
+    query: Query,
+) -> Answer<MailboxItem> {
+    query.only(&[])?;
+    let entry = find(&api, &address(&mailbox, "mailbox")?, &entry).await?;
+    Ok(Json(delivered::item(&api, entry, FULL_OCTETS).await?))
+}
+
+async fn find(api: &Api, mailbox: &OrAddress, entry: &str) -> Result<MailboxEntry, ApiError> {
+    let wanted = number(entry, "number")?;
+    api.handle.mailbox_entry(mailbox, wanted).await?.ok_or_else(|| {
+        ApiError::not_found(
+            format!("there is no number {wanted} in the mailbox {mailbox}"),
+            "`chappe mailbox list` names what is there",
+        )
+    })
+}
+
+/// The content of a message, or the APDU of a report, octet for octet.
+pub(super) async fn content(
+    State(api): State<Api>,
+    Path((mailbox, entry)): Path<(String, String)>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    query.only(&[])?;
+    let entry = find(&api, &address(&mailbox, "mailbox")?, &entry).await?;
+    Ok(match entry.record.kind {
+        Stored::Message { body, content_length, .. } => octets(&api.handle, body, 0..content_length),
+        Stored::Report { apdu } => {
+            ([(header::CONTENT_TYPE, "application/octet-stream")], apdu).into_response()
+        }
+    })
+}
+
+/// One body part of a message: the octets of a file, or a text.
+pub(super) async fn part(
+    State(api): State<Api>,
+    Path((mailbox, entry, part)): Path<(String, String, String)>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    query.only(&[])?;
+    let mailbox = address(&mailbox, "mailbox")?;
+    let entry = find(&api, &mailbox, &entry).await?;
+    let wanted = number(&part, "part")?;
+    let none = |why: &str| {
+        ApiError::not_found(format!("part {wanted} of number {} can't be given", entry.number), why)
+    };
+    let Stored::Message { envelope, body, content_length } = &entry.record.kind else {
+        return Err(none("it is a report and has no parts"));
+    };
+    let interpersonal = MessageTransferEnvelope::from_octets(envelope)
+        .is_ok_and(|envelope| delivered::is_interpersonal(&envelope.content_type));
+    if !interpersonal {
+        return Err(none("the content is no interpersonal message; export it whole"));
+    }
+    let first = api.handle.read_body(*body, 0, FULL_OCTETS).await?;
+    let summary = Ipm::summary(&first).map_err(|error| none(&error.to_string()))?;
+    let index = usize::try_from(wanted).ok().and_then(|n| n.checked_sub(1));
+    let Some(part) = index.and_then(|index| summary.parts.into_iter().nth(index)) else {
+        return Err(none("there is no such part near the start of the message; export the content whole"));
+    };
+    if let Some(range) = part.file_octets {
+        return Ok(octets(&api.handle, *body, range.start..range.end.min(*content_length)));
+    }
+    match (part.part, part.text) {
+        (Some(BodyPart::FileTransfer(file)), _) => {
+            Ok(([(header::CONTENT_TYPE, "application/octet-stream")], file.contents()).into_response())
+        }
+        (_, Some(text)) if !part.text_cut => {
+            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+        }
+        _ => Err(none("this kind of part can't be taken out; export the content whole")),
+    }
+}
+
+/// Part of a stored body as the body of an answer, read as fast as the client takes it.
+fn octets(handle: &Handle, body: BodyId, range: Range<u64>) -> Response {
+    let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, SpoolError>>(2);
+    let handle = handle.clone();
+    let length = range.end.saturating_sub(range.start);
+    tokio::spawn(async move {
+        let mut at = range.start;
+        while at < range.end {
+            let most = usize::try_from(range.end - at).map_or(PIECE_OCTETS, |rest| rest.min(PIECE_OCTETS));
+            let piece = handle.read_body(body, at, most).await;
+            match piece {
+                // The store holds less than was promised; the missing length tells the client.
+                Ok(piece) if piece.is_empty() => return,
+                Ok(piece) => {
+                    at += piece.len() as u64;
+                    if sender.send(Ok(Frame::data(piece.into()))).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("API: a stored content can't be read: {error}");
+                    // If the client is gone nobody needs to know.
+                    let _ = sender.send(Err(error)).await;
+                    return;
+                }
+            }
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    (headers, Body::new(Pieces(receiver))).into_response()
+}
+
+/// The receiving end of a channel as a body.
+struct Pieces(mpsc::Receiver<Result<Frame<Bytes>, SpoolError>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = SpoolError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, SpoolError>>> {
+        self.0.poll_recv(context)
+    }
+}

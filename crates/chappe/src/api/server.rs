@@ -1,0 +1,77 @@
+//! Connections of the API: accepted one by one, bounded in number, in the size of a request's head and in the time
+//! it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
+
+/// Connections at one time. More wait to be accepted.
+const MAX_CONNECTIONS: usize = 64;
+/// Longest request head: room for a submission to several hundred recipients.
+const MAX_HEAD_OCTETS: usize = 256 << 10;
+/// Most header fields of a request.
+const MAX_HEADERS: usize = 64;
+/// How long a request's head may take, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after the system refused a connection, as it does when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves `router` until `stop` resolves; then requests under way may still end.
+pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: oneshot::Receiver<()>) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (closing, closed) = tokio::sync::watch::channel(false);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let slot = Arc::clone(&slots).acquire_owned().await.ok();
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            _ = &mut stop => break,
+        };
+        while connections.try_join_next().is_some() {}
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("API: cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let mut closed = closed.clone();
+        connections.spawn(async move {
+            let _slot = slot;
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(MAX_HEAD_OCTETS)
+                .max_headers(MAX_HEADERS)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            let closing = async move {
+                // An error would say that the server itself is gone.
+                drop(closed.wait_for(|closed| *closed).await);
+            };
+            // How a client's connection ended is its own affair.
+            tokio::select! {
+                _ = &mut connection => {}
+                () = closing => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+        });
+    }
+    closing.send_replace(true);
+    while connections.join_next().await.is_some() {}
+}

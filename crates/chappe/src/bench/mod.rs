@@ -1,0 +1,97 @@
+//! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
+
+mod peer;
+mod process;
+mod relay;
+mod store;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What `chappe bench` measures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// P1 in, durable, P1 out: a generator sends to an MTA process, which relays to a sink.
+    ///
+    /// Example: chappe bench relay --messages 20000 --associations 20
+    Relay(RelayArgs),
+    /// The store alone: enqueue, read and delete, each durable.
+    ///
+    /// Example: chappe bench spool --messages 50000
+    Spool(SpoolArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RelayArgs {
+    /// Messages to relay.
+    #[arg(long, default_value_t = 10_000)]
+    messages: u64,
+    /// Octets of content of each.
+    #[arg(long, default_value_t = 2_048)]
+    size: usize,
+    /// Associations of the generator; the MTA may open as many to the sink.
+    #[arg(long, default_value_t = 20)]
+    associations: u32,
+    /// Directory for the store; a temporary one if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SpoolArgs {
+    /// Messages to store and delete.
+    #[arg(long, default_value_t = 20_000)]
+    messages: u64,
+    /// Octets of each body.
+    #[arg(long, default_value_t = 2_048)]
+    size: usize,
+    /// Threads that store; half as many delete.
+    #[arg(long, default_value_t = 20)]
+    producers: usize,
+    /// Directory for the store; a temporary one if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a measurement failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// A file or socket failed.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// The MTA under test ended or did not get ready.
+    #[error("the MTA under test: {0}")]
+    Mta(String),
+    /// An association of the generator or the sink failed.
+    #[error("an association failed: {0}")]
+    Association(String),
+    /// The store failed.
+    #[error("the store: {0}")]
+    Spool(String),
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub(crate) fn run(self) -> Result<(), BenchError> {
+        match self {
+            Bench::Relay(args) => relay::run(&args),
+            Bench::Spool(args) => store::run(&args),
+        }
+    }
+}
+
+fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> BenchError {
+    move |error| BenchError::Io { what, error }
+}

@@ -1,0 +1,183 @@
+//! The least P1 peer that can generate or swallow messages: one blocking socket, one stack, no store.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use clock::{MonoTime, WallTime};
+use mhs::p1::bind::{MtaBindArgument, MtaBindResult, Password};
+use mhs::{MtaName, p1};
+use osi::rtse::{RtIndication, RtRequest};
+use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
+
+use super::{BenchError, io};
+
+/// One association, driven by its caller's thread.
+pub(super) struct Peer {
+    socket: TcpStream,
+    stack: Stack,
+    start: Instant,
+    actions: Vec<StackAction>,
+    indications: std::collections::VecDeque<RtIndication>,
+    closing: bool,
+}
+
+/// Names and passwords of the bench's three MTAs.
+pub(super) const PASSWORD: &str = "bench";
+
+impl Peer {
+    /// Connects and binds as `name`.
+    pub(super) fn connect(to: SocketAddr, name: &MtaName, config: StackConfig) -> Result<Peer, BenchError> {
+        let socket = TcpStream::connect(to).map_err(io("connect to the MTA"))?;
+        let argument = MtaBindArgument::simple(name.clone(), Password::new(PASSWORD)).to_octets();
+        let reference =
+            SessionReference { user_reference: name.to_string(), time: WallTime::from_unix(1_700_000_000) };
+        let mut peer = Peer::on(socket, Stack::initiator(config, argument, reference))?;
+        match peer.next()? {
+            Some(RtIndication::OpenConfirm { .. }) => Ok(peer),
+            other => Err(unexpected("an accepted bind", other)),
+        }
+    }
+
+    /// Answers the bind of whoever connected.
+    pub(super) fn accept(socket: TcpStream, name: &MtaName, config: StackConfig) -> Result<Peer, BenchError> {
+        let mut peer = Peer::on(socket, Stack::responder(config))?;
+        match peer.next()? {
+            Some(RtIndication::Open(_)) => {
+                let user_data = MtaBindResult::simple(name.clone(), Password::new(PASSWORD)).to_octets();
+                peer.request(RtRequest::OpenAccept { user_data })?;
+                Ok(peer)
+            }
+            other => Err(unexpected("a bind", other)),
+        }
+    }
+
+    fn on(socket: TcpStream, stack: Stack) -> Result<Peer, BenchError> {
+        socket.set_nodelay(true).map_err(io("set TCP_NODELAY"))?;
+        let mut peer = Peer {
+            socket,
+            stack,
+            start: Instant::now(),
+            actions: Vec::new(),
+            indications: std::collections::VecDeque::new(),
+            closing: false,
+        };
+        let now = peer.now();
+        peer.stack.start(now, &mut peer.actions);
+        peer.perform()?;
+        Ok(peer)
+    }
+
+    /// Transfers one APDU and waits until the peer has taken responsibility.
+    pub(super) fn transfer(&mut self, apdu: &[u8]) -> Result<(), BenchError> {
+        self.request(RtRequest::Transfer { length: apdu.len() as u64 })?;
+        let mut position = 0;
+        loop {
+            match self.next()? {
+                Some(RtIndication::SegmentWanted { octets }) => {
+                    let segment = apdu.get(position..position + octets).unwrap_or_default().to_vec();
+                    position += octets;
+                    self.request(RtRequest::Segment(segment))?;
+                }
+                Some(RtIndication::TransferConfirm) => return Ok(()),
+                other => return Err(unexpected("a confirmed transfer", other)),
+            }
+        }
+    }
+
+    /// Takes one APDU in and forgets it; `false` when the association has been closed.
+    pub(super) fn swallow(&mut self, mut on_message: impl FnMut()) -> Result<bool, BenchError> {
+        loop {
+            match self.next()? {
+                Some(RtIndication::TransferStart | RtIndication::TransferData(_)) => {}
+                Some(RtIndication::Checkpoint { serial }) => {
+                    self.request(RtRequest::CheckpointSecured { serial })?;
+                }
+                Some(RtIndication::TransferEnd) => {
+                    on_message();
+                    self.request(RtRequest::TransferAccept)?;
+                    return Ok(true);
+                }
+                Some(RtIndication::Closed | RtIndication::Aborted(_)) | None => return Ok(false),
+                other => return Err(unexpected("a message", other)),
+            }
+        }
+    }
+
+    /// Closes in order.
+    pub(super) fn close(mut self) -> Result<(), BenchError> {
+        self.request(RtRequest::Close)?;
+        while self.next()?.is_some() {}
+        Ok(())
+    }
+
+    fn request(&mut self, request: RtRequest) -> Result<(), BenchError> {
+        let now = self.now();
+        self.stack
+            .request(now, request, &mut self.actions)
+            .map_err(|error| BenchError::Association(error.to_string()))?;
+        self.perform()
+    }
+
+    fn next(&mut self) -> Result<Option<RtIndication>, BenchError> {
+        let mut octets = [0; 64 * 1024];
+        loop {
+            if let Some(indication) = self.indications.pop_front() {
+                return Ok(Some(indication));
+            }
+            if self.closing {
+                return Ok(None);
+            }
+            let count = self.socket.read(&mut octets).map_err(io("read from an association"))?;
+            let now = self.now();
+            match octets.get(..count) {
+                Some([]) | None => self.stack.transport_closed(now, false, &mut self.actions),
+                Some(received) => self.stack.receive(now, received, &mut self.actions),
+            }
+            self.closing |= count == 0;
+            self.perform()?;
+        }
+    }
+
+    fn perform(&mut self) -> Result<(), BenchError> {
+        let mut outgoing = Vec::new();
+        for action in self.actions.drain(..) {
+            match action {
+                StackAction::Transmit(octets) => outgoing.extend_from_slice(&octets),
+                StackAction::Indication(indication) => self.indications.push_back(indication),
+                StackAction::Close => self.closing = true,
+            }
+        }
+        self.socket.write_all(&outgoing).map_err(io("write to an association"))
+    }
+
+    fn now(&self) -> MonoTime {
+        MonoTime::after_start(self.start.elapsed())
+    }
+}
+
+fn unexpected(wanted: &str, found: Option<RtIndication>) -> BenchError {
+    BenchError::Association(format!("{wanted} was expected, not {found:?}"))
+}
+
+/// An encoded message to one recipient in the sink's domain, `size` octets of content, unique by `number`.
+pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameError> {
+    use mhs::{ContentType, GlobalDomainIdentifier, MtsIdentifier, OrAddress, OrName, UtcTime};
+    use p1::{
+        Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport, PerRecipientFields,
+        PerRecipientIndicators, TraceInformationElement,
+    };
+    let domain = GlobalDomainIdentifier::new("GB", " ", Some("GENERATOR"))?;
+    let address = |text: &str| OrAddress::parse(text).unwrap_or_default();
+    let identifier = MtsIdentifier::new(domain.clone(), &format!("bench-{number}"))?;
+    let originator = OrName::from(address("S=generator;P=GENERATOR;A= ;C=GB"));
+    let recipient = PerRecipientFields::new(
+        OrName::from(address("S=sink;P=SINK;A= ;C=GB")),
+        1,
+        PerRecipientIndicators::new(true, OriginatingMtaReport::NonDelivery, OriginatorReport::None),
+    );
+    let mut envelope = MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient]);
+    let arrival = UtcTime::from_wall(WallTime::from_unix(1_700_000_000));
+    envelope.trace_information.push(TraceInformationElement::relayed(domain, arrival).into());
+    Ok(MtsApdu::Message(Box::new(Message::new(envelope, vec![b'x'; size]))).to_octets())
+}

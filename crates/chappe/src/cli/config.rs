@@ -1,0 +1,117 @@
+//! `chappe config check` and `chappe config init`.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output;
+use crate::config::{self, ConfigError};
+
+/// Check a configuration file, or write a starting one
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Check a configuration file: prints every mistake with line, column and what to do
+    #[command(after_help = "Example:\n  chappe config check /etc/chappe/chappe.toml")]
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a commented starting file with every setting, its unit, range and default
+    #[command(after_help = "Example:\n  chappe config init chappe.toml")]
+    Init {
+        /// The file to write; it must not be there yet. Without it the text goes to standard output.
+        file: Option<PathBuf>,
+    },
+}
+
+impl Config {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Config::Check { file, json } => check(&file, json),
+            Config::Init { file: Some(file) } => init(&file),
+            Config::Init { file: None } => output::print(config::starting_file()),
+        }
+    }
+}
+
+/// What `--json` prints for a file.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    file: String,
+    ok: bool,
+    problems: Vec<VerdictProblem<'a>>,
+}
+
+#[derive(Serialize)]
+struct VerdictProblem<'a> {
+    line: usize,
+    column: usize,
+    what: &'a str,
+    fix: &'a str,
+}
+
+fn check(file: &Path, json: bool) -> Result<(), Failure> {
+    let result = config::load(file);
+    if json {
+        let problems = match &result {
+            Ok(_) | Err(ConfigError::Unreadable { .. }) => Vec::new(),
+            Err(ConfigError::Invalid { problems, .. }) => problems
+                .iter()
+                .map(|p| VerdictProblem { line: p.line, column: p.column, what: &p.what, fix: &p.fix })
+                .collect(),
+        };
+        output::print_json(&Verdict { file: file.display().to_string(), ok: result.is_ok(), problems })?;
+    }
+    let config = result.map_err(|error| Failure::Usage(error.to_string()))?;
+    if json {
+        return Ok(());
+    }
+    let mta = &config.settings.mta;
+    let mut text = format!("{}: ok\n", file.display());
+    text.push_str(&format!("  MTA {} in domain {}\n", mta.name, mta.domain));
+    let list = |addresses: Vec<String>| match addresses.as_slice() {
+        [] => "nothing".to_owned(),
+        some => some.join(", "),
+    };
+    text.push_str(&format!("  delivers {}\n", list(mta.local.iter().map(ToString::to_string).collect())));
+    let p1 = config.listen.p1.iter().map(ToString::to_string).collect();
+    text.push_str(&format!("  listens for peers on {}\n", list(p1)));
+    match config.listen.api {
+        Some(api) => text.push_str(&format!("  API on {api}\n")),
+        None => text.push_str("  no API\n"),
+    }
+    text.push_str(&format!("  store in {}\n", config.data_dir.display()));
+    for connector in &config.settings.connectors {
+        text.push_str(&format!(
+            "  connector {} to {} at {}\n",
+            connector.name,
+            connector.remote_mta,
+            list(connector.hosts.clone())
+        ));
+    }
+    output::print(&text)
+}
+
+fn init(file: &Path) -> Result<(), Failure> {
+    let written = fs::File::create_new(file)
+        .and_then(|mut out| out.write_all(config::starting_file().as_bytes()).and_then(|()| out.sync_all()));
+    match written {
+        Ok(()) => output::print(&format!(
+            "{}: written; edit it, then run `chappe config check {}`\n",
+            file.display(),
+            file.display()
+        )),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Failed(format!(
+            "{}: is there already and was left as it is; name another file",
+            file.display()
+        ))),
+        Err(error) => Err(Failure::Failed(format!("{}: cannot write: {error}", file.display()))),
+    }
+}

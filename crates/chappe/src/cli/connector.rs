@@ -1,0 +1,91 @@
+//! `chappe connector`: the links to adjacent MTAs.
+
+use clap::{Args, Subcommand};
+
+use super::Online;
+use super::failure::Failure;
+use super::output::{self, Table};
+use crate::client::segment;
+use crate::model::{Connector as ConnectorModel, Page};
+
+/// Links to adjacent MTAs
+#[derive(Debug, Args)]
+pub(super) struct Connector {
+    #[command(flatten)]
+    online: Online,
+    #[command(subcommand)]
+    command: ConnectorCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConnectorCommand {
+    /// List the connectors and how they stand
+    #[command(after_help = "Example:\n  chappe connector list")]
+    List,
+    /// Show one connector in full
+    #[command(after_help = "Example:\n  chappe connector show to-b")]
+    Show {
+        /// Name of the connector.
+        connector: String,
+    },
+}
+
+impl Connector {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            ConnectorCommand::List => self.online.show("/api/v1/connectors", &[], list),
+            ConnectorCommand::Show { connector } => {
+                self.online.show(&format!("/api/v1/connectors/{}", segment(&connector)), &[], show)
+            }
+        }
+    }
+}
+
+fn next_try(connector: &ConnectorModel) -> String {
+    connector.retry_in_s.map_or_else(|| "-".to_owned(), |seconds| format!("in {seconds} s"))
+}
+
+fn list(page: Page<ConnectorModel>) -> String {
+    if page.items.is_empty() {
+        return "There are no connectors.\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        "NAME",
+        "REMOTE MTA",
+        "STATE",
+        "ASSOCIATIONS",
+        "WAITING",
+        "FAILURES",
+        "NEXT TRY",
+        "LAST FAILURE",
+    ]);
+    for connector in &page.items {
+        table.row([
+            connector.name.clone(),
+            connector.remote_mta.clone(),
+            connector.state.clone(),
+            connector.associations.to_string(),
+            connector.waiting.to_string(),
+            connector.consecutive_failures.to_string(),
+            next_try(connector),
+            output::or_dash(connector.last_failure.as_deref()),
+        ]);
+    }
+    table.text()
+}
+
+fn show(connector: ConnectorModel) -> String {
+    let lines = [
+        ("Connector", connector.name.clone()),
+        ("Remote MTA", connector.remote_mta.clone()),
+        ("Hosts", output::or_dash(Some(&connector.hosts.join(", ")))),
+        ("State", connector.state.clone()),
+        ("Associations", connector.associations.to_string()),
+        ("Waiting", output::count(connector.waiting, "message")),
+        ("Failures in a row", connector.consecutive_failures.to_string()),
+        ("Next try", next_try(&connector)),
+        ("Last failure", output::or_dash(connector.last_failure.as_deref())),
+        ("Address spaces", output::or_dash(Some(&connector.address_spaces.join(", ")))),
+    ];
+    output::fields(&lines)
+}

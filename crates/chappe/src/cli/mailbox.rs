@@ -1,0 +1,144 @@
+//! `chappe mailbox`: what was delivered here.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mhs::OrAddress;
+
+use super::failure::Failure;
+use super::mailbox_text;
+use super::output::Table;
+use super::{Online, Paging, address, more};
+use crate::client::segment;
+use crate::model::{Mailbox as MailboxModel, MailboxItem, Page};
+
+/// Messages and reports delivered here
+#[derive(Debug, Args)]
+pub(super) struct Mailbox {
+    #[command(flatten)]
+    online: Online,
+    #[command(subcommand)]
+    command: MailboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MailboxCommand {
+    /// List the mailboxes, or what is in one of them, one line each
+    #[command(
+        after_help = "Examples:\n  chappe mailbox list\n  chappe mailbox list \"S=operations;O=Acme;P=BETA;A= ;C=GB\""
+    )]
+    List {
+        /// O/R address of the mailbox. Without it: all mailboxes.
+        #[arg(value_name = "OR", value_parser = address)]
+        address: Option<OrAddress>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show messages and reports in full, the newest last
+    #[command(
+        after_help = "Examples:\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\"\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\" 17"
+    )]
+    Show {
+        /// O/R address of the mailbox.
+        #[arg(value_name = "OR", value_parser = address)]
+        address: OrAddress,
+        /// Only this one.
+        number: Option<u64>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Write the content of one message, octet for octet, or a file that came with it
+    #[command(
+        after_help = "Examples:\n  chappe mailbox export \"S=operations;O=Acme;P=BETA;A= ;C=GB\" 17 --output message.p22\n  chappe mailbox export \"S=operations;O=Acme;P=BETA;A= ;C=GB\" 17 --attachment 1 --output report.pdf"
+    )]
+    Export {
+        /// O/R address of the mailbox.
+        #[arg(value_name = "OR", value_parser = address)]
+        address: OrAddress,
+        /// Number of the message in the mailbox.
+        number: u64,
+        /// Only the file in this body part, as `mailbox show` numbers them.
+        #[arg(long, value_name = "PART")]
+        attachment: Option<usize>,
+        /// File to write; it must not be there yet. Default: standard output.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+fn path_of(address: &OrAddress) -> String {
+    format!("/api/v1/mailboxes/{}", segment(&address.to_string()))
+}
+
+impl Mailbox {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let online = self.online;
+        match self.command {
+            MailboxCommand::List { address: None, paging } => {
+                online.show("/api/v1/mailboxes", &paging.query(), list)
+            }
+            MailboxCommand::List { address: Some(address), paging } => {
+                online.show(&path_of(&address), &paging.query(), |page: Page<MailboxItem>| {
+                    if page.items.is_empty() {
+                        return format!("The mailbox {address} is empty.\n");
+                    }
+                    mailbox_text::table(&page.items) + &more(page.next.as_deref())
+                })
+            }
+            MailboxCommand::Show { address, number: None, paging } => {
+                online.show(&path_of(&address), &paging.query(), |page: Page<MailboxItem>| {
+                    if page.items.is_empty() {
+                        return format!("The mailbox {address} is empty.\n");
+                    }
+                    let items: Vec<String> = page.items.iter().map(mailbox_text::item).collect();
+                    items.join("\n") + &more(page.next.as_deref())
+                })
+            }
+            MailboxCommand::Show { address, number: Some(number), .. } => {
+                let path = format!("{}/{number}", path_of(&address));
+                online.show(&path, &[], |item: MailboxItem| mailbox_text::item(&item))
+            }
+            MailboxCommand::Export { address, number, attachment, output } => {
+                let what = attachment.map_or_else(|| "content".to_owned(), |part| format!("parts/{part}"));
+                let path = format!("{}/{number}/{what}", path_of(&address));
+                export(online.client()?.stream(&path)?, output.as_deref())
+            }
+        }
+    }
+}
+
+fn list(page: Page<MailboxModel>) -> String {
+    if page.items.is_empty() {
+        return "Nothing has been delivered here yet.\n".to_owned();
+    }
+    let mut table = Table::new(&["MAILBOX", "ENTRIES"]);
+    for mailbox in &page.items {
+        table.row([mailbox.address.clone(), mailbox.entries.to_string()]);
+    }
+    table.text() + &more(page.next.as_deref())
+}
+
+/// Copies the stream to a new file, or to standard output.
+fn export(mut content: impl Read, output: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = output else {
+        return match io::copy(&mut content, &mut io::stdout().lock()) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::Failed(format!("cannot copy to standard output: {error}"))),
+        };
+    };
+    let copied = File::create_new(path).and_then(|mut file| {
+        io::copy(&mut content, &mut file)?;
+        file.flush()?;
+        file.sync_all()
+    });
+    copied.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::Failed(format!(
+            "{}: is there already and was left as it is; name another file",
+            path.display()
+        )),
+        _ => Failure::Failed(format!("{}: written in part only: {error}", path.display())),
+    })
+}

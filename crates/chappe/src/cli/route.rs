@@ -1,0 +1,33 @@
+//! `chappe route`: where a message for an address would go, and why, without sending one.
+
+use clap::Args;
+use mhs::OrAddress;
+
+use super::failure::Failure;
+use super::{Online, address, output};
+use crate::model::Route as RouteModel;
+
+/// Tell which way a message for an address would take, step by step, without sending one
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe route \"S=operations;O=Acme;P=BETA;A= ;C=GB\"")]
+pub(super) struct Route {
+    /// O/R address of the recipient.
+    #[arg(value_name = "OR", value_parser = address)]
+    address: OrAddress,
+    #[command(flatten)]
+    online: Online,
+}
+
+impl Route {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let query = [("to", self.address.to_string())];
+        self.online.show("/api/v1/route", &query, |route: RouteModel| {
+            let mut text = format!("{}\n", output::one_line(&route.address));
+            for (n, step) in route.steps.iter().enumerate() {
+                text.push_str(&format!("  {}. {}\n", n + 1, output::one_line(step)));
+            }
+            text.push_str(&format!("{}\n", output::one_line(&route.summary)));
+            text
+        })
+    }
+}

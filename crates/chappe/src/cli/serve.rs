@@ -1,0 +1,46 @@
+//! `chappe serve`: the service in the foreground.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+use crate::config;
+use crate::service;
+
+/// Run the service in the foreground
+///
+/// SIGTERM and SIGINT stop it (a second one at once), SIGHUP makes it read the configuration again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe serve --config /etc/chappe/chappe.toml")]
+pub(super) struct Serve {
+    /// Configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// What is logged to standard error: a level (error, warn, info, debug, trace), or levels by module.
+    #[arg(long, value_name = "FILTER", env = "CHAPPE_LOG", default_value = "info", value_parser = filter)]
+    log: String,
+}
+
+/// A filter is checked where it is typed, so that a slip is wrong usage and not a silent log.
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = config::load(&self.config).map_err(|error| Failure::Usage(error.to_string()))?;
+        let filter =
+            EnvFilter::try_new(&self.log).map_err(|error| Failure::Usage(format!("--log: {error}")))?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Failed(format!("cannot start the service's threads: {error}")))?;
+        let result = runtime.block_on(service::run(&self.config, config));
+        // What is still blocked in file I/O must not hold the process up beyond its stop timeout.
+        runtime.shutdown_background();
+        result.map_err(|error| Failure::Failed(error.to_string()))
+    }
+}

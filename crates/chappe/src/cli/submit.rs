@@ -1,0 +1,125 @@
+//! `chappe submit`: hand a message to the service.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use mhs::OrAddress;
+
+use super::failure::Failure;
+use super::{Online, address};
+use crate::model::Submitted;
+use crate::time_text;
+
+/// Submit an interpersonal message and print its MTS-identifier
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  chappe submit --from \"S=anna;O=Acme;P=ALPHA;A= ;C=GB\" --to \"S=operations;O=Acme;P=BETA;A= ;C=GB\" \\\n    --subject \"Disk full\" --text \"Please look at host 7.\" --report delivery"
+)]
+pub(super) struct Submit {
+    /// Originator: an O/R address which this MTA delivers to.
+    #[arg(long, value_name = "OR", value_parser = address)]
+    from: OrAddress,
+    /// Recipient; may be given several times.
+    #[arg(long, value_name = "OR", value_parser = address, required = true)]
+    to: Vec<OrAddress>,
+    /// Subject, at most 256 characters.
+    #[arg(long, default_value = "")]
+    subject: String,
+    #[command(flatten)]
+    content: Content,
+    /// Priority.
+    #[arg(long, value_enum, default_value_t = Priority::Normal)]
+    priority: Priority,
+    /// What the originator wants to be told: that delivery failed, or also that it succeeded.
+    #[arg(long, value_enum, default_value_t = Report::NonDelivery)]
+    report: Report,
+    /// Deliver not before this time, as in 2026-12-24T18:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    deferred: Option<clock::WallTime>,
+    #[command(flatten)]
+    online: Online,
+}
+
+/// What is sent: exactly one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Content {
+    /// Text of the message.
+    #[arg(long)]
+    text: Option<String>,
+    /// File to send as a file transfer body part; may be of any size.
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Priority {
+    Urgent,
+    Normal,
+    NonUrgent,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Report {
+    Delivery,
+    NonDelivery,
+}
+
+fn time(text: &str) -> Result<clock::WallTime, String> {
+    time_text::parse(text).ok_or_else(|| "not a time; write it as in 2026-12-24T18:00:00Z".to_owned())
+}
+
+impl Submit {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut query = vec![("from", self.from.to_string())];
+        query.extend(self.to.iter().map(|to| ("to", to.to_string())));
+        query.push(("subject", self.subject));
+        query.push((
+            "priority",
+            match self.priority {
+                Priority::Urgent => "urgent",
+                Priority::Normal => "normal",
+                Priority::NonUrgent => "non-urgent",
+            }
+            .to_owned(),
+        ));
+        query.push((
+            "report",
+            match self.report {
+                Report::Delivery => "delivery",
+                Report::NonDelivery => "non-delivery",
+            }
+            .to_owned(),
+        ));
+        query.extend(self.deferred.map(|time| ("deferred", time.to_string())));
+        let client = self.online.client()?;
+        let submitted: Submitted = match (self.content.text, self.content.file) {
+            (_, Some(path)) => {
+                let (mut file, length) = open(&path)?;
+                let name = path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy());
+                query.push(("file_name", name.into_owned()));
+                client.post("/api/v1/messages", &query, "application/octet-stream", length, &mut file)?
+            }
+            (text, None) => {
+                let text = text.unwrap_or_default();
+                let length = text.len() as u64;
+                let content_type = "text/plain; charset=utf-8";
+                client.post("/api/v1/messages", &query, content_type, length, &mut text.as_bytes())?
+            }
+        };
+        self.online.print(&submitted, |submitted| format!("{}\n", submitted.mts_id))
+    }
+}
+
+fn open(path: &Path) -> Result<(File, u64), Failure> {
+    let opened = File::open(path).and_then(|file| {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(std::io::Error::other("not a regular file, so its length can't be told"));
+        }
+        Ok((file, metadata.len()))
+    });
+    opened
+        .map_err(|error| Failure::Usage(format!("--file {}: {error}; name a readable file", path.display())))
+}

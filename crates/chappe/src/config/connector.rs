@@ -1,0 +1,146 @@
+//! `[[connector]]`: one link to an adjacent MTA.
+
+use agent::settings::{
+    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
+    RtsSettings, Selectors, TransferTimeouts,
+};
+
+use super::mta::{address_space, domain, mta_name, secret, stand_in_name};
+use super::section::Section;
+
+const CONFORMANCE: [(&str, Conformance); 3] = [
+    ("1988-normal", Conformance::Normal1988),
+    ("1988-x410", Conformance::X410In1988),
+    ("1984", Conformance::Mode1984),
+];
+
+const ACTIVATION: [(&str, Activation); 3] = [
+    ("always", Activation::Always),
+    ("never", Activation::Never),
+    ("remote-initiated", Activation::RemoteInitiated),
+];
+
+/// Reads the connector which is number `index` of the file. What is missing or wrong has been complained about and
+/// is replaced by something legal, so that the rest can be checked.
+pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings {
+    let name = section.required_string("name", "\"to-b\"").map(|text| text.value);
+    let remote_mta = section.required_string("remote_mta", "\"MTA-B\"");
+    let remote_mta = remote_mta.and_then(|text| mta_name(&section, &text));
+    let mut connector = ConnectorSettings::new(
+        name.unwrap_or_else(|| format!("unnamed-{index}")),
+        remote_mta.unwrap_or_else(|| stand_in_name(Some(index))),
+    );
+    connector.remote_password = secret(&mut section, "remote_password", "remote_password_file");
+    connector.local_mta = section.string("local_mta").and_then(|text| mta_name(&section, &text));
+    connector.local_password = secret(&mut section, "local_password", "local_password_file");
+    connector.hosts =
+        section.strings("hosts").unwrap_or_default().into_iter().map(|text| text.value).collect();
+    connector.called_selectors = section.section("called_selectors").map(selectors).unwrap_or_default();
+    connector.calling_selectors = section.section("calling_selectors").map(selectors).unwrap_or_default();
+    connector.conformance = section.choice("conformance", &CONFORMANCE, Conformance::default());
+    connector.address_space = section.sections("address_space").into_iter().filter_map(entry).collect();
+    connector.activation = section.choice("activation", &ACTIVATION, Activation::default());
+    connector.two_way_alternate = section.boolean("two_way_alternate", false);
+    connector.max_message_size_kb = section.number_of("max_message_size_kb");
+    connector.strip_internal_trace = section.boolean("strip_internal_trace", false);
+    connector.strip_bilateral_information = section.boolean("strip_bilateral_information", false);
+    connector.rts = section.section("rts").map(rts).unwrap_or_default();
+    connector.retry = section.section("retry").map(retry).unwrap_or_default();
+    connector.association = section.section("association").map(association).unwrap_or_default();
+    connector.transfer_timeout =
+        section.section("transfer_timeout").map(transfer_timeout).unwrap_or_default();
+    connector.remote_domain = section.section("remote_domain").and_then(domain);
+    section.finish();
+    connector
+}
+
+fn entry(mut section: Section<'_>) -> Option<AddressSpaceEntry> {
+    let space = section.required_string("address", "\"P=BETA;A= ;C=GB\"");
+    let space = space.and_then(|text| address_space(&section, &text));
+    let cost = section.number_of("cost").unwrap_or(1);
+    section.finish();
+    Some(AddressSpaceEntry { space: space?, cost })
+}
+
+fn selectors(mut section: Section<'_>) -> Selectors {
+    let selectors = Selectors {
+        transport: selector(&mut section, "transport"),
+        session: selector(&mut section, "session"),
+        presentation: selector(&mut section, "presentation"),
+    };
+    section.finish();
+    selectors
+}
+
+/// A selector as text, or as octets in hexadecimal behind `0x`.
+fn selector(section: &mut Section<'_>, key: &'static str) -> Vec<u8> {
+    let Some(text) = section.string(key) else { return Vec::new() };
+    let Some(digits) = text.value.strip_prefix("0x") else { return text.value.into_bytes() };
+    let octets = digits.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
+        _ => None,
+    });
+    match octets.collect() {
+        Some(octets) => octets,
+        None => {
+            section.problems().wrong(
+                text.at,
+                format!("`{key}` = \"{}\" is not hexadecimal", text.value),
+                "write two hexadecimal digits for each octet behind 0x, or plain text without 0x",
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn rts(mut section: Section<'_>) -> RtsSettings {
+    let default = RtsSettings::default();
+    let settings = RtsSettings {
+        checkpoint_size_kb: section.number_of("checkpoint_size_kb").unwrap_or(default.checkpoint_size_kb),
+        recovery_timeout_s: section.number_of("recovery_timeout_s").unwrap_or(default.recovery_timeout_s),
+        window_size: section.number_of("window_size").unwrap_or(default.window_size),
+    };
+    section.finish();
+    settings
+}
+
+fn retry(mut section: Section<'_>) -> RetrySettings {
+    let default = RetrySettings::default();
+    let settings = RetrySettings {
+        max_open_retries: section.number_of("max_open_retries").unwrap_or(default.max_open_retries),
+        max_transfer_retries: section
+            .number_of("max_transfer_retries")
+            .unwrap_or(default.max_transfer_retries),
+        open_interval_s: section.number_of("open_interval_s").unwrap_or(default.open_interval_s),
+        transfer_interval_s: section.number_of("transfer_interval_s").unwrap_or(default.transfer_interval_s),
+    };
+    section.finish();
+    settings
+}
+
+fn association(mut section: Section<'_>) -> AssociationSettings {
+    let default = AssociationSettings::default();
+    let settings = AssociationSettings {
+        lifetime_s: section.number_of("lifetime_s").unwrap_or(default.lifetime_s),
+        disconnect_s: section.number_of("disconnect_s").unwrap_or(default.disconnect_s),
+        threshold_messages: section.number_of("threshold_messages").unwrap_or(default.threshold_messages),
+        max_associations: section.number_of("max_associations").unwrap_or(default.max_associations),
+    };
+    section.finish();
+    settings
+}
+
+fn transfer_timeout(mut section: Section<'_>) -> TransferTimeouts {
+    let default = TransferTimeouts::default();
+    let settings = TransferTimeouts {
+        urgent_s_per_kb: section.number_of("urgent_s_per_kb").unwrap_or(default.urgent_s_per_kb),
+        normal_s_per_kb: section.number_of("normal_s_per_kb").unwrap_or(default.normal_s_per_kb),
+        non_urgent_s_per_kb: section.number_of("non_urgent_s_per_kb").unwrap_or(default.non_urgent_s_per_kb),
+    };
+    section.finish();
+    settings
+}

@@ -1,0 +1,62 @@
+//! `[listen]`: where peers and administrators reach the program.
+
+use std::net::{IpAddr, SocketAddr};
+
+use agent::settings::split_host;
+
+use super::Listen;
+use super::section::{Section, Text};
+use crate::config::mta::secret_file;
+
+impl Listen {
+    /// No listener at all: an MTA which only opens associations itself and has no API.
+    pub(crate) fn nothing() -> Listen {
+        Listen { p1: Vec::new(), api: None, api_token: None }
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Listen {
+    let mut p1 = Vec::new();
+    for text in section.strings("p1").unwrap_or_default() {
+        if let Some(address) = address(&section, &text) {
+            // Port 0 is the system's choice and so never the same twice.
+            if address.port() != 0 && p1.contains(&address) {
+                section.problems().wrong(text.at, format!("`{}` is listed twice", text.value), "remove one");
+            } else {
+                p1.push(address);
+            }
+        }
+    }
+    let api_text = section.string("api");
+    let api = api_text.as_ref().and_then(|text| address(&section, text));
+    let api_token = section.string("api_token_file").and_then(|text| secret_file(&section, &text));
+    if let (Some(text), Some(address)) = (&api_text, api)
+        && !address.ip().to_canonical().is_loopback()
+        && !section.has("api_token_file")
+    {
+        section.problems().wrong(
+            text.at,
+            format!("the API would be open to everyone who can reach {address}"),
+            "add api_token_file = \"FILE\" with a secret, or listen on 127.0.0.1",
+        );
+    }
+    section.finish();
+    Listen { p1, api, api_token }
+}
+
+/// An IP address with or without a port. Port 0 lets the system choose.
+fn address(section: &Section<'_>, text: &Text) -> Option<SocketAddr> {
+    if let Ok(address) = text.value.parse::<SocketAddr>() {
+        return Some(address);
+    }
+    let problem = match split_host(&text.value) {
+        Ok((host, port)) => match host.parse::<IpAddr>() {
+            Ok(ip) => return Some(SocketAddr::new(ip, port)),
+            Err(_) => format!("`{host}` is not an IP address"),
+        },
+        Err(error) => error.to_string(),
+    };
+    let fix = "listen on an address of this machine, as in \"0.0.0.0:102\" or \"[::]:102\"";
+    section.problems().wrong(text.at, format!("{}: {problem}", text.path), fix);
+    None
+}

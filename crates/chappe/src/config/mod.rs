@@ -1,0 +1,185 @@
+//! The configuration file: one TOML file, validated as a whole.
+//!
+//! [`load`] gives either a complete [`Config`] or every mistake of the file at once, each with line, column and
+//! what to do. Names, units and defaults of what concerns the agent are those of [`agent::settings`], which also
+//! checks their ranges; this module adds the listeners, the store and the program itself. Paths are relative to the
+//! directory that the program runs in.
+
+mod connector;
+mod init;
+mod listen;
+mod mta;
+mod problem;
+mod section;
+mod suggest;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agent::settings::{AgentSettings, Secret};
+use runtime::{RuntimeConfig, RuntimeLimits};
+use toml::de::DeTable;
+
+pub(crate) use init::starting_file;
+pub(crate) use problem::ConfigError;
+use problem::Problems;
+use section::Section;
+
+/// Longest configuration file, in octets.
+const MAX_FILE_OCTETS: u64 = 16 << 20;
+
+/// Everything that `chappe serve` runs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The MTA and its connectors.
+    pub(crate) settings: AgentSettings,
+    /// Where the store is.
+    pub(crate) data_dir: PathBuf,
+    /// What the program listens on.
+    pub(crate) listen: Listen,
+    /// The store.
+    pub(crate) spool: spool::Options,
+    /// Bounds on what all peers together may use.
+    pub(crate) limits: RuntimeLimits,
+    /// How long a stop waits for transfers under way. Default 10 s.
+    pub(crate) stop_timeout: Duration,
+}
+
+/// What the program listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listen {
+    /// Addresses for peers: P1 over RFC 1006.
+    pub(crate) p1: Vec<SocketAddr>,
+    /// Address of the HTTP API, if there is to be one.
+    pub(crate) api: Option<SocketAddr>,
+    /// What a client of the API has to show. Required unless the API's address is a loopback address.
+    pub(crate) api_token: Option<Secret>,
+}
+
+impl Config {
+    /// What the runtime is started with.
+    pub(crate) fn runtime(&self) -> RuntimeConfig {
+        RuntimeConfig {
+            settings: self.settings.clone(),
+            data_dir: self.data_dir.clone(),
+            p1: self.listen.p1.clone(),
+            stop_timeout: self.stop_timeout,
+            spool: self.spool.clone(),
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// The file can't be read, or every mistake in it.
+pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+    let length = fs::metadata(file).map_err(unreadable)?.len();
+    if length > MAX_FILE_OCTETS {
+        let why = format!("it has {length} octets, the limit is {MAX_FILE_OCTETS}");
+        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why)));
+    }
+    parse(file, &fs::read_to_string(file).map_err(unreadable)?)
+}
+
+/// Checks `text`, which stands in `file`.
+fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+    let problems = Problems::default();
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        problems.syntax(error.span().map_or(0, |span| span.start), error.message());
+    }
+    let config = read(Section::root(tree.get_ref(), &problems));
+    if let Some(config) = &config {
+        for p in config.settings.validate() {
+            problems.at_path(&p.path, p.problem, p.remedy);
+        }
+    }
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        Some(_) | None => Err(problems.locate(file, text)),
+    }
+}
+
+/// Reads everything that is there, with stand-ins for what is missing or wrong; `None` only where there is nothing
+/// to check further.
+fn read(mut root: Section<'_>) -> Option<Config> {
+    let mut data_dir = None;
+    let mut stop_timeout = Duration::from_secs(10);
+    let mta = match root.section("mta") {
+        Some(mut section) => {
+            data_dir = section.required_string("data_dir", "\"data\"").map(|text| PathBuf::from(text.value));
+            if let Some(seconds) = section.number_in("stop_timeout_s", 0..=3600) {
+                stop_timeout = Duration::from_secs(seconds);
+            }
+            Some(mta::read(section))
+        }
+        None => {
+            if !root.has("mta") {
+                root.problems().missing(0, "the file has no [mta] table", "start from `chappe config init`");
+            }
+            None
+        }
+    };
+    let listen = root.section("listen").map_or_else(Listen::nothing, listen::read);
+    let spool = root.section("spool").map_or_else(spool::Options::default, read_spool);
+    let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
+    let connectors = root.sections("connector").into_iter().enumerate();
+    let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
+    root.finish();
+    Some(Config {
+        settings: AgentSettings { mta: mta?, connectors },
+        data_dir: data_dir.unwrap_or_default(),
+        listen,
+        spool,
+        limits,
+        stop_timeout,
+    })
+}
+
+fn read_spool(mut section: Section<'_>) -> spool::Options {
+    let mut options = spool::Options::default();
+    if let Some(mb) = section.number_in("segment_size_mb", 1..=4096) {
+        options.segment_size = mb << 20;
+    }
+    if let Some(mb) = section.number_in("reserve_mb", 0..=1 << 30) {
+        options.reserve_bytes = mb << 20;
+    }
+    if let Some(kb) = section.number_in("inline_limit_kb", 1..=16 << 10) {
+        // At most 16 MiB by the range above.
+        options.inline_limit = usize::try_from(kb << 10).unwrap_or(options.inline_limit);
+    }
+    if let Some(mb) = section.number_in("index_cache_mb", 1..=1 << 20) {
+        options.index_cache_bytes = mb << 20;
+    }
+    section.finish();
+    options
+}
+
+fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
+    let mut limits = RuntimeLimits::default();
+    if let Some(most) = section.number_in("max_associations", 1..=10_000) {
+        limits.max_associations = usize::try_from(most).unwrap_or(limits.max_associations);
+    }
+    if let Some(seconds) = section.number_in("connect_timeout_s", 1..=600) {
+        limits.connect_timeout = Duration::from_secs(seconds);
+    }
+    if let Some(seconds) = section.number_in("bind_timeout_s", 1..=600) {
+        limits.bind_timeout = Duration::from_secs(seconds);
+    }
+    if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
+        limits.apdu.max_envelope_octets = kb << 10;
+    }
+    if let Some(kb) = section.number_in("max_report_kb", 16..=65_536) {
+        limits.apdu.max_report_octets = kb << 10;
+    }
+    section.finish();
+    limits
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use std::path::Path;
+
+use super::*;
+
+fn mistakes(text: &str) -> Vec<(usize, usize, String)> {
+    match parse(Path::new("x.toml"), text) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Invalid { problems, .. }) => problems
+            .into_iter()
+            .map(|p| {
+                assert!(!p.fix.is_empty(), "{} has no remedy", p.what);
+                (p.line, p.column, format!("{}; {}", p.what, p.fix))
+            })
+            .collect(),
+        Err(error @ ConfigError::Unreadable { .. }) => panic!("{error}"),
+    }
+}
+
+const GOOD: &str = r#"[mta]
+name = "MTA-A"
+domain = { country = "GB", admd = " ", prmd = "ALPHA" }
+data_dir = "data/a"
+local = ["P=ALPHA;A= ;C=GB"]
+[listen]
+p1 = ["127.0.0.1:10102"]
+api = "127.0.0.1:8401"
+[[connector]]
+name = "to-b"
+remote_mta = "MTA-B"
+remote_password = "b"
+hosts = ["127.0.0.1:10103", "mta-b"]
+address_space = [{ address = "P=BETA;A= ;C=GB", cost = 7 }]
+[connector.retry]
+open_interval_s = 2
+"#;
+
+#[test]
+fn a_good_file_gives_its_settings_and_the_defaults_of_the_rest() {
+    let config = parse(Path::new("x.toml"), GOOD).unwrap();
+    assert_eq!(config.settings.mta.name.as_str(), "MTA-A");
+    assert_eq!(config.data_dir, Path::new("data/a"));
+    assert_eq!(config.listen.p1, ["127.0.0.1:10102".parse().unwrap()]);
+    assert_eq!(config.stop_timeout, Duration::from_secs(10));
+    assert_eq!(config.limits.max_associations, RuntimeLimits::default().max_associations);
+    let [connector] = config.settings.connectors.as_slice() else { panic!("one connector") };
+    assert_eq!(connector.retry.open_interval_s, 2);
+    assert_eq!(connector.retry.max_open_retries, 144);
+    assert_eq!(connector.address_space[0].cost, 7);
+    assert!(connector.remote_password.as_ref().unwrap().matches(b"b"));
+}
+
+#[test]
+fn every_mistake_is_found_in_one_go_with_its_line_and_column() {
+    let text = r#"[mta]
+nmae = "MTA-A"
+domain = { country = "Britain", admd = " " }
+local = ["P=ALPHA;A= ;C=GB", "P==;;Q"]
+hop_limit = 1000
+[listen]
+p1 = ["localhost:10102"]
+api = "0.0.0.0:8401"
+[[connector]]
+name = "to-b"
+remote_mta = "MTA-B"
+hosts = ["127.0.0.1:0"]
+two_way_alternate = "yes"
+address_space = [{ address = "P=BETA;A= ;C=GB", cost = 101 }]
+[connector.retry]
+open_intervall_s = 5
+[[connector]]
+name = "to-b"
+remote_mta = "MTA-C"
+remote_password_file = "no/such/file"
+conformance = "1988-norml"
+hosts = ["c"]
+[connector.rts]
+window_size = -1
+[console]
+"#;
+    let found = mistakes(text);
+    let expected = [
+        (1, "[mta] has no `name`"),
+        (1, "[mta] has no `data_dir`"),
+        (2, "did you mean `name`?"),
+        (3, "mta.domain"),
+        (4, "mta.local[1]"),
+        (5, "use a value from 1 to 512"),
+        (7, "`localhost` is not an IP address"),
+        (8, "the API would be open"),
+        (12, "connector[0].hosts[0]"),
+        (13, "`two_way_alternate` is a string, not true or false"),
+        (14, "connector[0].address_space[0].cost"),
+        (16, "did you mean `open_interval_s`?"),
+        (18, "is the name of connector[0] already"),
+        (20, "no/such/file"),
+        (21, "did you mean \"1988-normal\"?"),
+        (24, "`window_size` = -1 is out of range"),
+        (25, "the file knows no `console`"),
+    ];
+    for (line, part) in expected {
+        let matching = found.iter().filter(|(l, _, text)| *l == line && text.contains(part)).count();
+        assert_eq!(matching, 1, "line {line}: {part}\nfound: {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    assert!(found.is_sorted_by_key(|(line, column, _)| (*line, *column)), "{found:#?}");
+    // The column is that of the value.
+    assert!(found.iter().any(|(line, column, _)| (*line, *column) == (5, 13)), "{found:#?}");
+}
+
+#[test]
+fn broken_syntax_does_not_hide_other_mistakes_nor_invent_any() {
+    let text = GOOD.replace("open_interval_s = 2", "open_interval_s = 0").replace("api = \"127", "api = 127");
+    let found = mistakes(&text);
+    assert!(found.iter().any(|(line, ..)| *line == 8), "{found:#?}");
+    assert!(found.iter().any(|(line, _, text)| *line == 16 && text.contains("1 to 86400")), "{found:#?}");
+    assert!(found.iter().all(|(line, ..)| *line == 8 || *line == 16), "{found:#?}");
+}
+
+#[test]
+fn an_empty_file_says_what_to_start_from() {
+    let found = mistakes("");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].2.contains("chappe config init"), "{found:?}");
+}
+
+#[test]
+fn a_secret_is_one_line_and_stands_in_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secret");
+    let with = |content: &str, extra: &str| {
+        fs::write(&file, content).unwrap();
+        let line = format!("remote_password_file = {:?}\n{extra}", file.to_str().unwrap());
+        parse(Path::new("x.toml"), &GOOD.replace("remote_password = \"b\"", &line))
+    };
+    let config = with("geheim\r\n", "").unwrap();
+    assert!(config.settings.connectors[0].remote_password.as_ref().unwrap().matches(b"geheim"));
+    for (content, extra) in [("", ""), ("a\nb\n", ""), ("a\n", "remote_password = \"b\"\n")] {
+        assert!(with(content, extra).is_err(), "{content:?} {extra:?}");
+    }
+    // Too long: found by the settings' own checks, told at the line that names the file.
+    match with(&"x".repeat(65), "") {
+        Err(ConfigError::Invalid { problems, .. }) => assert_eq!(problems[0].line, 12),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
+    parse(Path::new("init"), starting_file()).unwrap();
+    let all: String = starting_file()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            // A setting or a table, not prose: the part before `=` is one word.
+            Some(rest) if is_setting(rest) => format!("{rest}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .filter(|line| !line.contains("_file = "))
+        .collect();
+    let config = parse(Path::new("init"), &all).unwrap();
+    let [connector] = config.settings.connectors.as_slice() else { panic!("one connector: {all}") };
+    assert_eq!(connector.called_selectors.session, [0, 1]);
+    // What stands there as a default is one.
+    assert_eq!(connector.rts, Default::default());
+    assert_eq!(connector.retry, Default::default());
+    assert_eq!(connector.association, Default::default());
+    assert_eq!(connector.transfer_timeout, Default::default());
+    assert_eq!(config.settings.mta.message_timeout, Default::default());
+    // These limits have no equality of their own.
+    assert_eq!(format!("{:?}", config.limits), format!("{:?}", RuntimeLimits::default()));
+    assert_eq!(config.spool, spool::Options::default());
+    assert_eq!(config.settings.mta.hop_limit, agent::settings::MtaSettings::DEFAULT_HOP_LIMIT);
+}
+
+fn is_setting(line: &str) -> bool {
+    let word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    line.starts_with('[') && line.ends_with(']')
+        || line.split_once(" = ").is_some_and(|(key, _)| word(key) && key != "name_value")
+}
+
+#[test]
+fn the_example_pair_is_valid() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for name in ["a", "b"] {
+        let file = root.join(format!("examples/pair/{name}.toml"));
+        parse(&file, &fs::read_to_string(&file).unwrap()).unwrap();
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[\\[\\]a-z=\"0-9{}., \n]{0,200}") {
+        let _ = parse(Path::new("x.toml"), &text);
+    }
+}

@@ -1,0 +1,426 @@
+//! One TCP connection of a capture as a tree: transport, session, and inside it the association, its binds and the
+//! APDUs that were transferred.
+//!
+//! A listener, not a peer: it follows both directions without the machines of [`osi`], and goes on after what it does
+//! not understand. It knows normal mode and X.410 mode, in which RTSE stands on the session directly.
+
+use mhs::Tree;
+use mhs::p1::MtsApdu;
+use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, MtaBindResult};
+use osi::acse::apdu::AcseApdu;
+use osi::cotp::Tpdu;
+use osi::presentation::UserData;
+use osi::presentation::ppdu::{ByMode, Cp, Cpa};
+use osi::rtse::apdu::{ConnectionData, RtseApdu};
+use osi::session::spdu::{Enclosure, Spdu, decode_tsdu};
+use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
+
+use super::apdu_tree;
+use super::pcap::{Connection, Side};
+
+/// The connection as a tree.
+pub(super) fn tree(connection: &Connection) -> Tree {
+    let mut dialogue = Dialogue {
+        tree: Tree::leaf("connection", format!("{} to {}", connection.initiator, connection.responder)),
+        x410: false,
+        ends: [End::new(), End::new()],
+    };
+    for (side, octets) in &connection.pieces {
+        dialogue.take(*side, octets);
+    }
+    let (initiator, responder) = (Side::Initiator, Side::Responder);
+    for side in [initiator, responder] {
+        if dialogue.end(side).is_unfinished() {
+            dialogue.add(side, Tree::new("the capture ends in the middle of something"));
+        }
+    }
+    dialogue.tree
+}
+
+struct Dialogue {
+    tree: Tree,
+    /// Whether the connection was opened in X.410 mode.
+    x410: bool,
+    ends: [End; 2],
+}
+
+/// What one side has sent so far of something that is not complete.
+struct End {
+    frames: Option<Deframer>,
+    tsdu: Vec<u8>,
+    ssdu: Vec<u8>,
+    activity: Option<Vec<u8>>,
+}
+
+impl End {
+    fn new() -> End {
+        End {
+            frames: Some(Deframer::new(MAX_TPDU_OCTETS)),
+            tsdu: Vec::new(),
+            ssdu: Vec::new(),
+            activity: None,
+        }
+    }
+
+    fn is_unfinished(&self) -> bool {
+        !self.tsdu.is_empty() || self.activity.is_some()
+    }
+}
+
+impl Dialogue {
+    fn end(&mut self, side: Side) -> &mut End {
+        let [initiator, responder] = &mut self.ends;
+        match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
+        }
+    }
+
+    fn add(&mut self, side: Side, mut tree: Tree) {
+        let who = match side {
+            Side::Initiator => "initiator",
+            Side::Responder => "responder",
+        };
+        tree.name = format!("{who}: {}", tree.name);
+        self.tree.push(tree);
+    }
+
+    fn take(&mut self, side: Side, mut octets: &[u8]) {
+        loop {
+            let end = self.end(side);
+            let Some(frames) = &mut end.frames else { return };
+            match frames.next(&mut octets) {
+                Ok(Some(tpdu)) => self.tpdu(side, &tpdu),
+                Ok(None) => return,
+                Err(error) => {
+                    end.frames = None;
+                    self.add(side, Tree::leaf("not RFC 1006 from here on", error));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tpdu(&mut self, side: Side, octets: &[u8]) {
+        match Tpdu::decode(octets) {
+            Ok(Tpdu::Dt { end_of_tsdu, data }) => {
+                let end = self.end(side);
+                end.tsdu.extend_from_slice(&data);
+                if end_of_tsdu {
+                    let tsdu = std::mem::take(&mut end.tsdu);
+                    self.tsdu(side, &tsdu);
+                }
+            }
+            Ok(Tpdu::Cr(connect) | Tpdu::Cc(connect)) => {
+                let name = if octets.get(1).is_some_and(|code| code >> 4 == 0xE) {
+                    "T-CONNECT request"
+                } else {
+                    "T-CONNECT confirm"
+                };
+                let mut tree = Tree::new(name);
+                if let Some(size) = connect.tpdu_size {
+                    tree.add("TPDU size", size.octets());
+                }
+                selector(&mut tree, "calling T-selector", connect.calling_selector.as_deref());
+                selector(&mut tree, "called T-selector", connect.called_selector.as_deref());
+                self.add(side, tree);
+            }
+            Ok(Tpdu::Dr { reason, .. }) => self.add(side, Tree::leaf("T-DISCONNECT, reason", reason)),
+            Ok(Tpdu::Er { cause, .. }) => self.add(side, Tree::leaf("TPDU error, cause", cause)),
+            Err(error) => self.add(side, Tree::leaf("malformed TPDU", error)),
+        }
+    }
+
+    fn tsdu(&mut self, side: Side, octets: &[u8]) {
+        match decode_tsdu(octets) {
+            Ok(spdus) => spdus.into_iter().for_each(|spdu| self.spdu(side, spdu)),
+            Err(error) => self.add(side, Tree::leaf("malformed SPDU", error)),
+        }
+    }
+
+    fn spdu(&mut self, side: Side, spdu: Spdu) {
+        match spdu {
+            Spdu::Cn(cn) => {
+                let mut tree = Tree::new("CONNECT");
+                selector(&mut tree, "calling S-selector", cn.calling_selector.as_deref());
+                selector(&mut tree, "called S-selector", cn.called_selector.as_deref());
+                match Cp::decode(&cn.user_data) {
+                    Ok(ByMode::Normal(cp)) => {
+                        selector(&mut tree, "calling P-selector", cp.calling_selector.as_deref());
+                        selector(&mut tree, "called P-selector", cp.called_selector.as_deref());
+                        for context in &cp.contexts {
+                            tree.add(
+                                "presentation context",
+                                format!("{} {}", context.context, context.abstract_syntax),
+                            );
+                        }
+                        values(cp.user_data.as_ref(), &mut tree);
+                    }
+                    Ok(ByMode::Other(mode)) => {
+                        self.x410 = true;
+                        tree.add("mode", format!("{mode:?}"));
+                    }
+                    Err(_) => {
+                        // 1984 MTAs have no presentation layer at all.
+                        self.x410 = true;
+                        tree.push(rtse_or_hex(&cn.user_data));
+                    }
+                }
+                self.add(side, tree);
+            }
+            Spdu::Ac(ac) => {
+                let mut tree = Tree::new("ACCEPT");
+                match Cpa::decode(&ac.user.octets) {
+                    Ok(ByMode::Normal(cpa)) => values(cpa.user_data.as_ref(), &mut tree),
+                    Ok(ByMode::Other(mode)) => tree.add("mode", format!("{mode:?}")),
+                    Err(_) => tree.push(rtse_or_hex(&ac.user.octets)),
+                }
+                self.add(side, tree);
+            }
+            Spdu::Rf(rf) => {
+                let tree = Tree::leaf("REFUSE, reason", rf.reason);
+                self.add(side, tree.with(user_tree(&rf.user_data)));
+            }
+            Spdu::Fn { user, .. } => self.add(side, Tree::new("FINISH").with(user_tree(&user.octets))),
+            Spdu::Dn { user } => self.add(side, Tree::new("DISCONNECT").with(user_tree(&user.octets))),
+            Spdu::Nf { user } => self.add(side, Tree::new("NOT FINISHED").with(user_tree(&user.octets))),
+            Spdu::Ab { user, .. } => {
+                for end in &mut self.ends {
+                    end.activity = None;
+                }
+                self.add(side, Tree::new("ABORT").with(user_tree(&user.octets)));
+            }
+            Spdu::Aa => self.add(side, Tree::new("ABORT ACCEPT")),
+            Spdu::Gt { tokens: 0 } | Spdu::Pt { tokens: 0, .. } => {
+                // The empty ones that go in front of every category 2 SPDU.
+            }
+            Spdu::Gt { tokens } => self.add(side, Tree::leaf("GIVE TOKENS", tokens)),
+            Spdu::Pt { tokens, user } => {
+                self.add(side, Tree::leaf("PLEASE TOKENS", tokens).with(user_tree(&user.octets)));
+            }
+            Spdu::Gtc => self.add(side, Tree::new("GIVE TOKENS CONFIRM")),
+            Spdu::Gta => self.add(side, Tree::new("GIVE TOKENS ACK")),
+            Spdu::Pr => self.add(side, Tree::new("PREPARE")),
+            Spdu::Cdo => self.add(side, Tree::new("CONNECT DATA OVERFLOW")),
+            Spdu::Oa => self.add(side, Tree::new("OVERFLOW ACCEPT")),
+            Spdu::Dt { enclosure, data } => self.data(side, enclosure, &data),
+            Spdu::As { activity, .. } => {
+                self.end(side).activity = Some(Vec::new());
+                self.add(side, Tree::leaf("ACTIVITY START", hex(&activity)));
+            }
+            Spdu::Ar { resume, .. } => {
+                // What went before is not in this activity; only its rest will be seen.
+                self.end(side).activity = Some(Vec::new());
+                self.add(side, Tree::leaf("ACTIVITY RESUME", format!("{resume:?}")));
+            }
+            Spdu::Ai { reason } => self.add(side, Tree::leaf("ACTIVITY INTERRUPT", format!("{reason:?}"))),
+            Spdu::Aia => self.add(side, Tree::new("ACTIVITY INTERRUPT ACK")),
+            Spdu::Ad { reason } => {
+                self.end(side).activity = None;
+                self.add(side, Tree::leaf("ACTIVITY DISCARD", format!("{reason:?}")));
+            }
+            Spdu::Ada => self.add(side, Tree::new("ACTIVITY DISCARD ACK")),
+            Spdu::Ae { serial, .. } => {
+                let octets = self.end(side).activity.take().unwrap_or_default();
+                let mut tree = Tree::leaf("ACTIVITY END", serial);
+                tree.add("octets transferred", octets.len());
+                tree.push(match MtsApdu::from_octets(&octets) {
+                    Ok(apdu) => apdu_tree(&apdu),
+                    Err(error) => Tree::leaf("no APDU of P1", error),
+                });
+                self.add(side, tree);
+            }
+            Spdu::Map { serial } => self.add(side, Tree::leaf("MAJOR SYNC POINT", serial)),
+            Spdu::Aea { serial, .. } => self.add(side, Tree::leaf("ACTIVITY END ACK", serial)),
+            Spdu::Mip { serial, .. } => self.add(side, Tree::leaf("MINOR SYNC POINT", serial)),
+            Spdu::Mia { serial, .. } => self.add(side, Tree::leaf("MINOR SYNC ACK", serial)),
+            Spdu::Ed { reason, user } => {
+                let tree = Tree::leaf("EXCEPTION DATA", format!("{reason:?}"));
+                self.add(side, tree.with(user_tree(&user.octets)));
+            }
+            Spdu::Er { .. } => self.add(side, Tree::new("EXCEPTION REPORT")),
+        }
+    }
+
+    /// Data of an activity: the octets of RTTRs, or in X.410 mode of the APDU itself.
+    fn data(&mut self, side: Side, enclosure: Option<Enclosure>, data: &[u8]) {
+        let x410 = self.x410;
+        let end = self.end(side);
+        end.ssdu.extend_from_slice(data);
+        let is_whole = enclosure.is_none_or(|enclosure| enclosure.0 & Enclosure::END.0 != 0);
+        if !is_whole {
+            return;
+        }
+        let ssdu = std::mem::take(&mut end.ssdu);
+        if x410 {
+            if let Some(activity) = &mut end.activity {
+                activity.extend_from_slice(&ssdu);
+            }
+            return;
+        }
+        let mut other = Vec::new();
+        match UserData::decode(&ssdu) {
+            Ok(values) => {
+                for octets in encodings(&values) {
+                    match (RtseApdu::decode(octets), &mut end.activity) {
+                        (Ok(RtseApdu::Rttr(part)), Some(activity)) => activity.extend_from_slice(&part),
+                        (Ok(apdu), _) => other.push(rtse_tree(&apdu)),
+                        (Err(error), _) => other.push(Tree::leaf("data that is no APDU of RTSE", error)),
+                    }
+                }
+            }
+            Err(error) => other.push(Tree::leaf("malformed PPDU", error)),
+        }
+        for tree in other {
+            self.add(side, tree);
+        }
+    }
+}
+
+fn selector(tree: &mut Tree, name: &str, selector: Option<&[u8]>) {
+    if let Some(octets) = selector.filter(|octets| !octets.is_empty()) {
+        let readable = octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
+        let text = if readable { String::from_utf8_lossy(octets).into_owned() } else { hex(octets) };
+        tree.add(name, text);
+    }
+}
+
+fn encodings<'v>(values: &'v UserData<'_>) -> Vec<&'v [u8]> {
+    match values {
+        UserData::Simple(octets) => vec![octets],
+        UserData::Full(values) => values.iter().map(|value| value.value.octets()).collect(),
+    }
+}
+
+/// The values of a connect PPDU: ACSE with RTSE and the bind inside.
+fn values(values: Option<&UserData<'_>>, tree: &mut Tree) {
+    let Some(values) = values else { return };
+    for octets in encodings(values) {
+        tree.push(acse_tree(octets));
+    }
+}
+
+/// User data of an SPDU which may hold anything.
+fn user_tree(octets: &[u8]) -> Vec<Tree> {
+    if octets.is_empty() {
+        return Vec::new();
+    }
+    match UserData::decode(octets) {
+        Ok(values) => encodings(&values).into_iter().map(acse_tree).collect(),
+        Err(_) => vec![rtse_or_hex(octets)],
+    }
+}
+
+fn acse_tree(octets: &[u8]) -> Tree {
+    let Ok(apdu) = AcseApdu::decode(octets) else { return rtse_or_hex(octets) };
+    let mut tree = Tree::new(apdu.name());
+    let inside = match &apdu {
+        AcseApdu::Aarq(aarq) => {
+            tree.add("application context", &aarq.application_context);
+            aarq.user_information.as_slice()
+        }
+        AcseApdu::Aare(aare) => {
+            tree.add("application context", &aare.application_context);
+            tree.add("result", format!("{:?}", aare.result));
+            tree.add("diagnostic", format!("{:?}", aare.diagnostic));
+            aare.user_information.as_slice()
+        }
+        AcseApdu::Abrt(abrt) => {
+            tree.add("source", if abrt.by_provider { "provider" } else { "user" });
+            abrt.user_information.as_slice()
+        }
+        AcseApdu::Rlrq { reason } | AcseApdu::Rlre { reason } => {
+            if let Some(reason) = reason {
+                tree.add("reason", reason);
+            }
+            &[]
+        }
+    };
+    for external in inside {
+        tree.push(rtse_or_hex(&external.encoding));
+    }
+    tree
+}
+
+fn rtse_or_hex(octets: &[u8]) -> Tree {
+    match RtseApdu::decode(octets) {
+        Ok(apdu) => rtse_tree(&apdu),
+        Err(_) => Tree::leaf("user data", hex(octets)),
+    }
+}
+
+fn rtse_tree(apdu: &RtseApdu) -> Tree {
+    let mut tree = Tree::new(apdu.name());
+    match apdu {
+        RtseApdu::Rtorq(rtorq) => {
+            tree.add("checkpoint size (KB)", rtorq.checkpoint_size_kb);
+            tree.add("window size", rtorq.window_size);
+            tree.add("dialogue mode", format!("{:?}", rtorq.dialogue_mode));
+            tree.push(bind_tree(&rtorq.connection_data, |octets| {
+                MtaBindArgument::from_octets(octets).map(|bind| bind.authentication).ok()
+            }));
+        }
+        RtseApdu::Rtoac(rtoac) => {
+            tree.add("checkpoint size (KB)", rtoac.checkpoint_size_kb);
+            tree.add("window size", rtoac.window_size);
+            tree.push(bind_tree(&rtoac.connection_data, |octets| {
+                MtaBindResult::from_octets(octets).map(|bind| bind.authentication).ok()
+            }));
+        }
+        RtseApdu::Rtorj(rtorj) => {
+            if let Some(reason) = rtorj.refuse_reason {
+                tree.add("refuse reason", reason);
+            }
+            if !rtorj.user_data.is_empty() {
+                tree.push(match MtaBindError::from_octets(&rtorj.user_data) {
+                    Ok(error) => Tree::leaf("bind error", error.0),
+                    Err(_) => Tree::leaf("user data", hex(&rtorj.user_data)),
+                });
+            }
+        }
+        RtseApdu::Rttp(priority) => tree.add("priority", priority),
+        RtseApdu::Rttr(octets) => tree.add("octets", octets.len()),
+        RtseApdu::Rtab(rtab) => {
+            if let Some(reason) = &rtab.reason {
+                tree.add("reason", format!("{reason:?}"));
+            }
+        }
+    }
+    tree
+}
+
+fn bind_tree(data: &ConnectionData, read: impl Fn(&[u8]) -> Option<Option<Authentication>>) -> Tree {
+    let octets = match data {
+        ConnectionData::Recover => return Tree::leaf("connection data", "recovery of an association"),
+        ConnectionData::Open(octets) if octets.is_empty() => return Tree::leaf("connection data", "none"),
+        ConnectionData::Open(octets) => octets,
+    };
+    match read(octets) {
+        None => Tree::leaf("user data", hex(octets)),
+        Some(None) => Tree::leaf("bind", "no authentication"),
+        Some(Some(authentication)) => {
+            let mut tree = Tree::leaf("bind", "");
+            tree.value = None;
+            tree.add("MTA name", &authentication.name);
+            // A capture shows the password to whoever has it; a decoded one is pasted into mails.
+            tree.add(
+                "credentials",
+                match &authentication.credentials {
+                    Credentials::Simple(_) => "password (not shown)",
+                    Credentials::Other(_) => "other",
+                },
+            );
+            tree
+        }
+    }
+}
+
+/// Octets in hexadecimal, of many only the first.
+fn hex(octets: &[u8]) -> String {
+    const SHOWN: usize = 64;
+    let digits: String = octets.iter().take(SHOWN).map(|octet| format!("{octet:02x}")).collect();
+    match octets.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{digits} and {more} more"),
+        Some(_) | None => digits,
+    }
+}

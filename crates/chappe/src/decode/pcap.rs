@@ -1,0 +1,237 @@
+//! Packet captures (libpcap's classic format): packets, and TCP connections put together from them.
+//!
+//! Segments are put in order by sequence number; what a capture lost stays lost, and the stream ends there.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Why a capture can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PcapError {
+    /// The newer pcapng format.
+    #[error("it is a pcapng capture; convert it with `editcap -F pcap IN OUT`")]
+    PcapNg,
+    /// A link layer that is not known.
+    #[error("it was captured on link type {0}, which is not known; capture on Ethernet, loopback or `any`")]
+    LinkType(u32),
+    /// The file ends too early.
+    #[error("the capture ends in the middle of packet {0}; what follows is lost")]
+    Cut(usize),
+}
+
+/// Who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The end that opened the TCP connection.
+    Initiator,
+    /// The end that accepted it.
+    Responder,
+}
+
+/// One TCP connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The end that opened it.
+    pub(crate) initiator: SocketAddr,
+    /// The end that accepted it.
+    pub(crate) responder: SocketAddr,
+    /// Data in the order of the capture, each octet once.
+    pub(crate) pieces: Vec<(Side, Vec<u8>)>,
+    streams: [Stream; 2],
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+struct Stream {
+    next: Option<u32>,
+    waiting: BTreeMap<u32, Vec<u8>>,
+}
+
+/// All TCP connections of a capture.
+#[derive(Debug, Default)]
+pub(crate) struct Capture {
+    /// In the order of their first packets.
+    pub(crate) connections: Vec<Connection>,
+}
+
+const PCAPNG: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
+
+/// Whether a file starts like a capture.
+pub(crate) fn is_capture(file: &[u8]) -> bool {
+    file.first_chunk::<4>().is_some_and(|magic| *magic == PCAPNG || little_endian(magic).is_some())
+}
+
+/// The octet order that the magic number tells, for microsecond and nanosecond captures.
+fn little_endian(magic: &[u8; 4]) -> Option<bool> {
+    match magic {
+        [0xD4, 0xC3, 0xB2, 0xA1] | [0x4D, 0x3C, 0xB2, 0xA1] => Some(true),
+        [0xA1, 0xB2, 0xC3, 0xD4] | [0xA1, 0xB2, 0x3C, 0x4D] => Some(false),
+        _ => None,
+    }
+}
+
+impl Capture {
+    /// Reads a file for which [`is_capture`] is true.
+    pub(crate) fn read(file: &[u8]) -> Result<Capture, PcapError> {
+        let magic = file.first_chunk::<4>().ok_or(PcapError::Cut(0))?;
+        let little = little_endian(magic).ok_or(PcapError::PcapNg)?;
+        let word = |octets: &[u8], at: usize| -> Option<u32> {
+            let octets = octets.get(at..)?.first_chunk::<4>()?;
+            Some(if little { u32::from_le_bytes(*octets) } else { u32::from_be_bytes(*octets) })
+        };
+        let link_type = word(file, 20).ok_or(PcapError::Cut(0))? & 0xFFFF;
+        if network_packet(link_type, &[]).is_none() {
+            return Err(PcapError::LinkType(link_type));
+        }
+        let mut capture = Capture::default();
+        let mut rest = file.get(24..).unwrap_or_default();
+        let mut number = 0;
+        while !rest.is_empty() {
+            number += 1;
+            let length = word(rest, 8).ok_or(PcapError::Cut(number))?;
+            let end = usize::try_from(length).ok().and_then(|length| length.checked_add(16));
+            let (packet, behind) =
+                end.and_then(|end| rest.split_at_checked(end)).ok_or(PcapError::Cut(number))?;
+            rest = behind;
+            let packet = packet.get(16..).and_then(|packet| network_packet(link_type, packet)).flatten();
+            if let Some(segment) = packet.and_then(segment) {
+                capture.take(&segment);
+            }
+        }
+        Ok(capture)
+    }
+
+    fn take(&mut self, segment: &Segment<'_>) {
+        let known = self.connections.iter_mut().rev().find_map(|connection| {
+            let side = connection.side(segment)?;
+            // The same pair of ports with a new SYN is a new connection.
+            let reopened = segment.syn && !segment.ack && !connection.pieces.is_empty();
+            (!reopened).then_some((connection, side))
+        });
+        if let Some((connection, side)) = known {
+            connection.take(side, segment);
+            return;
+        }
+        // Where the capture misses the SYN, its first packet may be an answer to it.
+        let (initiator, responder, side) = if segment.syn && segment.ack {
+            (segment.to, segment.from, Side::Responder)
+        } else {
+            (segment.from, segment.to, Side::Initiator)
+        };
+        let mut connection =
+            Connection { initiator, responder, pieces: Vec::new(), streams: Default::default() };
+        connection.take(side, segment);
+        self.connections.push(connection);
+    }
+}
+
+impl Connection {
+    fn side(&self, segment: &Segment<'_>) -> Option<Side> {
+        if (segment.from, segment.to) == (self.initiator, self.responder) {
+            Some(Side::Initiator)
+        } else if (segment.from, segment.to) == (self.responder, self.initiator) {
+            Some(Side::Responder)
+        } else {
+            None
+        }
+    }
+
+    fn take(&mut self, side: Side, segment: &Segment<'_>) {
+        let [initiator, responder] = &mut self.streams;
+        let stream = match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
+        };
+        let start = segment.sequence.wrapping_add(u32::from(segment.syn));
+        let next = *stream.next.get_or_insert(start);
+        // Sequence numbers are compared modulo 2^32: what is behind is a repetition whose tail may be new.
+        let ahead = start.wrapping_sub(next);
+        let (start, data) = if ahead < 1 << 31 {
+            (start, Some(segment.data))
+        } else {
+            let known = usize::try_from(next.wrapping_sub(start)).unwrap_or(usize::MAX);
+            (next, segment.data.get(known..))
+        };
+        if let Some(data) = data.filter(|data| !data.is_empty()) {
+            let kept = stream.waiting.entry(start).or_default();
+            if data.len() > kept.len() {
+                *kept = data.to_vec();
+            }
+        }
+        while let Some(next) = stream.next
+            && let Some(data) = stream.waiting.remove(&next)
+        {
+            // A packet holds far less than 2^32 octets.
+            stream.next = Some(next.wrapping_add(u32::try_from(data.len()).unwrap_or(0)));
+            self.pieces.push((side, data));
+        }
+    }
+}
+
+/// The IP packet in a frame: `None` for an unknown link type, `Some(None)` if the frame holds something else.
+fn network_packet(link_type: u32, frame: &[u8]) -> Option<Option<&[u8]>> {
+    let behind = |type_at: usize, header: usize| match frame.get(type_at..).and_then(|f| f.first_chunk::<2>())
+    {
+        Some([0x08, 0x00] | [0x86, 0xDD]) => frame.get(header..),
+        Some(_) | None => None,
+    };
+    match link_type {
+        0 | 108 => Some(frame.get(4..)),
+        1 => Some(behind(12, 14)),
+        12 | 101 | 228 | 229 => Some(Some(frame)),
+        113 => Some(behind(14, 16)),
+        276 => Some(behind(0, 20)),
+        _ => None,
+    }
+}
+
+struct Segment<'p> {
+    from: SocketAddr,
+    to: SocketAddr,
+    sequence: u32,
+    syn: bool,
+    ack: bool,
+    data: &'p [u8],
+}
+
+fn segment(packet: &[u8]) -> Option<Segment<'_>> {
+    const TCP: u8 = 6;
+    let short = |octets: &[u8], at: usize| Some(u16::from_be_bytes(*octets.get(at..)?.first_chunk::<2>()?));
+    let (from, to, tcp): (IpAddr, IpAddr, &[u8]) = match packet.first()? >> 4 {
+        4 => {
+            if *packet.get(9)? != TCP {
+                return None;
+            }
+            let header = usize::from(packet.first()? & 0x0F) * 4;
+            // Segmentation offload leaves a total length of 0 in packets that are longer than it can say.
+            let end = match usize::from(short(packet, 2)?) {
+                0 => packet.len(),
+                total => total,
+            };
+            let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
+            (address(12)?.into(), address(16)?.into(), packet.get(header..end)?)
+        }
+        6 => {
+            if *packet.get(6)? != TCP {
+                return None;
+            }
+            let end = match usize::from(short(packet, 4)?) {
+                0 => packet.len(),
+                length => 40 + length,
+            };
+            let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
+            (address(8)?.into(), address(24)?.into(), packet.get(40..end)?)
+        }
+        _ => return None,
+    };
+    let flags = *tcp.get(13)?;
+    let header = usize::from(tcp.get(12)? >> 4) * 4;
+    Some(Segment {
+        from: SocketAddr::new(from, short(tcp, 0)?),
+        to: SocketAddr::new(to, short(tcp, 2)?),
+        sequence: u32::from_be_bytes(*tcp.get(4..)?.first_chunk::<4>()?),
+        syn: flags & 0x02 != 0,
+        ack: flags & 0x10 != 0,
+        data: tcp.get(header..)?,
+    })
+}

@@ -1,0 +1,274 @@
+//! The HTTP API's JSON, as the service writes it and the command line reads it.
+//!
+//! These types are the contract with every client; what the runtime and the agent call things may change behind
+//! them. Addresses are in the text form of RFC 1685, times in RFC 3339, sizes in octets.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer to every request that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErrorBody {
+    /// The failure.
+    pub(crate) error: ErrorText,
+}
+
+/// A failure in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErrorText {
+    /// What failed.
+    pub(crate) what: String,
+    /// Why, and what to do.
+    pub(crate) why: String,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Page<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+    /// If there are more: what to give as `after` for the next page.
+    pub(crate) next: Option<String>,
+}
+
+/// A message was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Submitted {
+    /// Its MTS-identifier.
+    pub(crate) mts_id: String,
+    /// Octets of its content.
+    pub(crate) content_octets: u64,
+}
+
+/// The queue of one connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    /// Connector.
+    pub(crate) connector: String,
+    /// State of the connector.
+    pub(crate) state: String,
+    /// Messages, probes and reports in it.
+    pub(crate) messages: u64,
+    /// Their octets.
+    pub(crate) octets: u64,
+    /// When the oldest was queued.
+    pub(crate) oldest: Option<String>,
+    /// Seconds until the next attempt after a failure.
+    pub(crate) retry_in_s: Option<u64>,
+    /// Why the last attempt failed.
+    pub(crate) last_failure: Option<String>,
+}
+
+/// One entry of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueuedMessage {
+    /// Number, unique for ever in this MTA.
+    pub(crate) number: u64,
+    /// Connector whose queue it is in, or `work`.
+    pub(crate) queue: String,
+    /// `message`, `probe` or `report`.
+    pub(crate) kind: String,
+    /// MTS-identifier.
+    pub(crate) mts_id: String,
+    /// Originator, or destination of a report.
+    pub(crate) originator: String,
+    /// Recipients that this copy is for.
+    pub(crate) recipients: Vec<String>,
+    /// `urgent`, `normal` or `non-urgent`.
+    pub(crate) priority: String,
+    /// Octets of content.
+    pub(crate) size: u64,
+    /// When it was queued.
+    pub(crate) queued: String,
+    /// When it is given up.
+    pub(crate) expires: Option<String>,
+    /// Transfers of it that failed.
+    pub(crate) attempts: u32,
+    /// `waiting` or `in transfer`.
+    pub(crate) state: String,
+    /// Why the last transfer failed.
+    pub(crate) last_failure: Option<String>,
+}
+
+/// One connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connector {
+    /// Name.
+    pub(crate) name: String,
+    /// Name of the remote MTA.
+    pub(crate) remote_mta: String,
+    /// Hosts in the order in which they are tried.
+    pub(crate) hosts: Vec<String>,
+    /// State.
+    pub(crate) state: String,
+    /// Open associations.
+    pub(crate) associations: u64,
+    /// Messages waiting.
+    pub(crate) waiting: u64,
+    /// Failed opens in a row.
+    pub(crate) consecutive_failures: u32,
+    /// Seconds until the next attempt after a failure.
+    pub(crate) retry_in_s: Option<u64>,
+    /// Why the last attempt failed.
+    pub(crate) last_failure: Option<String>,
+    /// Address spaces with their costs.
+    pub(crate) address_spaces: Vec<String>,
+}
+
+/// One association.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Association {
+    /// Number in this process.
+    pub(crate) id: u64,
+    /// Connector, once known.
+    pub(crate) connector: Option<String>,
+    /// Address of the peer.
+    pub(crate) peer: String,
+    /// `initiator` or `responder`.
+    pub(crate) role: String,
+    /// What it is doing.
+    pub(crate) state: String,
+    /// `monologue` or `two-way-alternate`.
+    pub(crate) dialogue: Option<String>,
+    /// Agreed checkpoint size.
+    pub(crate) checkpoint_size_kb: Option<u32>,
+    /// Agreed window.
+    pub(crate) window_size: Option<u32>,
+    /// When it was made.
+    pub(crate) since: String,
+    /// Transferred in.
+    pub(crate) received: u64,
+    /// Transferred out.
+    pub(crate) sent: u64,
+}
+
+/// Where a message for an address would go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    /// The address asked about.
+    pub(crate) address: String,
+    /// `local`, `connector` or `unknown`.
+    pub(crate) decision: String,
+    /// Connectors in the order of preference.
+    pub(crate) connectors: Vec<String>,
+    /// How the decision came about.
+    pub(crate) steps: Vec<String>,
+    /// The decision in one sentence.
+    pub(crate) summary: String,
+}
+
+/// One mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mailbox {
+    /// Its address.
+    pub(crate) address: String,
+    /// Messages and reports in it.
+    pub(crate) entries: u64,
+}
+
+/// A message or report in a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxItem {
+    /// Number in the mailbox, growing with time.
+    pub(crate) number: u64,
+    /// When it was delivered.
+    pub(crate) delivered: String,
+    /// MTS-identifier.
+    pub(crate) mts_id: String,
+    /// What was delivered.
+    #[serde(flatten)]
+    pub(crate) content: MailboxContent,
+}
+
+/// What was delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(crate) enum MailboxContent {
+    /// A message.
+    Message(DeliveredMessage),
+    /// A delivery or non-delivery report.
+    Report(DeliveredReport),
+    /// Something that is stored but can't be understood.
+    Unreadable {
+        /// Why.
+        problem: String,
+    },
+}
+
+/// A delivered message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveredMessage {
+    /// Originator, from the envelope.
+    pub(crate) from: String,
+    /// Primary and copy recipients, from the heading.
+    pub(crate) to: Vec<String>,
+    /// `urgent`, `normal` or `non-urgent`.
+    pub(crate) priority: String,
+    /// Content type.
+    pub(crate) content_type: String,
+    /// Octets of content.
+    pub(crate) content_octets: u64,
+    /// Subject.
+    pub(crate) subject: Option<String>,
+    /// Body parts.
+    pub(crate) parts: Vec<Part>,
+    /// Why the content is not shown, or not in full.
+    pub(crate) problem: Option<String>,
+}
+
+/// A body part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// Number in the message, from 1: what `--attachment` takes.
+    pub(crate) number: usize,
+    /// Kind by its name in X.420.
+    pub(crate) kind: String,
+    /// Octets, of the file if it is one, else of the whole part.
+    pub(crate) octets: Option<u64>,
+    /// Name of the file.
+    pub(crate) file_name: Option<String>,
+    /// The text, if it is one.
+    pub(crate) text: Option<String>,
+    /// Whether the text goes on.
+    pub(crate) cut: bool,
+}
+
+/// A delivered report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveredReport {
+    /// MTS-identifier of the message or probe that it is about.
+    pub(crate) subject_mts_id: String,
+    /// The content identifier which the originator gave.
+    pub(crate) content_identifier: Option<String>,
+    /// What became of each recipient.
+    pub(crate) recipients: Vec<ReportedRecipient>,
+}
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReportedRecipient {
+    /// The recipient.
+    pub(crate) address: String,
+    /// The outcome.
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    /// Supplementary information in words.
+    pub(crate) information: Option<String>,
+}
+
+/// What became of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// Delivered.
+    Delivered {
+        /// When.
+        time: String,
+    },
+    /// Not delivered.
+    NonDelivered {
+        /// Non-delivery reason with its code.
+        reason: String,
+        /// Non-delivery diagnostic with its code.
+        diagnostic: Option<String>,
+    },
+}

@@ -1,0 +1,174 @@
+//! The running service: the MTA, its HTTP API and the signals that stop or reload it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use runtime::{Handle, Mta, StartError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::api;
+use crate::config::{self, Config, ConfigError};
+use crate::notify::{State, notify};
+
+/// Why the service did not start or ended in disorder.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServiceError {
+    /// The MTA did not start.
+    #[error("the MTA did not start: {0}")]
+    Start(#[from] StartError),
+    /// The API's address can't be used.
+    #[error(
+        "cannot listen for the API on {address}: {source}; stop what listens there, or change listen.api"
+    )]
+    Api {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system does not deliver signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    /// A second signal asked for an end at once.
+    #[error("stopped at once by a second signal; what was not confirmed is still queued")]
+    StoppedAtOnce,
+}
+
+/// Runs until a signal stops it. `file` is where `config` came from and is read again on SIGHUP.
+pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError> {
+    let mut signals = Signals::new().map_err(ServiceError::Signals)?;
+    // First the API's address: a mistake there must not leave a store half opened.
+    let listener = match config.listen.api {
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.map_err(|source| ServiceError::Api { address, source })?)
+        }
+        None => None,
+    };
+    let mta = Mta::start(config.runtime()).await?;
+    for address in mta.p1_addresses() {
+        tracing::info!("listening for peers on {address}");
+    }
+    let (stop_api, api_stopped) = oneshot::channel();
+    let api = listener.map(|listener| {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("API on http://{address}");
+        }
+        tokio::spawn(api::serve(listener, mta.handle(), config.listen.api_token.clone(), api_stopped))
+    });
+    notify(State::Ready);
+    let mut current = config;
+    while let Asked::Reload = signals.next().await {
+        notify(State::Reloading);
+        if let Some(new) = reload(file, &current, &mta.handle()).await {
+            current = new;
+        }
+        notify(State::Ready);
+    }
+    notify(State::Stopping);
+    tracing::info!("stopping; a second signal stops at once");
+    let ending = async {
+        // The API goes last, so that the stop can be watched; it has no work of its own to finish.
+        mta.stop().await;
+        let _ = stop_api.send(());
+        if let Some(api) = api {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), api).await;
+        }
+    };
+    tokio::select! {
+        () = ending => Ok(()),
+        () = signals.stop() => Err(ServiceError::StoppedAtOnce),
+    }
+}
+
+/// Reads the file again and applies it. A bad file, or one that the MTA refuses, leaves everything as it is.
+async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config> {
+    let path = file.to_owned();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
+    let new = match loaded {
+        Ok(Ok(new)) => new,
+        Ok(Err(error @ ConfigError::Unreadable { .. })) => {
+            tracing::error!("the configuration stays as it was: {error}");
+            return None;
+        }
+        Ok(Err(error @ ConfigError::Invalid { .. })) => {
+            for line in error.to_string().lines() {
+                tracing::error!("the configuration stays as it was: {line}");
+            }
+            return None;
+        }
+        Err(error) => {
+            tracing::error!("the configuration stays as it was: reading it failed: {error}");
+            return None;
+        }
+    };
+    if needs_restart(current, &new) {
+        tracing::warn!(
+            "mta.name, mta.data_dir, mta.stop_timeout_s, [listen], [spool] and [limits] take effect at the next start only"
+        );
+    }
+    match handle.reload(new.settings.clone()).await {
+        Ok(summary) => {
+            let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            tracing::info!(
+                "configuration read again; connectors added: {}; changed: {}; removed: {}",
+                list(&summary.added),
+                list(&summary.changed),
+                list(&summary.removed)
+            );
+            Some(Config { settings: new.settings, ..current.clone() })
+        }
+        Err(error) => {
+            tracing::error!("the configuration stays as it was: {error}");
+            None
+        }
+    }
+}
+
+fn needs_restart(current: &Config, new: &Config) -> bool {
+    current.data_dir != new.data_dir
+        || current.stop_timeout != new.stop_timeout
+        || current.settings.mta.name != new.settings.mta.name
+        || current.listen != new.listen
+        || current.spool != new.spool
+        // The limits have no equality; their debug text names every one of them.
+        || format!("{:?}", current.limits) != format!("{:?}", new.limits)
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+
+    /// Waits for a signal to stop; reloading no longer makes sense.
+    async fn stop(&mut self) {
+        while let Asked::Reload = self.next().await {}
+    }
+}
