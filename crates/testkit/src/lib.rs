@@ -15,6 +15,7 @@ mod golden;
 mod pcap;
 mod process;
 mod proxy;
+mod transfer;
 mod tshark;
 mod wrap;
 
@@ -24,6 +25,7 @@ pub use pcap::{PcapBuilder, Ports};
 pub use process::{Finished, Service, ServiceError, free_port, run};
 pub use proxy::{Break, Fault, Proxy, Recording};
 pub use tempfile::TempDir;
+pub use transfer::Transfer;
 pub use tshark::{Complaints, Frame, Report, Tshark};
 pub use wrap::{split_tsdu, tsdus_of, wrap_apdu};
 

@@ -68,8 +68,8 @@ impl Tshark {
         found
     }
 
-    /// Has a capture dissected in which `ports` carry TPKT, and collects every complaint: malformed packets, expert
-    /// information of warning or above, and what BER calls an error.
+    /// Has a capture dissected in which `ports` carry TPKT, and collects every complaint: malformed packets and expert
+    /// information of warning or above, which is where BER errors show.
     ///
     /// # Errors
     /// The complaints.
@@ -89,7 +89,7 @@ impl Tshark {
             });
         }
         // 6291456 is the severity "warning".
-        let bad = "_ws.malformed || _ws.expert.severity >= 6291456 || ber.error";
+        let bad = "_ws.malformed || _ws.expert.severity >= 6291456";
         for row in self.fields(capture, ports, bad, &fields) {
             complaints.push(format!("frame {}", row.join(" | ")));
         }
