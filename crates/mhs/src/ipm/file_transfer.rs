@@ -76,7 +76,7 @@ impl FileTransfer {
             }
             None => Kept::default(),
         };
-        let data = list(data, MAX_ELEMENTS, |piece| FilePiece::decode(piece)).field("data")?;
+        let data = list(data, MAX_ELEMENTS, FilePiece::decode).field("data")?;
         Ok(FileTransfer { parameters, data })
     }
 
