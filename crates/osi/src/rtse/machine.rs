@@ -160,9 +160,10 @@ impl Rtpm {
                 RtRequest::Abort(reason),
                 State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. },
             ) => {
-                out.push(RtpmAction::Association(abort(reason)));
+                // First the word to the user: what is sent may end the connection at once.
                 let text = alloc::format!("aborted by this side, reason {}", reason.0);
                 self.end(aborted(Layer::Application, Blame::Local, Some(reason), text), out);
+                out.push(RtpmAction::Association(abort(reason)));
                 Ok(())
             }
             (

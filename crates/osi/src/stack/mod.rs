@@ -281,7 +281,8 @@ impl Stack {
         self.ended && self.closed
     }
 
-    /// Takes the steps and all that follow from them. What follows from one step is done before the next one, so
+    /// Takes the steps and all that follow from them. The word to the user on a failure comes first, since sending
+    /// the abort may turn out to be impossible and close the connection. What follows from one step is done before the next one, so
     /// that each layer's outputs take effect in the order in which it gave them.
     fn run(&mut self, now: MonoTime, steps: Vec<Step>, out: &mut Vec<StackAction>) {
         let mut pending: Vec<Step> = steps.into_iter().rev().collect();
@@ -309,7 +310,7 @@ impl Stack {
                 }
                 steps
             }
-            Step::FromCotp(indication) => self.from_transport(indication),
+            Step::FromCotp(indication) => self.transport(indication),
             Step::Spm(input) => self.session(now, input),
             Step::Ppm(event) => self.presentation(event),
             Step::Acpm(event) => self.association(event),
@@ -351,7 +352,7 @@ impl Stack {
         }
     }
 
-    fn from_transport(&mut self, indication: TIndication) -> Vec<Step> {
+    fn transport(&mut self, indication: TIndication) -> Vec<Step> {
         match indication {
             TIndication::Connect { calling, called } => {
                 let served = self
@@ -413,12 +414,14 @@ impl Stack {
             // itself. After one of ours there is no orderly way out.
             if aborting {
                 steps.push(Step::Disconnect);
-            } else if requested {
-                steps.push(ended::failed(Layer::Session, error.blame(), None, &error));
+                return steps;
+            }
+            let disconnect = steps.iter().position(|step| matches!(step, Step::Disconnect));
+            let failed = ended::failed(Layer::Session, error.blame(), None, &error);
+            steps.insert(disconnect.unwrap_or(steps.len()), failed);
+            if requested {
                 let user_data = Vec::new();
                 steps.push(Step::Spm(SessionInput::Request(SsRequest::Abort { user_data })));
-            } else {
-                steps.push(ended::failed(Layer::Session, error.blame(), None, &error));
             }
         }
         steps
@@ -434,7 +437,7 @@ impl Stack {
         let result = self.ppm.handle(event, &mut actions);
         let mut steps: Vec<Step> = actions.into_iter().map(from_ppm).collect();
         if let Err(error) = result {
-            steps.push(ended::failed(Layer::Presentation, error.blame(), None, &error));
+            steps.insert(0, ended::failed(Layer::Presentation, error.blame(), None, &error));
         }
         steps
     }
@@ -444,7 +447,7 @@ impl Stack {
         let result = self.acpm.handle(event, &mut actions);
         let mut steps: Vec<Step> = actions.into_iter().map(from_acpm).collect();
         if let Err(error) = result {
-            steps.push(ended::failed(Layer::Acse, error.blame(), None, &error));
+            steps.insert(0, ended::failed(Layer::Acse, error.blame(), None, &error));
         }
         steps
     }
@@ -455,7 +458,7 @@ impl Stack {
         let mut steps: Vec<Step> = actions.into_iter().map(from_rtpm).collect();
         if let Err(error) = result {
             let reason: Option<AbortReason> = error.abort_reason();
-            steps.push(ended::failed(Layer::Rtse, error.blame(), reason, &error));
+            steps.insert(0, ended::failed(Layer::Rtse, error.blame(), reason, &error));
         }
         steps
     }
