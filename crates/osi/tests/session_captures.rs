@@ -42,7 +42,8 @@ fn every_spdu_of_every_capture_decodes_and_encodes_the_same() {
     // A 300 KB transfer has 293 checkpoints, so a reader that loses packets would show here.
     let count = |name: &str| seen.get(name).copied().unwrap_or(0);
     assert!(count("MIP") > 293 && count("MIA") > 293, "{seen:?}");
-    for name in ["CN", "AC", "RF", "FN", "DN", "AB", "GT", "PT", "AS", "DT", "MIP", "MIA", "AE", "AEA", "ED"] {
+    for name in ["CN", "AC", "RF", "FN", "DN", "AB", "GT", "PT", "AS", "DT", "MIP", "MIA", "AE", "AEA", "ED"]
+    {
         assert!(count(name) > 0, "no {name} in {seen:?}");
     }
     assert_eq!(count("ER") + count("MAP") + count("NF"), 0, "{seen:?}");
@@ -78,7 +79,8 @@ fn tsdus(octets: &[u8], file: &std::path::Path) -> Vec<Vec<u8>> {
 
 #[test]
 fn the_recorded_connect_of_another_implementation_means_what_it_should() {
-    let file = capture::files().into_iter().find(|file| file.ends_with("pp-p1-88-twa-transfer.pcap")).unwrap();
+    let file =
+        capture::files().into_iter().find(|file| file.ends_with("pp-p1-88-twa-transfer.pcap")).unwrap();
     let conversation = capture::conversations(&file).remove(0);
     let client = tsdus(&conversation.octets(true), &file);
     let server = tsdus(&conversation.octets(false), &file);

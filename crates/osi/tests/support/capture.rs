@@ -29,14 +29,20 @@ pub(crate) fn files() -> Vec<PathBuf> {
     files
 }
 
+/// A connection that goes on: where it is kept, and the next sequence number of each side.
+struct Going {
+    index: usize,
+    next: [Option<u32>; 2],
+}
+
 /// The conversations of a capture of Ethernet frames, in the order of their first packets.
 pub(crate) fn conversations(file: &Path) -> Vec<Conversation> {
     let octets = std::fs::read(file).unwrap();
     assert_eq!(octets[..4], [0xd4, 0xc3, 0xb2, 0xa1], "{file:?} is no little-endian pcap file");
     assert_eq!(u32_le(&octets[20..]), 1, "{file:?} is not of Ethernet");
     let mut found: Vec<Conversation> = Vec::new();
-    // Client port and server port of the connections that go on, with the next sequence number of each side.
-    let mut going: BTreeMap<(u16, u16), (usize, [Option<u32>; 2])> = BTreeMap::new();
+    // By client port and server port.
+    let mut going: BTreeMap<(u16, u16), Going> = BTreeMap::new();
     let mut rest = &octets[24..];
     while !rest.is_empty() {
         let length = u32_le(&rest[8..]) as usize;
@@ -51,13 +57,14 @@ pub(crate) fn conversations(file: &Path) -> Vec<Conversation> {
         let (syn, ack) = (tcp[13] & 2 != 0, tcp[13] & 16 != 0);
         let data = &tcp[usize::from(tcp[12] >> 4) * 4..];
         if syn && !ack {
-            going.insert(ports, (found.len(), [Some(sequence.wrapping_add(1)), None]));
+            let next = [Some(sequence.wrapping_add(1)), None];
+            going.insert(ports, Going { index: found.len(), next });
             found.push(Conversation::default());
             continue;
         }
         let from_client = going.contains_key(&ports);
         let key = if from_client { ports } else { (ports.1, ports.0) };
-        let Some((index, next)) = going.get_mut(&key) else { continue };
+        let Some(Going { index, next }) = going.get_mut(&key) else { continue };
         let next = &mut next[usize::from(!from_client)];
         if syn {
             *next = Some(sequence.wrapping_add(1));

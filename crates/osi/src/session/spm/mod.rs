@@ -223,26 +223,30 @@ impl Spm {
         tsdu: &[u8],
         out: &mut Vec<SpmAction>,
     ) -> SessionError {
+        let indication = provider_abort(false, ProviderAbortCause::Detected(error.clone()));
         // A refused CN has been answered by RF, which left nothing to abort.
-        if !matches!(self.state, State::AwaitTDisconnect { .. }) {
-            let (reason, reflected) = match error.blame() {
-                Blame::PeerMisbehaved => (
-                    TransportDisconnect::PROTOCOL_ERROR,
-                    tsdu.get(..REFLECTED_OCTETS_MAX).unwrap_or(tsdu).to_vec(),
-                ),
-                Blame::PeerIncompatible | Blame::LimitReached => {
-                    (TransportDisconnect::IMPLEMENTATION_RESTRICTION, Vec::new())
-                }
-                Blame::PeerGone | Blame::Local => (TransportDisconnect::NO_REASON, Vec::new()),
-            };
-            let ab = Spdu::Ab {
-                transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE | reason)),
-                reflected,
-                user: UserData::default(),
-            };
-            self.abort(now, &ab, out);
+        if matches!(self.state, State::AwaitTDisconnect { .. }) {
+            out.push(indication);
+            return error;
         }
-        out.push(provider_abort(false, ProviderAbortCause::Detected(error.clone())));
+        let (reason, reflected) = match error.blame() {
+            Blame::PeerMisbehaved => (
+                TransportDisconnect::PROTOCOL_ERROR,
+                tsdu.get(..REFLECTED_OCTETS_MAX).unwrap_or(tsdu).to_vec(),
+            ),
+            Blame::PeerIncompatible | Blame::LimitReached => {
+                (TransportDisconnect::IMPLEMENTATION_RESTRICTION, Vec::new())
+            }
+            Blame::PeerGone | Blame::Local => (TransportDisconnect::NO_REASON, Vec::new()),
+        };
+        let ab = Spdu::Ab {
+            transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE | reason)),
+            reflected,
+            user: UserData::default(),
+        };
+        out.extend(ab.to_tsdu().ok().map(SpmAction::Tsdu));
+        out.push(indication);
+        self.await_abort_accept(now, out);
         error
     }
 }

@@ -138,9 +138,8 @@ impl Spm {
         }
     }
 
-    /// Sends `ab` and waits for the end of it.
-    pub(super) fn abort(&mut self, now: MonoTime, ab: &Spdu, out: &mut Vec<SpmAction>) {
-        out.extend(ab.to_tsdu().ok().map(SpmAction::Tsdu));
+    /// AB has been sent: waits for the peer to end it.
+    pub(super) fn await_abort_accept(&mut self, now: MonoTime, out: &mut Vec<SpmAction>) {
         match self.state {
             // Nobody who sent no valid CN is waited for.
             State::AwaitTransport { .. }
@@ -189,7 +188,8 @@ impl Spm {
                     reflected: Vec::new(),
                     user: UserData::whole(if fits { user_data } else { Vec::new() }),
                 };
-                self.abort(now, &ab, out);
+                out.extend(ab.to_tsdu().ok().map(SpmAction::Tsdu));
+                self.await_abort_accept(now, out);
                 Ok(())
             }
             State::AwaitAbortAccept { .. } | State::Closed => Err(self.state.out_of_state("S-U-ABORT")),
