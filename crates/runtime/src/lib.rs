@@ -1,1 +1,42 @@
-//! Under construction.
+//! Runs an MTA: listeners, associations, queues, timers, events, start and stop.
+//!
+//! The only crate with sockets, tasks, clocks and the choice of a store. Protocol machines ([`osi`]) and decisions
+//! ([`agent`]) are called from here and know nothing of it; how an MTA is shown to people is not known here.
+//!
+//! ```text
+//! listener ──► association (responder) ─┐
+//!                                       ├─► spool ──► work ──► spool ──► connector ──► association (initiator)
+//! Handle::submit ───────────────────────┘
+//! ```
+//!
+//! Each arrow into the spool is one durable commit ([`shared`]); each queue is a bounded window over durable keys
+//! ([`backlog`]).
+
+mod application;
+mod association;
+mod backlog;
+mod clocks;
+mod connector;
+mod events;
+mod handle;
+mod housekeeping;
+mod limits;
+mod link;
+mod listener;
+mod mta;
+mod registry;
+mod sequence;
+mod shared;
+pub mod status;
+mod work;
+
+pub use application::p1_application;
+pub use events::{Event, EventKind, EventLog, Severity};
+pub use handle::{AdminError, Handle, MailboxEntry, MessageDetail, SubmitFailure};
+pub use limits::RuntimeLimits;
+pub use mta::{Mta, ReloadSummary, RuntimeConfig, StartError};
+pub use sequence::SequenceError;
+pub use status::*;
+
+/// Version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

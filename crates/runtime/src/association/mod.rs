@@ -1,0 +1,275 @@
+//! One bound association: takes messages in, transfers messages out, passes the turn, ends.
+//!
+//! One task drives it. It waits for one thing at a time of its own peer and never for another: a slow peer costs
+//! its own association and nothing else.
+
+mod open;
+mod receive;
+mod send;
+
+use std::sync::Arc;
+
+use agent::connector::AssociationId;
+use agent::record::OutboundRecord;
+use agent::settings::ConnectorSettings;
+use osi::failure::Layer;
+use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::connector::Message;
+use crate::events::EventKind;
+use crate::link::Link;
+use crate::registry::{ConnectorEntry, Registration};
+use crate::shared::Shared;
+use crate::status::{AssociationState, Role};
+
+pub(crate) use open::{accept, open};
+
+/// What a connector tells one of its associations.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Transfer this; only sent when the association is idle.
+    Transfer(Box<Outgoing>),
+    /// Close in order.
+    Close,
+}
+
+/// A queued item that was taken for transfer.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// Its key in the outbound queue.
+    pub(crate) key: Vec<u8>,
+    /// What is transferred.
+    pub(crate) record: OutboundRecord,
+}
+
+/// The driver of one bound association.
+pub(crate) struct Association {
+    shared: Arc<Shared>,
+    id: AssociationId,
+    /// Number of the association in this process, as shown to operators.
+    number: u64,
+    role: Role,
+    connector: Arc<ConnectorSettings>,
+    entry: Arc<ConnectorEntry>,
+    link: Link,
+    commands: mpsc::Receiver<Command>,
+    registration: Registration,
+    stop: watch::Receiver<bool>,
+    receiving: Option<receive::Receiving>,
+    outgoing: Option<send::Sending>,
+    /// The durable removal of the message transferred last; at most one is under way.
+    removal: Option<JoinHandle<()>>,
+    /// This side is to end the association as soon as nothing is in transfer.
+    wants_close: bool,
+    /// The peer has asked for the turn that this side holds.
+    peer_wants_turn: bool,
+    /// This side has asked for the turn and not got it yet.
+    turn_asked: bool,
+    closing: bool,
+    /// It was closed, not aborted or lost.
+    orderly: bool,
+}
+
+impl Association {
+    /// Runs until the association has ended. The connector is told of every step.
+    pub(crate) async fn run(mut self) {
+        self.idle(false).await;
+        loop {
+            tokio::select! {
+                biased;
+                indication = self.link.next() => match indication {
+                    Some(indication) => {
+                        if !self.indication(indication).await {
+                            break;
+                        }
+                    }
+                    None => break,
+                },
+                Some(command) = self.commands.recv(), if self.outgoing.is_none() => match command {
+                    Command::Transfer(outgoing) => self.begin_transfer(outgoing).await,
+                    Command::Close => {
+                        self.wants_close = true;
+                        self.proceed();
+                    }
+                },
+                _ = self.stop.changed(), if !self.wants_close => {
+                    self.wants_close = true;
+                    self.proceed();
+                }
+            }
+        }
+        self.ended().await;
+    }
+
+    /// Handles one indication; `false` ends the association.
+    async fn indication(&mut self, indication: RtIndication) -> bool {
+        match indication {
+            RtIndication::SegmentWanted { octets } => self.segment(octets).await,
+            RtIndication::TransferConfirm => self.transfer_confirmed().await,
+            RtIndication::TransferFailed { reason } => {
+                let text = match reason {
+                    Some(reason) => {
+                        format!("the peer refused the message (exception report, reason {reason})")
+                    }
+                    None => "the transfer was given up".to_owned(),
+                };
+                self.transfer_failed(text, true).await;
+            }
+            RtIndication::TransferStart => self.transfer_start().await,
+            RtIndication::TransferData(octets) => self.transfer_data(octets).await,
+            RtIndication::Checkpoint { serial } => self.request(RtRequest::CheckpointSecured { serial }),
+            RtIndication::TransferEnd => self.transfer_end().await,
+            RtIndication::TransferDiscarded => {
+                self.receiving = None;
+                self.registration.set_state(AssociationState::Idle);
+            }
+            RtIndication::TurnPlease { priority: _ } => self.peer_wants_turn = true,
+            RtIndication::TurnGive => self.turn_asked = false,
+            RtIndication::TurnGiven => self.peer_wants_turn = false,
+            RtIndication::Closed => {
+                self.orderly = true;
+                let (octets_in, octets_out) = self.link.octets();
+                self.event(
+                    EventKind::AssociationClosed,
+                    format!(
+                        "association {} with {} closed; {octets_in} octets in, {octets_out} out",
+                        self.number,
+                        self.link.peer()
+                    ),
+                );
+                return false;
+            }
+            RtIndication::Aborted(aborted) => {
+                self.aborted(aborted).await;
+                return false;
+            }
+            RtIndication::Open(_) | RtIndication::OpenConfirm { .. } | RtIndication::OpenRefused(_) => {
+                self.defect("an open primitive arrived on an open association");
+            }
+        }
+        self.proceed();
+        true
+    }
+
+    /// Does what has become possible: start a transfer, give the turn away, close.
+    fn proceed(&mut self) {
+        if self.closing || self.receiving.is_some() {
+            return;
+        }
+        let has_turn = self.link.has_turn();
+        match &mut self.outgoing {
+            Some(sending) if !sending.started && has_turn => {
+                sending.started = true;
+                let length = sending.length();
+                self.registration.set_state(AssociationState::Sending);
+                self.request(RtRequest::Transfer { length });
+            }
+            Some(sending) if !sending.started => {
+                let priority = sending.turn_priority();
+                self.registration.set_state(AssociationState::AwaitingTurn);
+                self.ask_for_turn(priority);
+            }
+            Some(_) => {}
+            None if self.wants_close && self.role == Role::Initiator => {
+                if has_turn {
+                    self.closing = true;
+                    self.registration.set_state(AssociationState::Closing);
+                    self.request(RtRequest::Close);
+                } else {
+                    self.ask_for_turn(0);
+                }
+            }
+            // The responder can't close (X.228): when it has to end, it aborts.
+            None if self.wants_close => {
+                self.closing = true;
+                self.registration.set_state(AssociationState::Closing);
+                self.request(RtRequest::Abort(AbortReason::TEMPORARY_PROBLEM));
+            }
+            None if self.peer_wants_turn && has_turn => {
+                self.peer_wants_turn = false;
+                self.request(RtRequest::TurnGive);
+            }
+            None => {}
+        }
+    }
+
+    async fn aborted(&mut self, aborted: Aborted) {
+        let who = if aborted.by_peer { "by the peer" } else { "by us" };
+        let reason = aborted.reason.map_or_else(String::new, |reason| format!(" (RTAB reason {})", reason.0));
+        if !(self.closing && !aborted.by_peer) {
+            self.event(
+                EventKind::AssociationEndedAbnormally,
+                format!(
+                    "association {} with {} aborted {who}, {} layer{reason}: {}",
+                    self.number,
+                    self.link.peer(),
+                    aborted.layer,
+                    aborted.text
+                ),
+            );
+        }
+        if self.outgoing.is_some() {
+            // A peer that aborts above the connection while it takes a message refuses that message.
+            let refused =
+                aborted.by_peer && matches!(aborted.layer, Layer::Rtse | Layer::Acse | Layer::Application);
+            self.transfer_failed(format!("association aborted {who}: {}{reason}", aborted.text), refused)
+                .await;
+        }
+    }
+
+    async fn ended(mut self) {
+        self.registration.set_state(AssociationState::Closing);
+        if self.outgoing.is_some() {
+            self.transfer_failed("the association ended".to_owned(), false).await;
+        }
+        if let Some(removal) = self.removal.take() {
+            // A panic there has been reported by the task itself; the message stays queued.
+            let _ = removal.await;
+        }
+        // What was told to transfer but never looked at goes back to the queue.
+        self.commands.close();
+        while let Some(command) = self.commands.recv().await {
+            if let Command::Transfer(outgoing) = command {
+                self.entry.backlog.put_back(&outgoing.key);
+            }
+        }
+        self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
+    }
+
+    fn ask_for_turn(&mut self, priority: u32) {
+        if !std::mem::replace(&mut self.turn_asked, true) {
+            self.request(RtRequest::TurnPlease { priority });
+        }
+    }
+
+    fn request(&mut self, request: RtRequest) {
+        if let Err(error) = self.link.request(request) {
+            self.defect(&error.to_string());
+        }
+    }
+
+    /// An invariant of ours did not hold: this association ends, nothing else.
+    fn defect(&mut self, what: &str) {
+        self.event(EventKind::InternalError, format!("association {}: {what}", self.number));
+        if !std::mem::replace(&mut self.closing, true) {
+            // If even an abort is refused the stack has ended already.
+            let _ = self.link.request(RtRequest::Abort(AbortReason::LOCAL_SYSTEM_PROBLEM));
+        }
+    }
+
+    fn event(&self, kind: EventKind, text: String) {
+        self.shared.event(kind, &self.connector.name, text);
+    }
+
+    /// Tells the connector that the next message may come.
+    async fn idle(&mut self, transferred: bool) {
+        self.tell(Message::Idle { association: self.id, transferred }).await;
+    }
+
+    async fn tell(&mut self, message: Message) {
+        // The connector's task ends only after its associations have, or when the process stops.
+        let _ = self.entry.messages.send(message).await;
+    }
+}

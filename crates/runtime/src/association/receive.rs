@@ -1,0 +1,179 @@
+//! Transfer in: the APDU streams from the association into the spool; the peer is answered once it is durable.
+
+use agent::IncomingApdu;
+use mhs::p1::{ApduPart, ApduReader, MessageTransferEnvelope, ProbeTransferEnvelope, Report};
+use osi::rtse::{AbortReason, RtRequest};
+use spool::{BodyWriter, CommitError, FinishedBody, SpoolError};
+
+use super::Association;
+use crate::events::EventKind;
+use crate::shared::{blocking, describe};
+use crate::status::AssociationState;
+
+/// Bodies up to this size are in the writer's memory, so that writing and finishing them never touches the disk.
+const IN_MEMORY: u64 = 64 * 1024;
+
+/// An APDU on its way in.
+pub(super) struct Receiving {
+    reader: ApduReader,
+    parts: Vec<ApduPart>,
+    head: Option<Head>,
+    body: Option<Box<dyn BodyWriter>>,
+    complete: bool,
+}
+
+/// What has come in front of the content.
+enum Head {
+    Message(Box<MessageTransferEnvelope>),
+    Probe(Box<ProbeTransferEnvelope>),
+    Report(Box<Report>),
+}
+
+/// Why a transfer in can't be accepted.
+enum Trouble {
+    /// The APDU is malformed: the peer's fault, and trying again won't help.
+    Malformed(String),
+    /// We can't take it now.
+    Store(String),
+}
+
+impl Association {
+    pub(super) async fn transfer_start(&mut self) {
+        self.registration.set_state(AssociationState::Receiving);
+        self.receiving = Some(Receiving {
+            reader: ApduReader::new(self.shared.limits.apdu),
+            parts: Vec::new(),
+            head: None,
+            body: None,
+            complete: false,
+        });
+        if let Some(reason) = self.shared.spool.unhealthy_reason() {
+            self.refuse(Trouble::Store(reason.to_string()));
+        }
+    }
+
+    pub(super) async fn transfer_data(&mut self, octets: Vec<u8>) {
+        // Data after a refusal is what the peer had sent before it saw the refusal.
+        let Some(mut receiving) = self.receiving.take() else { return };
+        let taken = receiving.take(&self.shared, octets).await;
+        self.receiving = Some(receiving);
+        if let Err(trouble) = taken {
+            self.refuse(trouble);
+        }
+    }
+
+    pub(super) async fn transfer_end(&mut self) {
+        let Some(receiving) = self.receiving.take() else { return };
+        match receiving.finish().await {
+            Ok(apdu) => self.take_responsibility(apdu).await,
+            Err(trouble) => self.refuse(trouble),
+        }
+    }
+
+    async fn take_responsibility(&mut self, apdu: IncomingApdu) {
+        let shared = std::sync::Arc::clone(&self.shared);
+        let summary = describe(&apdu);
+        let step = match shared.agent().transfer_in(
+            shared.clocks.wall(),
+            &shared.sequence,
+            &self.connector.name,
+            apdu,
+        ) {
+            Ok(step) => step,
+            Err(refusal) => {
+                self.event(EventKind::TransferFailed, format!("{summary} refused: {refusal}"));
+                return self.request(RtRequest::TransferRefuse { transient: refusal.is_transient() });
+            }
+        };
+        match shared.commit(step).await {
+            Ok(()) => {
+                self.event(
+                    EventKind::ObjectReceived,
+                    format!("{summary} received on association {}", self.number),
+                );
+            }
+            // The digest was there already: this very transfer had completed, its answer was lost.
+            Err(CommitError::AssertionFailed { .. }) => {
+                shared.counters.duplicates.add();
+                self.event(EventKind::DuplicateSuppressed, format!("{summary} had been transferred before"));
+            }
+            Err(error) => return self.refuse(Trouble::Store(error.to_string())),
+        }
+        self.registration.received();
+        self.registration.set_state(AssociationState::Idle);
+        self.request(RtRequest::TransferAccept);
+    }
+
+    fn refuse(&mut self, trouble: Trouble) {
+        self.receiving = None;
+        match trouble {
+            Trouble::Malformed(text) => {
+                self.event(
+                    EventKind::DecodeError,
+                    format!(
+                        "malformed P1 APDU from {} on association {}: {text}",
+                        self.link.peer(),
+                        self.number
+                    ),
+                );
+                self.closing = true;
+                self.registration.set_state(AssociationState::Closing);
+                self.request(RtRequest::Abort(AbortReason::USER_ERROR));
+            }
+            Trouble::Store(text) => {
+                self.event(EventKind::StoreUnhealthy, format!("a transfer in was refused for now: {text}"));
+                self.registration.set_state(AssociationState::Idle);
+                self.request(RtRequest::TransferRefuse { transient: true });
+            }
+        }
+    }
+}
+
+impl Receiving {
+    async fn take(&mut self, shared: &crate::shared::Shared, octets: Vec<u8>) -> Result<(), Trouble> {
+        self.reader.push(&octets, &mut self.parts).map_err(|error| Trouble::Malformed(error.to_string()))?;
+        for part in std::mem::take(&mut self.parts) {
+            match part {
+                ApduPart::MessageEnvelope(envelope) => {
+                    self.head = Some(Head::Message(envelope));
+                    self.body = Some(shared.spool.begin_body().map_err(store)?);
+                }
+                ApduPart::Content(content) => {
+                    let Some(mut body) = self.body.take() else {
+                        return Err(Trouble::Malformed("content before the envelope".to_owned()));
+                    };
+                    let size = body.len() + content.len() as u64;
+                    let written =
+                        blocking(size > IN_MEMORY, move || body.write(&content).map(|()| body)).await;
+                    self.body = Some(written.map_err(store)?);
+                }
+                ApduPart::Probe(probe) => self.head = Some(Head::Probe(probe)),
+                ApduPart::Report(report) => self.head = Some(Head::Report(report)),
+                ApduPart::End => self.complete = true,
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<IncomingApdu, Trouble> {
+        self.reader.finish().map_err(|error| Trouble::Malformed(error.to_string()))?;
+        match (self.head, self.body) {
+            (Some(Head::Message(envelope)), Some(body)) if self.complete => {
+                let body = finish_body(body).await.map_err(store)?;
+                Ok(IncomingApdu::Message { envelope, body })
+            }
+            (Some(Head::Probe(probe)), _) if self.complete => Ok(IncomingApdu::Probe(probe)),
+            (Some(Head::Report(report)), _) if self.complete => Ok(IncomingApdu::Report(report)),
+            (Some(_) | None, _) => Err(Trouble::Malformed("the APDU is incomplete".to_owned())),
+        }
+    }
+}
+
+/// Completes a body; a large one is synchronized with the disk, which must not hold up other tasks.
+pub(crate) async fn finish_body(body: Box<dyn BodyWriter>) -> Result<FinishedBody, SpoolError> {
+    blocking(body.len() > IN_MEMORY, move || body.finish()).await
+}
+
+fn store(error: SpoolError) -> Trouble {
+    Trouble::Store(error.to_string())
+}

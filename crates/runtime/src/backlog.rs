@@ -1,0 +1,277 @@
+//! A bounded window over an unbounded durable queue.
+//!
+//! The queue itself is in the spool, in key order. A [`Backlog`] remembers the keys of its first items, so that a
+//! consumer never scans for work and a queue of any length costs the same memory. What does not fit is found
+//! again by a scan after the *frontier*: every stored key up to it is in the window (or taken), what is beyond
+//! is on disk only.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use spool::{Space, Spool, SpoolError};
+use tokio::sync::Notify;
+
+/// Keys that the window holds at most.
+const WINDOW: usize = 4_096;
+/// The window is filled again when fewer are left.
+const LOW_WATER: usize = 512;
+/// Records read by one step of a scan.
+const PAGE: usize = 256;
+
+/// The window over one queue. One consumer takes keys, any number of producers add them.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    space: Space,
+    prefix: Vec<u8>,
+    window: Mutex<Window>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Window {
+    waiting: BTreeSet<Vec<u8>>,
+    taken: BTreeSet<Vec<u8>>,
+    beyond: Beyond,
+    dropped: bool,
+}
+
+/// What the spool holds outside the window.
+#[derive(Debug)]
+enum Beyond {
+    Nothing,
+    /// Keys after this one (from the start of the queue when `None`).
+    After(Option<Vec<u8>>),
+}
+
+impl Backlog {
+    /// A window over the keys of `space` that start with `prefix`; nothing is loaded yet.
+    pub(crate) fn new(space: Space, prefix: Vec<u8>) -> Self {
+        let window = Window {
+            waiting: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            beyond: Beyond::After(None),
+            dropped: false,
+        };
+        Backlog { space, prefix, window: Mutex::new(window), changed: Notify::new() }
+    }
+
+    /// The key prefix of the queue.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// A key has been committed to the queue.
+    pub(crate) fn added(&self, key: Vec<u8>) {
+        let mut window = self.lock();
+        window.add(key);
+        drop(window);
+        self.changed.notify_one();
+    }
+
+    /// The first key in order that nobody has taken; it is taken by this call.
+    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+        let mut window = self.lock();
+        let key = window.waiting.pop_first()?;
+        window.taken.insert(key.clone());
+        Some(key)
+    }
+
+    /// The first key that nobody has taken, left where it is.
+    pub(crate) fn first(&self) -> Option<Vec<u8>> {
+        self.lock().waiting.first().cloned()
+    }
+
+    /// A taken key is no longer in the spool.
+    pub(crate) fn gone(&self, key: &[u8]) {
+        self.lock().taken.remove(key);
+    }
+
+    /// A taken key is in the spool still and may be taken again.
+    pub(crate) fn put_back(&self, key: &[u8]) {
+        let mut window = self.lock();
+        if window.taken.remove(key) {
+            window.add(key.to_vec());
+        }
+        drop(window);
+        self.changed.notify_one();
+    }
+
+    /// Whether somebody has taken this key.
+    pub(crate) fn is_taken(&self, key: &[u8]) -> bool {
+        self.lock().taken.contains(key)
+    }
+
+    /// Reads the queue from its start again, for keys that were given up without being removed.
+    pub(crate) fn reread(&self) {
+        self.lock().beyond = Beyond::After(None);
+        self.changed.notify_one();
+    }
+
+    /// Takes a key wherever it stands, unless somebody has it.
+    pub(crate) fn take_this(&self, key: &[u8]) -> bool {
+        let mut window = self.lock();
+        window.waiting.remove(key);
+        window.taken.insert(key.to_vec())
+    }
+
+    /// Keys waiting in the window whose octet at `position` is below `rank`, and the others.
+    pub(crate) fn waiting_by_rank(&self, position: usize, rank: u8) -> (usize, usize) {
+        let window = self.lock();
+        let urgent =
+            window.waiting.iter().take_while(|key| key.get(position).is_some_and(|&r| r < rank)).count();
+        (urgent, window.waiting.len() - urgent)
+    }
+
+    /// Waits until something was added or put back since the last wait.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Loads more keys from the spool if the window runs low and the spool holds more.
+    pub(crate) async fn refill(&self, spool: &dyn Spool) -> Result<(), SpoolError> {
+        loop {
+            let after = {
+                let mut window = self.lock();
+                if window.waiting.len() >= LOW_WATER {
+                    return Ok(());
+                }
+                match &window.beyond {
+                    Beyond::Nothing => return Ok(()),
+                    Beyond::After(after) => {
+                        let after = after.clone();
+                        window.dropped = false;
+                        after
+                    }
+                }
+            };
+            let page = spool.scan(self.space, &self.prefix, after.as_deref(), PAGE).await?;
+            let mut window = self.lock();
+            let more = page.len() == PAGE;
+            let last = page.last().map(|(key, _)| key.clone());
+            for (key, _) in page {
+                if !window.taken.contains(&key) {
+                    window.waiting.insert(key);
+                }
+            }
+            // A key that was committed and dropped while the scan ran may have been missed by it.
+            if more || window.dropped {
+                let frontier = last.or(after);
+                let unchanged = !more;
+                window.beyond = Beyond::After(frontier);
+                if unchanged {
+                    self.changed.notify_one();
+                    return Ok(());
+                }
+            } else {
+                window.beyond = Beyond::Nothing;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Window> {
+        // The window's operations do not panic half-way; a poisoned lock is as good as a clean one.
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn add(&mut self, key: Vec<u8>) {
+        if self.taken.contains(&key) {
+            return;
+        }
+        match &self.beyond {
+            Beyond::After(frontier) if frontier.as_ref().is_none_or(|frontier| key > *frontier) => {
+                self.dropped = true;
+                return;
+            }
+            Beyond::After(_) | Beyond::Nothing => {}
+        }
+        self.waiting.insert(key);
+        if self.waiting.len() > WINDOW {
+            self.waiting.pop_last();
+            self.beyond = Beyond::After(self.waiting.last().cloned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spool::{Batch, MemorySpool, block_on};
+
+    const SPACE: Space = Space(7);
+
+    fn key(n: u32) -> Vec<u8> {
+        [b"q".as_slice(), &n.to_be_bytes()].concat()
+    }
+
+    fn store(spool: &MemorySpool, numbers: impl Iterator<Item = u32>) {
+        let mut batch = Batch::default();
+        for n in numbers {
+            batch.put(SPACE, key(n), []);
+        }
+        spool.commit(batch).wait().unwrap();
+    }
+
+    fn drain(backlog: &Backlog, spool: &MemorySpool) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        loop {
+            block_on(backlog.refill(spool)).unwrap();
+            let Some(key) = backlog.take() else { return taken };
+            let mut batch = Batch::default();
+            batch.delete(SPACE, key.clone());
+            spool.commit(batch).wait().unwrap();
+            backlog.gone(&key);
+            taken.push(key);
+        }
+    }
+
+    #[test]
+    fn a_queue_longer_than_the_window_is_drained_in_order() {
+        let spool = MemorySpool::new();
+        store(&spool, 0..10_000);
+        let backlog = Backlog::new(SPACE, b"q".to_vec());
+        assert_eq!(drain(&backlog, &spool), (0..10_000).map(key).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn keys_added_beyond_a_full_window_are_found_again() {
+        let spool = MemorySpool::new();
+        let backlog = Backlog::new(SPACE, b"q".to_vec());
+        block_on(backlog.refill(&spool)).unwrap();
+        for n in 0..10_000 {
+            store(&spool, n..n + 1);
+            backlog.added(key(n));
+        }
+        assert!(backlog.lock().waiting.len() <= WINDOW);
+        assert_eq!(drain(&backlog, &spool).len(), 10_000);
+    }
+
+    #[test]
+    fn a_late_key_of_higher_priority_comes_first() {
+        let spool = MemorySpool::new();
+        let backlog = Backlog::new(SPACE, b"q".to_vec());
+        store(&spool, 10..10_000);
+        block_on(backlog.refill(&spool)).unwrap();
+        store(&spool, 3..4);
+        backlog.added(key(3));
+        assert_eq!(backlog.take(), Some(key(3)));
+        assert_eq!(backlog.take(), Some(key(10)));
+    }
+
+    #[test]
+    fn a_taken_key_is_not_given_twice() {
+        let spool = MemorySpool::new();
+        store(&spool, 0..3);
+        let backlog = Backlog::new(SPACE, b"q".to_vec());
+        block_on(backlog.refill(&spool)).unwrap();
+        assert_eq!(backlog.take(), Some(key(0)));
+        backlog.added(key(0));
+        assert_eq!(backlog.take(), Some(key(1)));
+        backlog.put_back(&key(0));
+        assert_eq!(backlog.take(), Some(key(0)));
+        assert!(!backlog.take_this(&key(0)));
+        assert!(backlog.take_this(&key(2)));
+        assert_eq!(backlog.take(), None);
+    }
+}

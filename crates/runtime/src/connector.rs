@@ -1,0 +1,439 @@
+//! The task of one connector: gives queued messages to its associations, opens and closes them as the policy says.
+//!
+//! Each connector has its own task, queue window, timers and association slots. It never waits for a peer: opening
+//! and transferring happen in tasks of their own, which report back by [`Message`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
+use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
+use agent::settings::ConnectorSettings;
+use clock::{MonoTime, WallTime};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::association::{self, Command, Outgoing};
+use crate::backlog::Backlog;
+use crate::events::EventKind;
+use crate::registry::ConnectorEntry;
+use crate::shared::Shared;
+
+/// How often a queue is looked through for messages that have waited too long.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+/// Records looked at by one step of that.
+const EXPIRY_PAGE: usize = 256;
+/// Wait after the store failed to answer.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// What an association, or the task that opens one, tells its connector.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// An association that this connector opened is bound.
+    Opened(AssociationId),
+    /// An association could not be opened.
+    OpenFailed {
+        /// Which.
+        association: AssociationId,
+        /// Why, in words.
+        text: String,
+    },
+    /// A peer wants to open an association.
+    Inbound {
+        /// Whether this side may transfer on it too.
+        two_way: bool,
+        /// To its task.
+        commands: mpsc::Sender<Command>,
+        /// Its name, or `None` if the connector takes no more.
+        reply: oneshot::Sender<Option<AssociationId>>,
+    },
+    /// An association can take the next message.
+    Idle {
+        /// Which.
+        association: AssociationId,
+        /// A transfer was completed on it just now.
+        transferred: bool,
+    },
+    /// An association has ended.
+    Ended {
+        /// Which.
+        association: AssociationId,
+        /// Closed rather than aborted or lost.
+        orderly: bool,
+    },
+    /// A message is to be tried again.
+    Retry {
+        /// Its key.
+        key: Vec<u8>,
+        /// After this time.
+        after: Duration,
+    },
+    /// An operator wants the connector to try now.
+    ConnectNow,
+}
+
+/// What a connector shows of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectorView {
+    pub(crate) state: &'static str,
+    pub(crate) consecutive_failures: u32,
+    pub(crate) retry_at: Option<MonoTime>,
+    pub(crate) last_failure: Option<String>,
+    pub(crate) waiting: usize,
+}
+
+/// An association of this connector.
+struct Line {
+    commands: mpsc::Sender<Command>,
+    /// Open, in the direction that we need, and not transferring.
+    idle: bool,
+    /// Kept for urgent messages, reports and probes.
+    urgent_only: bool,
+    /// Opened by the peer for its own messages only.
+    receive_only: bool,
+}
+
+pub(crate) struct Connector {
+    shared: Arc<Shared>,
+    settings: Arc<ConnectorSettings>,
+    entry: Arc<ConnectorEntry>,
+    messages: mpsc::Receiver<Message>,
+    view: watch::Sender<ConnectorView>,
+    stop: watch::Receiver<bool>,
+    policy: ConnectorPolicy,
+    lines: BTreeMap<AssociationId, Line>,
+    tasks: JoinSet<()>,
+    retries: BTreeSet<(MonoTime, Vec<u8>)>,
+    next_expiry: MonoTime,
+    /// The store did not answer; nothing is dispatched before this.
+    pause_until: Option<MonoTime>,
+    last_failure: Option<String>,
+}
+
+impl Connector {
+    /// Prepares a connector; [`Connector::run`] starts it.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        settings: Arc<ConnectorSettings>,
+        jitter_per_mille: u16,
+    ) -> (Connector, Arc<ConnectorEntry>) {
+        let (sender, messages) = mpsc::channel(256);
+        let (view, view_receiver) = watch::channel(ConnectorView::default());
+        let backlog = Backlog::new(OUTBOUND, agent::record::outbound_prefix(&settings.name));
+        let entry = Arc::new(ConnectorEntry::new(backlog, sender, view_receiver));
+        let connector = Connector {
+            stop: entry.stop.subscribe(),
+            policy: ConnectorPolicy::new(&settings, jitter_per_mille),
+            next_expiry: shared.clocks.mono() + EXPIRY_INTERVAL,
+            shared,
+            settings,
+            entry: Arc::clone(&entry),
+            messages,
+            view,
+            lines: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            retries: BTreeSet::new(),
+            pause_until: None,
+            last_failure: None,
+        };
+        (connector, entry)
+    }
+
+    /// Runs until the connector or the MTA stops.
+    pub(crate) async fn run(mut self) {
+        while !*self.stop.borrow() {
+            self.work().await;
+            self.show();
+            let wake = self.shared.clocks.instant(self.deadline());
+            let entry = Arc::clone(&self.entry);
+            tokio::select! {
+                () = entry.backlog.changed() => {}
+                Some(message) = self.messages.recv() => {
+                    self.message(message);
+                    // Whatever else has been reported is taken in before anything is decided.
+                    while let Ok(message) = self.messages.try_recv() {
+                        self.message(message);
+                    }
+                }
+                () = tokio::time::sleep_until(wake) => self.timers().await,
+                Some(_) = self.tasks.join_next() => {}
+                _ = self.stop.changed() => {}
+            }
+        }
+        // Associations see the stop signal themselves; they end within the stop timeout.
+        self.messages.close();
+        self.lines.clear();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    async fn work(&mut self) {
+        let now = self.shared.clocks.mono();
+        if self.pause_until.is_some_and(|at| now < at) {
+            return;
+        }
+        self.pause_until = None;
+        if let Err(error) = self.entry.backlog.refill(&*self.shared.spool).await {
+            self.store_trouble(&error.to_string());
+            return;
+        }
+        self.dispatch().await;
+        let (urgent, other) = self.entry.backlog.waiting_by_rank(self.rank_position(), Rank::Normal.octet());
+        self.policy(PolicyEvent::Queue { urgent, other });
+    }
+
+    /// Gives waiting messages to idle associations, the most urgent first.
+    async fn dispatch(&mut self) {
+        loop {
+            let Some(first) = self.entry.backlog.first() else { return };
+            let urgent = OutboundKey::parse(&first).is_some_and(|key| key.rank == Rank::Urgent);
+            let usable = |line: &Line| line.idle && (urgent || !line.urgent_only);
+            let Some(association) = self.lines.iter().find(|(_, line)| usable(line)).map(|(id, _)| *id)
+            else {
+                return;
+            };
+            let Some(key) = self.entry.backlog.take() else { return };
+            let record = match self.shared.spool.get(OUTBOUND, &key).await {
+                Ok(Some(octets)) => OutboundRecord::decode(&octets),
+                Ok(None) => {
+                    self.entry.backlog.gone(&key);
+                    continue;
+                }
+                Err(error) => {
+                    self.entry.backlog.put_back(&key);
+                    return self.store_trouble(&error.to_string());
+                }
+            };
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    // Left taken: it stays in the store for an operator and does not block those behind it.
+                    self.event(EventKind::StoreFailed, format!("a queued record can't be read: {error}"));
+                    continue;
+                }
+            };
+            let Some(line) = self.lines.get_mut(&association) else { continue };
+            line.idle = false;
+            let outgoing = Box::new(Outgoing { key: key.clone(), record });
+            if line.commands.try_send(Command::Transfer(outgoing)).is_err() {
+                // It has ended and is about to say so.
+                self.entry.backlog.put_back(&key);
+                self.lines.remove(&association);
+                continue;
+            }
+            self.policy(PolicyEvent::Busy(association));
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Opened(association) => {
+                self.last_failure = None;
+                self.policy(PolicyEvent::Opened(association));
+            }
+            Message::OpenFailed { association, text } => {
+                self.lines.remove(&association);
+                self.shared.counters.failed_opens.add();
+                self.event(EventKind::ConnectionNotOpened, text.clone());
+                self.last_failure = Some(text);
+                self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
+                if let ConnectorState::Retry { until } = self.policy.state() {
+                    let wait = until.saturating_since(self.shared.clocks.mono());
+                    self.event(
+                        EventKind::OpenRetryTimerStarted,
+                        format!("next attempt in {} s", wait.as_secs()),
+                    );
+                }
+                // Messages that have seen their last failed open are settled by the expiry pass.
+                self.next_expiry = self.shared.clocks.mono();
+            }
+            Message::Inbound { two_way, commands, reply } => {
+                let id = self.admit(two_way, commands);
+                if reply.send(id).is_err()
+                    && let Some(association) = id
+                {
+                    self.ended(association, false);
+                }
+            }
+            Message::Idle { association, transferred } => {
+                if let Some(line) = self.lines.get_mut(&association).filter(|line| !line.receive_only) {
+                    line.idle = true;
+                    self.policy(PolicyEvent::Idle { association, transferred });
+                }
+            }
+            Message::Ended { association, orderly } => self.ended(association, orderly),
+            Message::Retry { key, after } => {
+                self.retries.insert((self.shared.clocks.mono() + after, key));
+            }
+            Message::ConnectNow => self.policy(PolicyEvent::ConnectNow),
+        }
+    }
+
+    fn admit(&mut self, two_way: bool, commands: mpsc::Sender<Command>) -> Option<AssociationId> {
+        let receiving = self.lines.values().filter(|line| line.receive_only).count();
+        if !self.policy.accepts_inbound() || receiving >= self.settings.association.max_associations as usize
+        {
+            return None;
+        }
+        let association = self.policy.reserve_id();
+        let line = Line { commands, idle: false, urgent_only: false, receive_only: !two_way };
+        self.lines.insert(association, line);
+        if two_way {
+            self.policy(PolicyEvent::InboundOpened(association));
+        }
+        Some(association)
+    }
+
+    fn ended(&mut self, association: AssociationId, orderly: bool) {
+        self.lines.remove(&association);
+        self.policy(PolicyEvent::Ended { association, orderly, at: self.shared.clocks.wall() });
+    }
+
+    async fn timers(&mut self) {
+        let now = self.shared.clocks.mono();
+        while let Some((_, key)) = self.retries.first().filter(|(at, _)| *at <= now).cloned() {
+            self.retries.pop_first();
+            self.entry.backlog.put_back(&key);
+        }
+        if self.policy.deadline().is_some_and(|at| at <= now) {
+            self.policy(PolicyEvent::Deadline);
+        }
+        if self.next_expiry <= now {
+            self.next_expiry = now + EXPIRY_INTERVAL;
+            self.expire().await;
+        }
+    }
+
+    /// Settles messages that are too old, and those for which the connector failed to open too often.
+    async fn expire(&mut self) {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = match self
+                .shared
+                .spool
+                .scan(OUTBOUND, self.entry.backlog.prefix(), after.as_deref(), EXPIRY_PAGE)
+                .await
+            {
+                Ok(page) => page,
+                Err(error) => return self.store_trouble(&error.to_string()),
+            };
+            let full = page.len() == EXPIRY_PAGE;
+            after = page.last().map(|(key, _)| key.clone());
+            let now = self.shared.clocks.wall();
+            for (key, octets) in page {
+                if let Ok(record) = OutboundRecord::decode(&octets) {
+                    self.settle_if_hopeless(now, key, &record).await;
+                }
+            }
+            if !full || *self.stop.borrow() {
+                return;
+            }
+        }
+    }
+
+    async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
+        let exhausted = self.policy.is_exhausted(record.queued);
+        if !exhausted && record.expires > now {
+            return;
+        }
+        // One in transfer is left to finish; it is looked at again if it fails.
+        if !self.entry.backlog.take_this(&key) {
+            return;
+        }
+        let agent = self.shared.agent();
+        let expired = agent.expired(now, &self.shared.sequence, &key, record);
+        let step = match expired {
+            Some(step) => step,
+            None => agent.open_retries_exhausted(now, &self.shared.sequence, &key, record),
+        };
+        if let Err(error) = self.shared.commit(step).await {
+            self.shared.store_failed(&error);
+        }
+    }
+
+    fn policy(&mut self, event: PolicyEvent) {
+        let mut actions = Vec::new();
+        self.policy.handle(self.shared.clocks.mono(), event, &mut actions);
+        for action in actions {
+            match action {
+                PolicyAction::Open { association, urgent_only } => self.open(association, urgent_only),
+                PolicyAction::Close(association) => {
+                    if let Some(line) = self.lines.get_mut(&association) {
+                        line.idle = false;
+                        // Full only if it has ended and is about to say so.
+                        let _ = line.commands.try_send(Command::Close);
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, association: AssociationId, urgent_only: bool) {
+        let (commands, receiver) = mpsc::channel(4);
+        let line = Line { commands, idle: false, urgent_only, receive_only: false };
+        self.lines.insert(association, line);
+        self.tasks.spawn(association::open(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.entry),
+            association,
+            receiver,
+        ));
+    }
+
+    fn deadline(&self) -> MonoTime {
+        let mut at = self.next_expiry;
+        for other in [self.policy.deadline(), self.retries.first().map(|(at, _)| *at), self.pause_until] {
+            at = other.map_or(at, |other| at.min(other));
+        }
+        at
+    }
+
+    fn show(&self) {
+        let (urgent, other) = self.entry.backlog.waiting_by_rank(self.rank_position(), Rank::Normal.octet());
+        let state = self.policy.state();
+        self.view.send_replace(ConnectorView {
+            retry_at: match state {
+                ConnectorState::Retry { until } => Some(until),
+                ConnectorState::Active
+                | ConnectorState::Opening
+                | ConnectorState::Ready
+                | ConnectorState::Remote
+                | ConnectorState::Disabled
+                | ConnectorState::Stopping
+                | ConnectorState::Stopped => None,
+            },
+            state: state_name(state),
+            consecutive_failures: self.policy.consecutive_failures(),
+            last_failure: self.last_failure.clone(),
+            waiting: urgent + other,
+        });
+    }
+
+    fn rank_position(&self) -> usize {
+        self.entry.backlog.prefix().len()
+    }
+
+    fn store_trouble(&mut self, why: &str) {
+        self.event(EventKind::StoreFailed, format!("the queue can't be read: {why}"));
+        self.pause_until = Some(self.shared.clocks.mono() + STORE_RETRY);
+    }
+
+    fn event(&self, kind: EventKind, text: String) {
+        self.shared.event(kind, &self.settings.name, text);
+    }
+}
+
+/// The connector's state in the words of the queue display of the Exchange MTA, where it has one.
+fn state_name(state: ConnectorState) -> &'static str {
+    match state {
+        ConnectorState::Active => "active",
+        ConnectorState::Opening => "opening",
+        ConnectorState::Ready => "ready",
+        ConnectorState::Retry { .. } => "retry",
+        ConnectorState::Remote => "remote",
+        ConnectorState::Disabled => "disabled",
+        ConnectorState::Stopping => "stopping",
+        ConnectorState::Stopped => "stopped",
+    }
+}

@@ -1,0 +1,66 @@
+//! Limits and timers of the runtime that belong to no single connector.
+
+use std::time::Duration;
+
+use agent::settings::{ConnectorSettings, Selectors};
+use mhs::p1::Limits;
+use osi::rtse::DialogueMode;
+use osi::stack::{SelectorSet, StackConfig};
+
+use crate::application::p1_application;
+
+/// Limits of one MTA process.
+#[derive(Clone, Debug)]
+pub struct RuntimeLimits {
+    /// Associations of all connectors together, those being opened included. Default 1,000.
+    pub max_associations: usize,
+    /// How long a TCP connection may take to be made. Default 30 s.
+    pub connect_timeout: Duration,
+    /// How long a peer may take from the connection to the end of the bind. Default 60 s.
+    pub bind_timeout: Duration,
+    /// Limits on P1 APDUs.
+    pub apdu: Limits,
+}
+
+impl Default for RuntimeLimits {
+    fn default() -> Self {
+        RuntimeLimits {
+            max_associations: 1_000,
+            connect_timeout: Duration::from_secs(30),
+            bind_timeout: Duration::from_secs(60),
+            apdu: Limits::default(),
+        }
+    }
+}
+
+impl RuntimeLimits {
+    /// Protocol settings of an association that a connector opens.
+    pub(crate) fn initiator_stack(&self, connector: &ConnectorSettings) -> StackConfig {
+        let mut config = self.responder_stack();
+        config.local = selectors(&connector.calling_selectors);
+        config.remote = selectors(&connector.called_selectors);
+        config.rtse.checkpoint_size_kb = connector.rts.checkpoint_size_kb;
+        config.rtse.window_size = connector.rts.window_size.max(1);
+        config.rtse.release_timeout = Duration::from_secs(u64::from(connector.association.disconnect_s));
+        config.rtse.dialogue_mode =
+            if connector.two_way_alternate { DialogueMode::TwoWayAlternate } else { DialogueMode::Monologue };
+        config
+    }
+
+    /// Protocol settings of an association that a peer opens. Who it is comes out with the bind, so these hold for
+    /// all peers: the most that is agreed to.
+    pub(crate) fn responder_stack(&self) -> StackConfig {
+        let mut config = StackConfig::new(p1_application());
+        config.rtse.open_timeout = self.bind_timeout;
+        config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
+        config
+    }
+}
+
+fn selectors(settings: &Selectors) -> SelectorSet {
+    SelectorSet {
+        transport: settings.transport.clone(),
+        session: settings.session.clone(),
+        presentation: settings.presentation.clone(),
+    }
+}

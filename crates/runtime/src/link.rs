@@ -1,0 +1,199 @@
+//! One TCP connection and the protocol stack on it: moves octets and time, gives out indications.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use osi::rtse::{RtIndication, RtRequest};
+use osi::stack::{RequestError, Stack, StackAction};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::clocks::Clocks;
+
+/// Octets read from the socket at once.
+const READ: usize = 16 * 1024;
+/// Nothing is read, and no further segment is asked for, while more octets than this wait to be sent.
+const OUTBOUND_LIMIT: usize = 256 * 1024;
+/// How long a finished connection may take to send its last octets.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Drives one [`Stack`]. All methods are cheap but [`Link::next`], which waits.
+pub(crate) struct Link {
+    socket: TcpStream,
+    peer: SocketAddr,
+    stack: Stack,
+    clocks: Clocks,
+    outbound: VecDeque<u8>,
+    actions: Vec<StackAction>,
+    indications: VecDeque<RtIndication>,
+    read_closed: bool,
+    closing: Option<Instant>,
+    octets_in: u64,
+    octets_out: u64,
+}
+
+impl Link {
+    /// Puts `stack` on a connected socket and starts it.
+    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, stack: Stack, clocks: Clocks) -> Self {
+        // Small PDUs wait for their answers here; Nagle's algorithm would add a delay to each.
+        let _ = socket.set_nodelay(true);
+        let mut link = Link {
+            socket,
+            peer,
+            stack,
+            clocks,
+            outbound: VecDeque::new(),
+            actions: Vec::new(),
+            indications: VecDeque::new(),
+            read_closed: false,
+            closing: None,
+            octets_in: 0,
+            octets_out: 0,
+        };
+        link.stack.start(clocks.mono(), &mut link.actions);
+        link.absorb();
+        link
+    }
+
+    /// Address of the peer.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether this side holds the turn.
+    pub(crate) fn has_turn(&self) -> bool {
+        self.stack.has_turn()
+    }
+
+    /// Octets received and sent on the socket so far.
+    pub(crate) fn octets(&self) -> (u64, u64) {
+        (self.octets_in, self.octets_out)
+    }
+
+    /// Puts a request in; what it causes is sent by the following [`Link::next`].
+    pub(crate) fn request(&mut self, request: RtRequest) -> Result<(), RequestError> {
+        let result = self.stack.request(self.clocks.mono(), request, &mut self.actions);
+        self.absorb();
+        result
+    }
+
+    /// The next indication; `None` once the connection is closed and nothing more will come.
+    ///
+    /// Cancel-safe: nothing is lost when the future is dropped and the call made again.
+    pub(crate) async fn next(&mut self) -> Option<RtIndication> {
+        loop {
+            if self.outbound.len() < OUTBOUND_LIMIT
+                && let Some(indication) = self.indications.pop_front()
+            {
+                return Some(indication);
+            }
+            let gives_up = self.closing;
+            if gives_up.is_some() && self.outbound.is_empty() {
+                return self.indications.pop_front();
+            }
+            let now = self.clocks.mono();
+            let mut deadline = self.stack.deadline().map(|at| self.clocks.instant(at));
+            if let Some(at) = gives_up {
+                deadline = Some(deadline.map_or(at, |d| d.min(at)));
+            }
+            let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < OUTBOUND_LIMIT;
+            let interest = match (wants_read, !self.outbound.is_empty()) {
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (true, false) => Some(Interest::READABLE),
+                (false, true) => Some(Interest::WRITABLE),
+                (false, false) => None,
+            };
+            let ready = async {
+                match interest {
+                    Some(interest) => self.socket.ready(interest).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ready = ready => match ready {
+                    Ok(ready) => {
+                        if ready.is_writable() {
+                            self.write();
+                        }
+                        if wants_read && ready.is_readable() {
+                            self.read();
+                        }
+                    }
+                    Err(_) => self.lost(true),
+                },
+                () = timer => {
+                    if gives_up.is_some_and(|at| Instant::now() >= at) {
+                        self.outbound.clear();
+                    } else {
+                        self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
+                        self.absorb();
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let mut octets = [0; READ];
+        match self.socket.try_read(&mut octets) {
+            Ok(0) => self.lost(false),
+            Ok(count) => {
+                self.octets_in += count as u64;
+                let received = octets.get(..count).unwrap_or_default();
+                self.stack.receive(self.clocks.mono(), received, &mut self.actions);
+                self.absorb();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.lost(true),
+        }
+    }
+
+    fn write(&mut self) {
+        while !self.outbound.is_empty() {
+            let (front, _) = self.outbound.as_slices();
+            match self.socket.try_write(front) {
+                Ok(count) => {
+                    self.octets_out += count as u64;
+                    self.outbound.drain(..count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.lost(true),
+            }
+        }
+        if self.outbound.capacity() > OUTBOUND_LIMIT {
+            self.outbound.shrink_to(READ);
+        }
+    }
+
+    /// The peer closed the connection or it broke.
+    fn lost(&mut self, reset: bool) {
+        self.read_closed = true;
+        if reset {
+            self.outbound.clear();
+        }
+        self.stack.transport_closed(self.clocks.mono(), reset, &mut self.actions);
+        self.absorb();
+        self.closing.get_or_insert_with(|| Instant::now() + LINGER);
+    }
+
+    fn absorb(&mut self) {
+        for action in self.actions.drain(..) {
+            match action {
+                StackAction::Transmit(octets) => self.outbound.extend(octets),
+                StackAction::Indication(indication) => self.indications.push_back(indication),
+                StackAction::Close => {
+                    self.closing.get_or_insert_with(|| Instant::now() + LINGER);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Accepts TCP connections of peers, within the association limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::association;
+use crate::events::EventKind;
+use crate::shared::Shared;
+
+/// Wait after accepting failed, for example for want of file descriptors: trying at once would only spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(500);
+
+/// Accepts until the MTA stops, then waits for the associations that are ending.
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, slots: Arc<Semaphore>) {
+    let mut stop = shared.stop.subscribe();
+    let mut associations = JoinSet::new();
+    while !*stop.borrow() {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                    Ok(slot) => {
+                        let shared = Arc::clone(&shared);
+                        associations.spawn(async move {
+                            association::accept(shared, socket, peer).await;
+                            drop(slot);
+                        });
+                    }
+                    Err(_) => {
+                        let limit = shared.limits.max_associations;
+                        let text = format!("connection refused: {limit} associations are open");
+                        shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
+                    }
+                },
+                Err(error) => {
+                    shared.event(EventKind::AssociationLimit, "", format!("accepting a connection failed: {error}"));
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            },
+            Some(_) = associations.join_next() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    drop(listener);
+    while associations.join_next().await.is_some() {}
+}

@@ -1,0 +1,172 @@
+//! Who is there: the live associations and the connectors, for administration and for limits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clock::WallTime;
+use osi::rtse::{Agreed, DialogueMode};
+use tokio::sync::{mpsc, watch};
+
+use crate::backlog::Backlog;
+use crate::connector::{ConnectorView, Message};
+use crate::status::{AssociationState, AssociationStatus, Role};
+
+/// All live associations.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    next: AtomicU64,
+    associations: Mutex<BTreeMap<u64, AssociationStatus>>,
+}
+
+/// One association's place in the registry; it is left when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+/// What others hold of a connector's task.
+#[derive(Debug)]
+pub(crate) struct ConnectorEntry {
+    /// The window over its queue.
+    pub(crate) backlog: Backlog,
+    /// To its task.
+    pub(crate) messages: mpsc::Sender<Message>,
+    /// What its task shows of itself.
+    pub(crate) view: watch::Receiver<ConnectorView>,
+    /// Becomes true when this connector and its associations are to end.
+    pub(crate) stop: watch::Sender<bool>,
+    depth: Depth,
+}
+
+/// Messages and octets in a queue, kept by those who add and remove.
+#[derive(Debug, Default)]
+struct Depth {
+    messages: AtomicU64,
+    octets: AtomicU64,
+}
+
+impl Registry {
+    /// Number for a new association.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Enters an association that is being opened.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        id: u64,
+        connector: Option<&str>,
+        peer: String,
+        role: Role,
+        since: WallTime,
+    ) -> Registration {
+        let status = AssociationStatus {
+            id,
+            connector: connector.map(str::to_owned),
+            peer,
+            role,
+            state: AssociationState::Opening,
+            dialogue: None,
+            checkpoint_size_kb: None,
+            window_size: None,
+            since: since.to_string(),
+            received: 0,
+            sent: 0,
+        };
+        self.lock().insert(id, status);
+        Registration { registry: Arc::clone(self), id }
+    }
+
+    /// All associations, by number.
+    pub(crate) fn list(&self) -> Vec<AssociationStatus> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Bound associations of one connector.
+    pub(crate) fn count(&self, connector: &str) -> usize {
+        self.lock()
+            .values()
+            .filter(|a| a.connector.as_deref() == Some(connector) && a.state != AssociationState::Opening)
+            .count()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, AssociationStatus>> {
+        // Entries are replaced as wholes; a poisoned lock is as good as a clean one.
+        self.associations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration {
+    pub(crate) fn bound(&self, connector: &str, agreed: &Agreed) {
+        self.update(|status| {
+            status.connector = Some(connector.to_owned());
+            status.state = AssociationState::Idle;
+            status.dialogue = Some(match agreed.dialogue_mode {
+                DialogueMode::Monologue => "monologue",
+                DialogueMode::TwoWayAlternate => "two-way-alternate",
+            });
+            status.checkpoint_size_kb = Some(agreed.checkpoint_size_kb);
+            status.window_size = Some(agreed.window_size);
+        });
+    }
+
+    pub(crate) fn set_state(&self, state: AssociationState) {
+        self.update(|status| status.state = state);
+    }
+
+    pub(crate) fn received(&self) {
+        self.update(|status| status.received += 1);
+    }
+
+    pub(crate) fn sent(&self) {
+        self.update(|status| status.sent += 1);
+    }
+
+    fn update(&self, change: impl FnOnce(&mut AssociationStatus)) {
+        if let Some(status) = self.registry.lock().get_mut(&self.id) {
+            change(status);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.lock().remove(&self.id);
+    }
+}
+
+impl ConnectorEntry {
+    pub(crate) fn new(
+        backlog: Backlog,
+        messages: mpsc::Sender<Message>,
+        view: watch::Receiver<ConnectorView>,
+    ) -> Self {
+        ConnectorEntry { backlog, messages, view, stop: watch::Sender::new(false), depth: Depth::default() }
+    }
+
+    /// A record was committed to the queue.
+    pub(crate) fn queued(&self, key: Vec<u8>, octets: u64) {
+        self.counted(octets);
+        self.backlog.added(key);
+    }
+
+    /// Counts a record that was in the queue when the process started.
+    pub(crate) fn counted(&self, octets: u64) {
+        self.depth.messages.fetch_add(1, Ordering::Relaxed);
+        self.depth.octets.fetch_add(octets, Ordering::Relaxed);
+    }
+
+    /// A taken record is gone from the spool.
+    pub(crate) fn dequeued(&self, key: &[u8], octets: u64) {
+        self.depth.messages.fetch_sub(1, Ordering::Relaxed);
+        self.depth.octets.fetch_sub(octets, Ordering::Relaxed);
+        self.backlog.gone(key);
+    }
+
+    /// Messages and octets in the queue.
+    pub(crate) fn depth(&self) -> (u64, u64) {
+        (self.depth.messages.load(Ordering::Relaxed), self.depth.octets.load(Ordering::Relaxed))
+    }
+}

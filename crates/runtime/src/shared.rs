@@ -1,0 +1,269 @@
+//! What all tasks of one MTA share: the store, the agent, the registry, the event log.
+//!
+//! The only lock that tasks of different peers both take is held for a map look-up, never across an await.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use agent::record::{OutboundKey, WorkKey};
+use agent::{Agent, Effect, IncomingApdu, Step};
+use clock::WallTime;
+use osi::stack::SessionReference;
+use spool::{CommitError, Spool};
+use tokio::sync::watch;
+
+use crate::backlog::Backlog;
+use crate::clocks::Clocks;
+use crate::events::{EventKind, EventLog};
+use crate::limits::RuntimeLimits;
+use crate::registry::{ConnectorEntry, Registry};
+use crate::sequence::DurableSequence;
+use crate::status::Counters;
+
+/// State of one MTA.
+pub(crate) struct Shared {
+    pub(crate) clocks: Clocks,
+    pub(crate) started: WallTime,
+    pub(crate) limits: RuntimeLimits,
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) sequence: DurableSequence,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) events: EventLog,
+    pub(crate) counters: Counts,
+    /// The window over the work queue.
+    pub(crate) work: Backlog,
+    /// Becomes true when the MTA stops; never false again.
+    pub(crate) stop: watch::Sender<bool>,
+    agent: RwLock<Arc<Agent>>,
+    connectors: Mutex<BTreeMap<String, Arc<ConnectorEntry>>>,
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) transferred_in: Count,
+    pub(crate) transferred_out: Count,
+    pub(crate) duplicates: Count,
+    pub(crate) submitted: Count,
+    pub(crate) delivered: Count,
+    pub(crate) non_delivered: Count,
+    pub(crate) failed_opens: Count,
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counts {
+    pub(crate) fn now(&self) -> Counters {
+        Counters {
+            transferred_in: self.transferred_in.now(),
+            transferred_out: self.transferred_out.now(),
+            duplicates: self.duplicates.now(),
+            submitted: self.submitted.now(),
+            delivered: self.delivered.now(),
+            non_delivered: self.non_delivered.now(),
+            failed_opens: self.failed_opens.now(),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        clocks: Clocks,
+        limits: RuntimeLimits,
+        spool: Arc<dyn Spool>,
+        sequence: DurableSequence,
+        agent: Agent,
+    ) -> Shared {
+        Shared {
+            clocks,
+            started: clocks.wall(),
+            limits,
+            spool,
+            sequence,
+            registry: Arc::default(),
+            events: EventLog::default(),
+            counters: Counts::default(),
+            work: Backlog::new(agent::record::WORK, Vec::new()),
+            stop: watch::Sender::new(false),
+            agent: RwLock::new(Arc::new(agent)),
+            connectors: Mutex::default(),
+        }
+    }
+
+    /// The agent with the settings of the moment.
+    pub(crate) fn agent(&self) -> Arc<Agent> {
+        Arc::clone(&self.agent.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts new settings into force.
+    pub(crate) fn replace_agent(&self, agent: Agent) {
+        *self.agent.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(agent);
+    }
+
+    /// The connector of this name, if it is running.
+    pub(crate) fn connector(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
+        self.lock_connectors().get(name).cloned()
+    }
+
+    /// All running connectors by name.
+    pub(crate) fn connectors(&self) -> Vec<(String, Arc<ConnectorEntry>)> {
+        self.lock_connectors().iter().map(|(name, entry)| (name.clone(), Arc::clone(entry))).collect()
+    }
+
+    pub(crate) fn add_connector(&self, name: &str, entry: Arc<ConnectorEntry>) {
+        self.lock_connectors().insert(name.to_owned(), entry);
+    }
+
+    pub(crate) fn remove_connector(&self, name: &str) {
+        self.lock_connectors().remove(name);
+    }
+
+    /// Makes one step durable, then announces what it means.
+    pub(crate) async fn commit(&self, step: Step) -> Result<(), CommitError> {
+        if !step.batch.is_empty() {
+            self.spool.commit(step.batch).await?;
+        }
+        for effect in step.effects {
+            self.announce(effect);
+        }
+        Ok(())
+    }
+
+    /// The store refused a step that had to be made. It refuses all further ones, so accepting ends by itself.
+    pub(crate) fn store_failed(&self, error: &CommitError) {
+        self.event(EventKind::StoreFailed, "", format!("a step could not be made durable: {error}"));
+    }
+
+    pub(crate) fn event(&self, kind: EventKind, subject: &str, text: impl Into<String>) {
+        self.events.record(self.clocks.wall(), kind, subject, text);
+    }
+
+    /// Session connection identifier for a new association (X.228: user reference and time).
+    pub(crate) fn session_reference(&self, number: u64) -> SessionReference {
+        SessionReference {
+            user_reference: format!("{}-{number}", self.agent().settings().mta.name),
+            time: self.clocks.wall(),
+        }
+    }
+
+    fn announce(&self, effect: Effect) {
+        match effect {
+            Effect::WorkAdded { rank, sequence } => self.work.added(WorkKey { rank, sequence }.encode()),
+            Effect::Queued { connector, rank, sequence, size, .. } => {
+                let key = OutboundKey { connector: connector.clone(), rank, sequence }.encode();
+                match self.connector(&connector) {
+                    Some(entry) => entry.queued(key, size),
+                    None => self.event(
+                        EventKind::InternalError,
+                        &connector,
+                        "a message was queued for a connector that is not running",
+                    ),
+                }
+            }
+            Effect::Dequeued { connector, rank, sequence, size, .. } => {
+                let key = OutboundKey { connector: connector.clone(), rank, sequence }.encode();
+                if let Some(entry) = self.connector(&connector) {
+                    entry.dequeued(&key, size);
+                }
+            }
+            Effect::Accepted { .. } => self.counters.transferred_in.add(),
+            Effect::Submitted { mts_identifier, originator, size, recipients } => {
+                self.counters.submitted.add();
+                self.event(
+                    EventKind::Submitted,
+                    "",
+                    format!("{mts_identifier} from {originator}, {size} octets, {recipients} recipients"),
+                );
+            }
+            Effect::TransferRetry { connector, mts_identifier, attempts, text } => self.event(
+                EventKind::TransferFailed,
+                &connector,
+                format!("{mts_identifier} will be tried again, {attempts} failed so far: {text}"),
+            ),
+            Effect::Rerouted { mts_identifier, from, to } => {
+                self.event(EventKind::TransferFailed, &from, format!("{mts_identifier} rerouted to {to}"));
+            }
+            Effect::Delivered { kind, mailbox, mts_identifier, .. } => {
+                self.counters.delivered.add();
+                self.event(
+                    EventKind::Delivered,
+                    "",
+                    format!("{kind} {mts_identifier} delivered to {mailbox}"),
+                );
+            }
+            Effect::NonDelivered { mts_identifier, recipient, reason, diagnostic, text } => {
+                self.counters.non_delivered.add();
+                self.event(
+                    EventKind::NonDelivery,
+                    "",
+                    format!("{mts_identifier} to {recipient}: {reason}, {diagnostic}: {text}"),
+                );
+            }
+            Effect::ReportMade { mts_identifier, subject, delivered, non_delivered } => self.event(
+                EventKind::ReportGenerated,
+                "",
+                format!(
+                    "{mts_identifier} about {subject}: {delivered} delivered, {non_delivered} not delivered"
+                ),
+            ),
+            Effect::Discarded { kind, mts_identifier, why } => {
+                self.event(EventKind::ReportDiscarded, "", format!("{kind} {mts_identifier}: {why:?}"));
+            }
+            Effect::SubmittingDomainInconsistent { mts_identifier, traced } => self.event(
+                EventKind::DecodeError,
+                "",
+                format!("{mts_identifier}: first trace element names another domain, {traced}"),
+            ),
+            Effect::Quarantined { key, why } => {
+                self.event(EventKind::StoreFailed, "", format!("record {key:02x?} was put aside: {why}"));
+            }
+        }
+    }
+
+    fn lock_connectors(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<ConnectorEntry>>> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs `work` where blocking on the disk is allowed, if it may block.
+pub(crate) async fn blocking<T, E>(
+    may_block: bool,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Send + From<spool::SpoolError> + 'static,
+{
+    if !may_block {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        // Only when the process ends, or if the store itself panicked: either way nothing was made durable.
+        Err(_) => Err(spool::SpoolError::Closed.into()),
+    }
+}
+
+/// What an APDU is, for the event log.
+pub(crate) fn describe(apdu: &IncomingApdu) -> String {
+    match apdu {
+        IncomingApdu::Message { envelope, body } => {
+            format!("message {} ({} octets)", *envelope.message_identifier, body.len())
+        }
+        IncomingApdu::Report(report) => format!("report {}", *report.envelope.report_identifier),
+        IncomingApdu::Probe(probe) => format!("probe {}", *probe.probe_identifier),
+    }
+}

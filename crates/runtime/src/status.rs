@@ -1,0 +1,178 @@
+//! What the runtime shows of itself: snapshots of what the engine holds, never of what it was told.
+
+use serde::Serialize;
+
+/// One association, as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct AssociationStatus {
+    /// Number of the association in this process.
+    pub id: u64,
+    /// Connector, once the bind has told it.
+    pub connector: Option<String>,
+    /// Address of the peer's end.
+    pub peer: String,
+    /// `initiator` if this MTA opened it, else `responder`.
+    pub role: Role,
+    /// What it is doing.
+    pub state: AssociationState,
+    /// `monologue` or `two-way-alternate`, once agreed.
+    pub dialogue: Option<&'static str>,
+    /// Agreed checkpoint size in units of 1,024 octets; 0 for none.
+    pub checkpoint_size_kb: Option<u32>,
+    /// Agreed window in checkpoints.
+    pub window_size: Option<u32>,
+    /// When the connection was made, RFC 3339.
+    pub since: String,
+    /// Messages, probes and reports transferred in.
+    pub received: u64,
+    /// Messages, probes and reports transferred out.
+    pub sent: u64,
+}
+
+/// Which end of an association this MTA is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// This MTA opened the association.
+    Initiator,
+    /// The peer opened it.
+    Responder,
+}
+
+/// What an association is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AssociationState {
+    /// Connecting or binding.
+    Opening,
+    /// Bound; nothing is being transferred.
+    Idle,
+    /// Waiting for the turn.
+    AwaitingTurn,
+    /// Transferring out.
+    Sending,
+    /// Transferring in.
+    Receiving,
+    /// Being closed or aborted.
+    Closing,
+}
+
+/// The queue of one connector.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueStatus {
+    /// Connector.
+    pub connector: String,
+    /// State of the connector, in the words of [`ConnectorStatus::state`].
+    pub state: String,
+    /// Messages, probes and reports in the queue, those being transferred included.
+    pub messages: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// When the oldest of them was queued, RFC 3339.
+    pub oldest: Option<String>,
+    /// Seconds until the connector tries again, when it waits after a failure.
+    pub retry_in_s: Option<u64>,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+}
+
+/// One entry of a queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueuedMessage {
+    /// Number, unique for ever in this MTA: what `message show` takes.
+    pub number: u64,
+    /// Connector whose queue it is in, or `work` for the work queue.
+    pub queue: String,
+    /// `message`, `probe` or `report`.
+    pub kind: &'static str,
+    /// MTS-identifier.
+    pub mts_id: String,
+    /// Originator (of a report: its destination).
+    pub originator: String,
+    /// Recipients that this copy is for.
+    pub recipients: Vec<String>,
+    /// `urgent`, `normal` or `non-urgent`.
+    pub priority: &'static str,
+    /// Octets of content.
+    pub size: u64,
+    /// When it was queued here, RFC 3339.
+    pub queued: String,
+    /// When it is given up, RFC 3339; none in the work queue.
+    pub expires: Option<String>,
+    /// Transfers of it that failed.
+    pub attempts: u32,
+    /// `waiting`, `in transfer`.
+    pub state: &'static str,
+    /// Why the last transfer failed.
+    pub last_failure: Option<String>,
+}
+
+/// One connector, as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectorStatus {
+    /// Name.
+    pub name: String,
+    /// Name of the remote MTA.
+    pub remote_mta: String,
+    /// Hosts, in the order in which they are tried.
+    pub hosts: Vec<String>,
+    /// `active`, `ready`, `retry`, `disabled` and so on.
+    pub state: String,
+    /// Open associations, both roles.
+    pub associations: usize,
+    /// Messages waiting in memory's window of the queue.
+    pub waiting: usize,
+    /// Failed opens in a row.
+    pub consecutive_failures: u32,
+    /// Seconds until the next attempt.
+    pub retry_in_s: Option<u64>,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+    /// Address spaces with their costs.
+    pub address_spaces: Vec<String>,
+}
+
+/// One mailbox with content.
+#[derive(Clone, Debug, Serialize)]
+pub struct MailboxStatus {
+    /// O/R address in its normal form.
+    pub address: String,
+    /// Messages and reports in it.
+    pub entries: u64,
+}
+
+/// The MTA as a whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct MtaInfo {
+    /// MTA name.
+    pub name: String,
+    /// Global domain identifier.
+    pub domain: String,
+    /// Version of the program.
+    pub version: &'static str,
+    /// When it was started, RFC 3339.
+    pub started: String,
+    /// Why the store does not take on new responsibility, if so.
+    pub unhealthy: Option<String>,
+    /// Counters since the start.
+    pub counters: Counters,
+}
+
+/// Counters since the start of the process.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Counters {
+    /// Messages, probes and reports transferred in.
+    pub transferred_in: u64,
+    /// Messages, probes and reports transferred out.
+    pub transferred_out: u64,
+    /// Repetitions of completed transfers that were suppressed.
+    pub duplicates: u64,
+    /// Messages submitted.
+    pub submitted: u64,
+    /// Messages and reports put into mailboxes.
+    pub delivered: u64,
+    /// Recipients that were not delivered to.
+    pub non_delivered: u64,
+    /// Opens of associations that failed.
+    pub failed_opens: u64,
+}

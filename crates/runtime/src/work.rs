@@ -1,0 +1,139 @@
+//! The work queue: every accepted item is routed, delivered, fanned out or reported about, in one atomic step.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::Processed;
+use agent::record::{Record, WORK, WorkRecord};
+use clock::WallTime;
+use tokio::task::JoinSet;
+
+use crate::events::EventKind;
+use crate::shared::Shared;
+
+/// Items whose steps are committed together at most; the store turns them into one synchronization.
+const TOGETHER: usize = 128;
+/// Items held for deferred delivery that are remembered by time; beyond this the queue is read again instead.
+const HELD_MAX: usize = 100_000;
+/// Wait after the store failed, and longest sleep towards a deferred time (clocks may be set).
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs until the MTA stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut stop = shared.stop.subscribe();
+    let mut held = Held::default();
+    while !*stop.borrow() {
+        held.release_due(&shared);
+        if let Err(error) = shared.work.refill(&*shared.spool).await {
+            shared.event(EventKind::StoreFailed, "", format!("the work queue can't be read: {error}"));
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => continue,
+                _ = stop.changed() => break,
+            }
+        }
+        if process_waiting(&shared, &mut held).await {
+            continue;
+        }
+        let sleep = async {
+            match held.next_look(shared.clocks.wall()) {
+                None => std::future::pending().await,
+                Some(after) => tokio::time::sleep(after).await,
+            }
+        };
+        tokio::select! {
+            () = shared.work.changed() => {}
+            () = sleep => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Processes up to [`TOGETHER`] items; false if there was nothing to do.
+async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
+    let mut commits = JoinSet::new();
+    while commits.len() < TOGETHER {
+        let Some(key) = shared.work.take() else { break };
+        let record = match shared.spool.get(WORK, &key).await {
+            Ok(Some(octets)) => octets,
+            Ok(None) => {
+                shared.work.gone(&key);
+                continue;
+            }
+            Err(error) => {
+                shared.event(EventKind::StoreFailed, "", format!("a work item can't be read: {error}"));
+                shared.work.put_back(&key);
+                tokio::time::sleep(PAUSE).await;
+                break;
+            }
+        };
+        let record = match WorkRecord::decode(&record) {
+            Ok(record) => record,
+            Err(error) => {
+                // Left taken: it stays in the store for an operator and does not block those behind it.
+                shared.event(EventKind::StoreFailed, "", format!("a work item is damaged: {error}"));
+                continue;
+            }
+        };
+        match shared.agent().process(shared.clocks.wall(), &shared.sequence, &key, record) {
+            Processed::Done(step) => {
+                let shared = Arc::clone(shared);
+                commits.spawn(async move {
+                    match shared.commit(step).await {
+                        Ok(()) => shared.work.gone(&key),
+                        // The store refuses everything from now on; the item is processed after a restart.
+                        Err(error) => shared.store_failed(&error),
+                    }
+                });
+            }
+            Processed::NotBefore(time) => held.insert(shared, time, key),
+        }
+    }
+    let any = !commits.is_empty();
+    while commits.join_next().await.is_some() {}
+    any
+}
+
+/// Items held here for deferred delivery, by time. Bounded: the latest are forgotten and read again when the
+/// first of them is due.
+#[derive(Default)]
+struct Held {
+    items: BTreeSet<(WallTime, Vec<u8>)>,
+    forgotten: Option<WallTime>,
+}
+
+impl Held {
+    fn insert(&mut self, shared: &Shared, time: WallTime, key: Vec<u8>) {
+        self.items.insert((time, key));
+        if self.items.len() > HELD_MAX
+            && let Some((time, key)) = self.items.pop_last()
+        {
+            self.forgotten = Some(self.forgotten.map_or(time, |first| first.min(time)));
+            shared.work.gone(&key);
+        }
+    }
+
+    fn release_due(&mut self, shared: &Shared) {
+        let now = shared.clocks.wall();
+        while self.items.first().is_some_and(|(time, _)| *time <= now) {
+            if let Some((_, key)) = self.items.pop_first() {
+                shared.work.put_back(&key);
+            }
+        }
+        if self.forgotten.is_some_and(|time| time <= now) {
+            self.forgotten = None;
+            shared.work.reread();
+        }
+    }
+
+    /// When to look again; never far away, since the wall clock may be set.
+    fn next_look(&self, now: WallTime) -> Option<Duration> {
+        let first = self.items.first().map(|(time, _)| *time);
+        let next = match (first, self.forgotten) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        let seconds = next.unix().saturating_sub(now.unix()).max(0);
+        Some(Duration::from_secs(seconds.unsigned_abs()).clamp(Duration::from_millis(200), PAUSE))
+    }
+}

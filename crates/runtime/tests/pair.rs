@@ -1,0 +1,194 @@
+//! Two MTAs in one process over real sockets and a real store.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use agent::record::MailboxItem;
+use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
+use agent::{ReportRequest, Secret, Submission};
+use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
+use runtime::{Handle, Mta, RuntimeConfig, RuntimeLimits};
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn address(text: &str) -> OrAddress {
+    OrAddress::parse(text).unwrap()
+}
+
+/// Waits for something that will be; a minute without it is a failure, however slow the machine.
+async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    tokio::time::timeout(LONG, async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap()
+}
+
+struct Node {
+    dir: TempDir,
+    settings: AgentSettings,
+    p1: SocketAddr,
+}
+
+impl Node {
+    fn new(name: &str, p1: SocketAddr) -> Node {
+        let domain =
+            GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some(name.into()) };
+        let mut mta = MtaSettings::new(MtaName::new(name).unwrap(), domain);
+        mta.local = vec![AddressPattern::parse(&format!("P={name};A= ;C=GB")).unwrap()];
+        mta.password = Some(Secret::new(format!("of {name}")));
+        let settings = AgentSettings { mta, connectors: Vec::new() };
+        Node { dir: TempDir::new().unwrap(), settings, p1 }
+    }
+
+    fn connect(&mut self, to: &Node, two_way: bool) {
+        let name = to.settings.mta.name.clone();
+        let mut connector = ConnectorSettings::new(format!("to-{name}"), name.clone());
+        connector.remote_password = to.settings.mta.password.clone();
+        connector.hosts = vec![to.p1.to_string()];
+        let space = AddressPattern::parse(&format!("P={name};A= ;C=GB")).unwrap();
+        connector.address_space = vec![AddressSpaceEntry { space, cost: 1 }];
+        connector.two_way_alternate = two_way;
+        connector.retry.open_interval_s = 1;
+        connector.retry.transfer_interval_s = 1;
+        self.settings.connectors.push(connector);
+    }
+
+    async fn start(&self) -> Mta {
+        let config = RuntimeConfig {
+            settings: self.settings.clone(),
+            data_dir: self.dir.path().to_owned(),
+            p1: vec![self.p1],
+            stop_timeout: Duration::from_secs(10),
+            spool: spool::Options::default(),
+            limits: RuntimeLimits::default(),
+        };
+        Mta::start(config).await.unwrap()
+    }
+}
+
+fn free() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn pair(two_way: bool) -> (Node, Node) {
+    let (mut a, mut b) = (Node::new("ALPHA", free()), Node::new("BETA", free()));
+    a.connect(&b, two_way);
+    let b_view = Node::new("ALPHA", a.p1);
+    b.connect(&b_view, two_way);
+    (a, b)
+}
+
+async fn submit(handle: &Handle, to: &str, content: &[u8]) -> String {
+    let submission = Submission::new(address("S=despatch;P=ALPHA;A= ;C=GB"), [address(to)])
+        .with_report_request(ReportRequest::Delivery);
+    let mut body = handle.begin_body().unwrap();
+    body.write(content).unwrap();
+    handle.submit(submission, body.finish().unwrap()).await.unwrap().to_string()
+}
+
+async fn relay(two_way: bool, sizes: &[usize]) {
+    let (a, b) = pair(two_way);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    let operations = address("S=operations;P=BETA;A= ;C=GB");
+    for (n, size) in sizes.iter().enumerate() {
+        let content: Vec<u8> = (0..*size).map(|i| (i % 251) as u8).collect();
+        submit(&at_a, "S=operations;P=BETA;A= ;C=GB", &content).await;
+        let entry =
+            until(async || at_b.mailbox(&operations, None, 100).await.unwrap().into_iter().nth(n)).await;
+        let MailboxItem::Message { body, content_length, .. } = entry.record.kind else {
+            panic!("a message")
+        };
+        assert_eq!(content_length, *size as u64);
+        let mut stored = Vec::new();
+        loop {
+            let piece = at_b.read_body(body, stored.len() as u64, 100_000).await.unwrap();
+            if piece.is_empty() {
+                break;
+            }
+            stored.extend(piece);
+        }
+        assert!(stored == content, "content of {size} octets differs");
+    }
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    let reports = until(async || {
+        let reports = at_a.mailbox(&despatch, None, 100).await.unwrap();
+        (reports.len() == sizes.len()).then_some(reports)
+    })
+    .await;
+    assert!(reports.iter().all(|report| matches!(report.record.kind, MailboxItem::Report { .. })));
+    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_every_size_arrive_and_are_reported_monologue() {
+    relay(false, &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_every_size_arrive_and_are_reported_two_way_alternate() {
+    relay(true, &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_recipient_gets_a_non_delivery_report() {
+    let (a, mut b) = pair(false);
+    b.settings.mta.mailboxes = Some(vec![address("S=operations;P=BETA;A= ;C=GB")]);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    let subject = submit(&at_a, "S=nobody;P=BETA;A= ;C=GB", b"?").await;
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    let entry = until(async || at_a.mailbox(&despatch, None, 1).await.unwrap().pop()).await;
+    let MailboxItem::Report { apdu } = entry.record.kind else { panic!("a report") };
+    let mhs::p1::MtsApdu::Report(report) = mhs::p1::MtsApdu::from_octets(&apdu).unwrap() else {
+        panic!("a report")
+    };
+    assert_eq!(report.content.subject_identifier.to_string(), subject);
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_waits_for_a_peer_that_is_down() {
+    let (a, b) = pair(false);
+    let mta_a = a.start().await;
+    let at_a = mta_a.handle();
+    submit(&at_a, "S=operations;P=BETA;A= ;C=GB", b"later").await;
+    until(async || (at_a.info().counters.failed_opens > 0).then_some(())).await;
+    let queue = at_a.queue("to-BETA", None, 10).await.unwrap();
+    assert_eq!(queue.len(), 1);
+    assert!(at_a.connectors()[0].last_failure.is_some());
+
+    let mta_b = b.start().await;
+    let operations = address("S=operations;P=BETA;A= ;C=GB");
+    until(async || mta_b.handle().mailbox(&operations, None, 1).await.unwrap().pop()).await;
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queued_messages_survive_a_restart() {
+    let (a, b) = pair(false);
+    let mta_a = a.start().await;
+    for n in 0..20u8 {
+        submit(&mta_a.handle(), "S=operations;P=BETA;A= ;C=GB", &[n; 100]).await;
+    }
+    mta_a.stop().await;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let operations = address("S=operations;P=BETA;A= ;C=GB");
+    until(async || (mta_b.handle().mailbox(&operations, None, 100).await.unwrap().len() == 20).then_some(()))
+        .await;
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
