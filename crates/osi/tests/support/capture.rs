@@ -1,4 +1,5 @@
 //! Reads recorded TCP conversations out of the classic pcap files among the fixtures.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
