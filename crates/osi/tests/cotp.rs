@@ -6,8 +6,8 @@ use core::time::Duration;
 use clock::MonoTime;
 use osi::cotp::tpdu::{Connect, DrReason, encode_dt};
 use osi::cotp::{
-    Cotp, CotpAction, CotpConfig, CotpError, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest,
-    Tpdu, TpduError, TpduSize,
+    Cotp, CotpAction, CotpConfig, CotpError, CotpEvent, TDisconnect, TDisconnectReason, TIndication,
+    TRequest, Tpdu, TpduError, TpduSize,
 };
 use osi::failure::Blame;
 use proptest::prelude::*;

@@ -248,7 +248,15 @@ fn connect_item() -> impl Strategy<Value = ConnectItem> {
 
 fn resume() -> impl Strategy<Value = ActivityResume> {
     let reference = || prop::option::of(octets(64));
-    (octets(6), octets(6), 0u32..1_000_000, reference(), reference(), reference(), prop::option::of(octets(4)))
+    (
+        octets(6),
+        octets(6),
+        0u32..1_000_000,
+        reference(),
+        reference(),
+        reference(),
+        prop::option::of(octets(4)),
+    )
         .prop_map(|(new_activity, old_activity, serial, called, calling, common, additional)| {
             let old = OldConnection {
                 called_reference: called,
@@ -268,19 +276,37 @@ fn spdu() -> impl Strategy<Value = Spdu> {
     let reason = || prop::option::of(any::<u8>().prop_map(ReasonCode));
     let selector = || prop::option::of(octets(16));
     prop_oneof![
-        (connection_identifier(), connect_item(), units(), selector(), selector(), any::<bool>(), octets(700))
-            .prop_map(|(identifier, item, user_requirements, calling, called, data_overflow, user_data)| {
-                Spdu::Cn(Cn {
-                    identifier,
-                    item,
-                    user_requirements,
-                    calling_selector: calling,
-                    called_selector: called,
-                    data_overflow,
-                    user_data,
-                })
-            }),
-        (connection_identifier(), connect_item(), any::<Option<u8>>(), units(), selector(), selector(), user())
+        (
+            connection_identifier(),
+            connect_item(),
+            units(),
+            selector(),
+            selector(),
+            any::<bool>(),
+            octets(700)
+        )
+            .prop_map(
+                |(identifier, item, user_requirements, calling, called, data_overflow, user_data)| {
+                    Spdu::Cn(Cn {
+                        identifier,
+                        item,
+                        user_requirements,
+                        calling_selector: calling,
+                        called_selector: called,
+                        data_overflow,
+                        user_data,
+                    })
+                }
+            ),
+        (
+            connection_identifier(),
+            connect_item(),
+            any::<Option<u8>>(),
+            units(),
+            selector(),
+            selector(),
+            user()
+        )
             .prop_map(|(identifier, item, tokens, user_requirements, calling, called, user)| {
                 Spdu::Ac(Ac {
                     identifier,
@@ -292,8 +318,8 @@ fn spdu() -> impl Strategy<Value = Spdu> {
                     user,
                 })
             }),
-        (connection_identifier(), item_17(), units(), any::<Option<u8>>(), any::<u8>(), octets(600)).prop_map(
-            |(identifier, transport_disconnect, user_requirements, version, reason, user_data)| {
+        (connection_identifier(), item_17(), units(), any::<Option<u8>>(), any::<u8>(), octets(600))
+            .prop_map(|(identifier, transport_disconnect, user_requirements, version, reason, user_data)| {
                 Spdu::Rf(Rf {
                     identifier,
                     transport_disconnect,
@@ -303,10 +329,8 @@ fn spdu() -> impl Strategy<Value = Spdu> {
                     reason,
                     user_data,
                 })
-            }
-        ),
-        (item_17(), user())
-            .prop_map(|(transport_disconnect, user)| Spdu::Fn { transport_disconnect, user }),
+            }),
+        (item_17(), user()).prop_map(|(transport_disconnect, user)| Spdu::Fn { transport_disconnect, user }),
         user().prop_map(|user| Spdu::Dn { user }),
         user().prop_map(|user| Spdu::Nf { user }),
         (item_17(), octets(9), user()).prop_map(|(transport_disconnect, reflected, user)| Spdu::Ab {
@@ -335,8 +359,11 @@ fn spdu() -> impl Strategy<Value = Spdu> {
         (serial(), user()).prop_map(|(serial, user)| Spdu::Ae { serial, user }),
         serial().prop_map(|serial| Spdu::Map { serial }),
         (serial(), user()).prop_map(|(serial, user)| Spdu::Aea { serial, user }),
-        (any::<bool>(), serial(), user())
-            .prop_map(|(confirm, serial, user)| Spdu::Mip { confirm, serial, user }),
+        (any::<bool>(), serial(), user()).prop_map(|(confirm, serial, user)| Spdu::Mip {
+            confirm,
+            serial,
+            user
+        }),
         (serial(), user()).prop_map(|(serial, user)| Spdu::Mia { serial, user }),
         (reason(), user()).prop_map(|(reason, user)| Spdu::Ed { reason, user }),
         octets(20).prop_map(|reflected| Spdu::Er { reflected }),
