@@ -105,18 +105,11 @@ pub(crate) enum Frame {
 
 impl Frame {
     pub(crate) fn of(tlv: &Tlv<'_>) -> Frame {
-        let trailer =
-            if tlv.raw.get(tlv.raw.len().saturating_sub(2)..) == Some(&[0, 0]) && is_indefinite(tlv.raw) {
-                2
-            } else {
-                0
-            };
-        let header_size = tlv.raw.len() - tlv.contents.len() - trailer;
-        let header = tlv.raw.get(..header_size).unwrap_or_default().into();
-        if trailer == 0 {
-            Frame::Definite { tag: tlv.tag, header, length: tlv.contents.len() }
-        } else {
+        let header = tlv.raw.get(..header_size(tlv)).unwrap_or_default().into();
+        if is_indefinite(tlv.raw) {
             Frame::Indefinite { tag: tlv.tag, header }
+        } else {
+            Frame::Definite { tag: tlv.tag, header, length: tlv.contents.len() }
         }
     }
 
@@ -152,6 +145,12 @@ pub(crate) fn expect(tlv: &Tlv<'_>, expected: Tag) -> Result<(), DecodeError> {
         return Ok(());
     }
     Err(tlv.error(ber::ErrorKind::UnexpectedTag { expected, found: tlv.tag }).into())
+}
+
+/// Number of identifier and length octets.
+pub(crate) fn header_size(tlv: &Tlv<'_>) -> usize {
+    let end_of_contents = if is_indefinite(tlv.raw) { 2 } else { 0 };
+    tlv.raw.len().saturating_sub(tlv.contents.len() + end_of_contents)
 }
 
 fn is_indefinite(raw: &[u8]) -> bool {

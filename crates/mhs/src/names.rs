@@ -261,3 +261,48 @@ impl FromStr for MtsIdentifier {
         MtsIdentifier::new(GlobalDomainIdentifier::from_components(&mut components)?, &local)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_printed_and_read() {
+        for text in ["C=GB;A= ;P=ALPHA;L=MTA-A 20261122 0001", "C=234;A=GOLD 400;L=a;;b", "C=GB;A=;L=\" x\""]
+        {
+            let identifier: MtsIdentifier = text.parse().unwrap();
+            assert_eq!(identifier.to_string(), text);
+        }
+        let domain: GlobalDomainIdentifier = "/c=GB/p=ALPHA".parse().unwrap();
+        assert_eq!(domain.to_string(), "C=GB;A= ;P=ALPHA");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_identifier_is_said() {
+        let error = |text: &str| text.parse::<MtsIdentifier>().unwrap_err().to_string();
+        assert_eq!(error("C=GB;A= ;P=ALPHA"), "`L=` is missing");
+        assert_eq!(error("A= ;L=x"), "`C=` is missing");
+        assert_eq!(error("C=GB;L=x;O=y"), "at character 10: `O`: there is no such attribute key");
+        assert_eq!(error("C=GB;L=x;L=y"), "at character 10: `L`: the attribute is given twice");
+        assert_eq!(error("C=GB;L="), "local-identifier has 0 characters; 1 to 32 are allowed");
+        assert_eq!(error("C=GB;L=\u{e4}"), "local-identifier can't contain 'ä'");
+        assert_eq!(error("C=G;L=x"), "country-name has 1 characters; 2 to 3 are allowed");
+    }
+
+    #[test]
+    fn mta_names_are_bounded() {
+        assert!(MtaName::new(&"x".repeat(32)).is_ok());
+        assert!(MtaName::new(&"x".repeat(33)).is_err());
+        assert!(MtaName::new("").is_err());
+        assert!(MtaName::new("Ä").is_err());
+    }
+
+    #[test]
+    fn domains_are_compared_without_case_and_blanks() {
+        let domain = |text: &str| text.parse::<GlobalDomainIdentifier>().unwrap();
+        assert!(domain("C=GB;A= ;P=ALPHA").is_same_domain(&domain("C=gb;A=;P=alpha")));
+        assert!(!domain("C=GB;A= ;P=ALPHA").is_same_domain(&domain("C=GB;A= ;P=BETA")));
+        assert!(!domain("C=GB;A= ;P=ALPHA").is_same_domain(&domain("C=GB;A= ")));
+        assert!(!domain("C=GB;A=X;P=ALPHA").is_same_domain(&domain("C=GB;A= ;P=ALPHA")));
+    }
+}

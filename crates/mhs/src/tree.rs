@@ -44,16 +44,35 @@ impl Tree {
     fn write(&self, f: &mut fmt::Formatter<'_>, level: usize) -> fmt::Result {
         write!(f, "{:1$}{2}", "", level * 2, self.name)?;
         if let Some(value) = &self.value {
-            write!(f, ": {value}")?;
+            f.write_str(": ")?;
+            value.chars().try_for_each(|c| write_visible(f, c))?;
         }
         writeln!(f)?;
         self.children.iter().try_for_each(|child| child.write(f, level + 1))
     }
 }
 
-/// One line a node, two spaces a level.
+/// Values come from the network: control characters must not reach a terminal.
+fn write_visible(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+}
+
+/// One line a node, two spaces a level. Control characters in values are escaped.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_a_line_and_control_characters_are_escaped() {
+        let mut tree = Tree::new("envelope");
+        tree.add("name", "a\nb\u{1b}[2Jü");
+        tree.push(Tree::new("list").with([Tree::leaf("number", 1)]));
+        assert_eq!(tree.to_string(), "envelope\n  name: a\\nb\\u{1b}[2Jü\n  list\n    number: 1\n");
     }
 }

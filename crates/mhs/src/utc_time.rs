@@ -106,3 +106,58 @@ impl fmt::Display for UtcTime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wall(text: &str) -> Option<String> {
+        UtcTime::from_octets(text.as_bytes()).to_wall().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn every_legal_form_is_understood() {
+        for (text, time) in [
+            ("261122043000Z", "2026-11-22T04:30:00Z"),
+            ("2611220430Z", "2026-11-22T04:30:00Z"),
+            ("261122053000+0100", "2026-11-22T04:30:00Z"),
+            ("2611220000-0430", "2026-11-22T04:30:00Z"),
+            ("500101000000Z", "1950-01-01T00:00:00Z"),
+            ("991231235959Z", "1999-12-31T23:59:59Z"),
+            ("000101000000Z", "2000-01-01T00:00:00Z"),
+            ("491231235959Z", "2049-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(wall(text).as_deref(), Some(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_characters_are_kept_but_are_no_time() {
+        for text in [
+            "",
+            "Z",
+            "1261122045411Z",
+            "26112204300Z",
+            "261122043000",
+            "261322043000Z",
+            "261122043060Z",
+            "261122043000+01",
+            "261122043000+2500",
+            "261122043000z",
+            "2611220430 0Z",
+            "26112204300\u{e4}Z",
+        ] {
+            let time = UtcTime::from_octets(text.as_bytes());
+            assert_eq!(time.to_wall(), None, "{text}");
+            assert_eq!(time.octets(), text.as_bytes());
+            assert!(time.to_string().ends_with("(malformed)"));
+        }
+    }
+
+    #[test]
+    fn what_this_mta_writes_is_what_it_reads() {
+        let time = WallTime::from_unix(1_795_321_800);
+        assert_eq!(UtcTime::from_wall(time).octets(), b"261122043000Z");
+        assert_eq!(UtcTime::from(time).to_wall(), Some(time));
+    }
+}

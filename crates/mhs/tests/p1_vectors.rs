@@ -2,6 +2,7 @@
 //!
 //! `vectors/golden-message.hex` was accepted by two independent decoders; the others were taken from the captures of the
 //! same names, of which those with `p1-84` are 1984 P1.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
@@ -17,7 +18,10 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            (path.file_stem().unwrap().to_str().unwrap().to_owned(), hex(&std::fs::read_to_string(path).unwrap()))
+            (
+                path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                hex(&std::fs::read_to_string(path).unwrap()),
+            )
         })
         .collect();
     all.sort();
@@ -99,7 +103,9 @@ fn an_apdu_cut_anywhere_is_incomplete() {
         for end in 0..octets.len() {
             let mut reader = ApduReader::new(Limits::default());
             let mut parts = Vec::new();
-            reader.push(&octets[..end], &mut parts).unwrap_or_else(|error| panic!("{name} at {end}: {error}"));
+            reader
+                .push(&octets[..end], &mut parts)
+                .unwrap_or_else(|error| panic!("{name} at {end}: {error}"));
             assert!(!reader.is_complete(), "{name} at {end}");
             let error = reader.finish().expect_err("incomplete");
             assert_eq!(error.kind, mhs::DecodeErrorKind::Incomplete, "{name} at {end}");
@@ -119,8 +125,10 @@ fn nothing_may_follow_an_apdu() {
 
 #[test]
 fn a_changed_octet_never_panics() {
-    for (_, octets) in vectors() {
-        if octets.len() > 1000 {
+    for (name, octets) in vectors() {
+        // A message, a report and a probe of each kind are enough, and take a second.
+        if !["golden-message", "pp-dr-and-ndr-3recipients-2", "pp-probe-no-report-1"].contains(&name.as_str())
+        {
             continue;
         }
         for position in 0..octets.len() {
@@ -210,7 +218,9 @@ fn the_golden_message_means_what_it_should() {
 fn reports_of_another_mta_are_understood() {
     let MtsApdu::Report(report) = vector("pp-dr-and-ndr-3recipients-2") else { panic!("no report") };
     let [recipient] = &report.content.per_recipient_fields[..] else { panic!("not one recipient") };
-    let ReportType::NonDelivery(why) = &recipient.last_trace_information.report_type else { panic!("delivered") };
+    let ReportType::NonDelivery(why) = &recipient.last_trace_information.report_type else {
+        panic!("delivered")
+    };
     assert_eq!(why.reason.to_string(), "unable-to-transfer (1)");
     assert_eq!(why.diagnostic.unwrap().to_string(), "unrecognised-OR-name (0)");
     assert!(recipient.supplementary_information.is_some());
@@ -220,7 +230,9 @@ fn reports_of_another_mta_are_understood() {
     let MtsApdu::Report(report) = vector("pp-dr-and-ndr-3recipients-3") else { panic!("no report") };
     assert_eq!(report.content.per_recipient_fields.len(), 2);
     for recipient in &report.content.per_recipient_fields {
-        let ReportType::Delivery(delivery) = &recipient.last_trace_information.report_type else { panic!("not") };
+        let ReportType::Delivery(delivery) = &recipient.last_trace_information.report_type else {
+            panic!("not")
+        };
         assert_eq!(delivery.type_of_mts_user.to_string(), "private (1)");
     }
 }
@@ -228,7 +240,9 @@ fn reports_of_another_mta_are_understood() {
 #[test]
 fn both_codings_of_the_extension_type_are_understood() {
     let MtsApdu::Message(old) = vector("pp-p1-88-transfer-legacy-extensions-1") else { panic!("no message") };
-    let MtsApdu::Message(new) = vector("pp-p1-88-3msgs-and-ndr-std-extensions-1") else { panic!("no message") };
+    let MtsApdu::Message(new) = vector("pp-p1-88-3msgs-and-ndr-std-extensions-1") else {
+        panic!("no message")
+    };
     let number = StandardExtension::INTERNAL_TRACE_INFORMATION;
     for message in [&old, &new] {
         assert!(!message.envelope.extensions.internal_trace().unwrap().is_empty());
@@ -243,7 +257,9 @@ fn both_codings_of_the_extension_type_are_understood() {
 
 #[test]
 fn a_malformed_time_is_relayed_but_is_no_time() {
-    let MtsApdu::Message(message) = vector("pp-p1-88-y2k-malformed-utctime-abort-1") else { panic!("no message") };
+    let MtsApdu::Message(message) = vector("pp-p1-88-y2k-malformed-utctime-abort-1") else {
+        panic!("no message")
+    };
     let trace = &message.envelope.trace_information;
     let malformed: Vec<_> = trace.iter().filter(|element| element.arrival_time.to_wall().is_none()).collect();
     assert!(!malformed.is_empty());

@@ -42,7 +42,4 @@ pub enum AddressErrorKind {
     /// A value of digits or hexadecimal that is none.
     #[error("the value is not {0}")]
     Value(&'static str),
-    /// A wildcard where only one address can be meant.
-    #[error("`*` stands for any value only in an address space")]
-    Wildcard,
 }

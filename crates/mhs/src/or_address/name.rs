@@ -1,11 +1,13 @@
 //! O/R names: an address as it stands on the wire, with an optional directory name.
 
 use core::fmt;
+use core::ops::Range;
 
 use ber::{Tag, Tlv, Writer};
 
 use super::{OrAddress, codec};
 use crate::error::{DecodeError, Within};
+use crate::kept::header_size;
 
 /// An O/R name (X.411 ORName). Keeps the octets it came in; they can't be changed, only replaced by a new name.
 ///
@@ -14,15 +16,15 @@ use crate::error::{DecodeError, Within};
 pub struct OrName {
     address: OrAddress,
     directory_name: Option<Box<[u8]>>,
-    /// Contents octets as they came, and whether the encoding had indefinite length.
     received: Option<Received>,
 }
 
+/// The encoding as it came, and where its contents are in it.
 #[derive(Clone, Debug)]
 struct Received {
     tag: Tag,
     raw: Box<[u8]>,
-    contents: Box<[u8]>,
+    contents: Range<usize>,
 }
 
 /// `[APPLICATION 0]`: the tag of an O/R name unless an implicit one replaces it.
@@ -62,7 +64,9 @@ impl OrName {
                 directory_name = Some(member.explicit().field("directory-name")?.raw.into());
             }
         }
-        let received = Received { tag: tlv.tag, raw: tlv.raw.into(), contents: tlv.contents.into() };
+        let start = header_size(tlv);
+        let contents = start..start + tlv.contents.len();
+        let received = Received { tag: tlv.tag, raw: tlv.raw.into(), contents };
         Ok(OrName { address, directory_name, received: Some(received) })
     }
 
@@ -71,8 +75,9 @@ impl OrName {
         match &self.received {
             Some(received) if received.tag == tag => w.raw(&received.raw),
             Some(received) => {
-                w.header(tag, true, received.contents.len() as u64);
-                w.raw(&received.contents);
+                let contents = received.raw.get(received.contents.clone()).unwrap_or_default();
+                w.header(tag, true, contents.len() as u64);
+                w.raw(contents);
             }
             None => w.constructed(tag, |w| codec::write_address(&self.address, w)),
         }

@@ -190,14 +190,14 @@ impl Builder {
             if text::is_printable(&name) {
                 self.address.organization = Some(name);
             } else {
-                self.variant(&[name.clone()], 3, 25, ExtensionValue::Text(name));
+                self.variant(text::is_latin1(&name), 3, 25, ExtensionValue::Text(name));
             }
         }
         if let Some(name) = self.common_name.take() {
             if text::is_printable(&name) {
                 self.extend(1, ExtensionValue::Text(name));
             } else {
-                self.variant(&[name.clone()], 2, 24, ExtensionValue::Text(name));
+                self.variant(text::is_latin1(&name), 2, 24, ExtensionValue::Text(name));
             }
         }
         let list = core::mem::take(&mut self.domain_defined);
@@ -206,7 +206,7 @@ impl Builder {
         if texts.iter().all(|text| text::is_printable(text)) {
             self.address.domain_defined = list;
         } else {
-            self.variant(&texts, 6, 28, ExtensionValue::DomainDefined(list));
+            self.variant(all_latin1(&texts), 6, 28, ExtensionValue::DomainDefined(list));
         }
         if let Some(number) = self.number.take() {
             let sub_address = self.sub_address.take();
@@ -239,32 +239,35 @@ impl Builder {
             if texts.iter().all(|text| text::is_printable(text)) {
                 self.address.personal_name = Some(name);
             } else {
-                self.variant(&texts, 4, 26, ExtensionValue::PersonalName(name));
+                self.variant(all_latin1(&texts), 4, 26, ExtensionValue::PersonalName(name));
             }
         }
         if let Some(at) = self.units_at.take() {
             let gap = self.units.iter().position(Option::is_none);
             let last = self.units.iter().rposition(Option::is_some);
-            if let (Some(gap), Some(last)) = (gap, last) {
-                if gap < last {
-                    return Err(at.error(AddressErrorKind::OrganizationalUnitGap(gap + 1)));
-                }
+            if let (Some(gap), Some(last)) = (gap, last)
+                && gap < last
+            {
+                return Err(at.error(AddressErrorKind::OrganizationalUnitGap(gap + 1)));
             }
             let units: Vec<String> = core::mem::take(&mut self.units).into_iter().flatten().collect();
             if units.iter().all(|text| text::is_printable(text)) {
                 self.address.organizational_units = units;
             } else {
-                self.variant(&units.clone(), 5, 27, ExtensionValue::Names(units));
+                self.variant(all_latin1(&units), 5, 27, ExtensionValue::Names(units));
             }
         }
         Ok(())
     }
 
-    /// Adds the teletex variant if it can hold all texts, else the universal one.
-    fn variant(&mut self, texts: &[String], teletex: i64, universal: i64, value: ExtensionValue) {
-        let latin1 = texts.iter().all(|text| text::is_latin1(text));
+    /// Adds the teletex variant if it can hold the value, else the universal one.
+    fn variant(&mut self, latin1: bool, teletex: i64, universal: i64, value: ExtensionValue) {
         self.extend(if latin1 { teletex } else { universal }, value);
     }
+}
+
+fn all_latin1(texts: &[String]) -> bool {
+    texts.iter().all(|text| text::is_latin1(text))
 }
 
 fn terminal_type(value: &str) -> Option<i64> {
@@ -275,7 +278,7 @@ fn terminal_type(value: &str) -> Option<i64> {
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> =
         text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |sum, digit| sum << 4 | digit)).collect())

@@ -170,7 +170,7 @@ pub(crate) fn write_component(
     f.write_char('=')?;
     let blank = value == " ";
     // A slash could be taken for a separator where no semicolon shows which one is meant.
-    let ambiguous = value.starts_with('"')
+    let ambiguous = value.starts_with(['"', '='])
         || value.contains('/') && value.contains('=')
         || value.trim() != value && !blank;
     if ambiguous {

@@ -295,8 +295,10 @@ mod tests {
 
     #[test]
     fn simple_bind_is_encoded_as_independent_decoders_expect() {
-        let bind = MtaBindArgument::simple(MtaName::new("MTA-A").unwrap(), Password::new("secret"));
-        assert_eq!(bind.to_octets(), hex("b014a11280054d54412d41a1081606736563726574"[..].trim()).as_slice());
+        let bind = MtaBindArgument::simple(MtaName::new("MTA-A").unwrap(), Password::new("secretA"));
+        assert_eq!(bind.to_octets(), hex("b014a11280054d54412d41a109160773656372657441"));
+        let bind = MtaBindResult::simple(MtaName::new("MTA-B").unwrap(), Password::new("secretB"));
+        assert_eq!(bind.to_octets(), hex("b114a11280054d54412d42a109160773656372657442"));
     }
 
     #[test]

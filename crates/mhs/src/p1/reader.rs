@@ -296,10 +296,9 @@ impl ApduReader {
                 return Ok(Progress::NeedOctets);
             };
             if let (What::Envelope(Level::At(end)), Length::Definite(length)) = (collect.what, header.length)
+                && length > end.saturating_sub(self.position)
             {
-                if length > end.saturating_sub(self.position) {
-                    return Err(self.encoding(ber::ErrorKind::Truncated)).field("message");
-                }
+                return Err(self.encoding(ber::ErrorKind::Truncated)).field("message");
             }
             collect.octets.extend_from_slice(&octets);
             collect.take_header(&header).map_err(|kind| self.error(kind))?;

@@ -303,7 +303,8 @@ impl ReportTransferContent {
                 ContentField::AdditionalInformation => additional_information = Some(member.raw.to_vec()),
                 ContentField::Extensions => extensions = Extensions::decode(member)?,
                 ContentField::PerRecipientFields => {
-                    let list = List::decode(member, Tag::SET, MAX_RECIPIENTS, PerRecipientReportFields::decode)?;
+                    let list =
+                        List::decode(member, Tag::SET, MAX_RECIPIENTS, PerRecipientReportFields::decode)?;
                     recipients = Some(list);
                 }
             }

@@ -292,7 +292,9 @@ fn write_supplied(
 }
 
 pub(crate) fn decode_trace(tlv: &Tlv<'_>) -> Result<TraceInformation, DecodeError> {
-    List::decode(tlv, Tag::SEQUENCE, MAX_TRANSFERS, |tlv| Ok(Kept::received(TraceInformationElement::decode(tlv)?, tlv)))
+    List::decode(tlv, Tag::SEQUENCE, MAX_TRANSFERS, |tlv| {
+        Ok(Kept::received(TraceInformationElement::decode(tlv)?, tlv))
+    })
 }
 
 pub(crate) fn write_trace(trace: &TraceInformation, w: &mut Writer) {
