@@ -167,7 +167,7 @@ pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameErro
         Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport, PerRecipientFields,
         PerRecipientIndicators, TraceInformationElement,
     };
-    let domain = GlobalDomainIdentifier::new("GB", " ", Some("GENERATOR"))?;
+    let domain = GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("GENERATOR".into()) };
     let address = |text: &str| OrAddress::parse(text).unwrap_or_default();
     let identifier = MtsIdentifier::new(domain.clone(), &format!("bench-{number}"))?;
     let originator = OrName::from(address("S=generator;P=GENERATOR;A= ;C=GB"));

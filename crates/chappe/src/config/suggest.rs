@@ -14,20 +14,28 @@ pub(crate) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> 
         .map(|(_, word)| word)
 }
 
-/// How many letters must be added, removed or replaced to make `b` of `a` (Levenshtein).
+/// How many letters must be added, removed, replaced or swapped with their neighbour to make `b` of `a` (optimal
+/// string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut last = i + 1;
-        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            last = (above_left + usize::from(ca != *cb)).min(above + 1).min(last + 1);
-            next.push(last);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut two_above: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, cb) in b.iter().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX - 1);
+            let mut best = at(&above, j) + usize::from(ca != cb);
+            best = best.min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
+            if let (Some(i), Some(j)) = (i.checked_sub(1), j.checked_sub(1))
+                && (a.get(i), b.get(j)) == (Some(cb), Some(ca))
+            {
+                best = best.min(at(&two_above, j) + 1);
+            }
+            row.push(best);
         }
-        row = next;
+        two_above = std::mem::replace(&mut above, row);
     }
-    row.last().copied().unwrap_or(0)
+    above.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -48,6 +56,7 @@ mod tests {
     fn distance_is_symmetric() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("sitting", "kitten"), 3);
+        assert_eq!(distance("nmae", "name"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
     }

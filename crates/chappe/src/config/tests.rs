@@ -54,7 +54,7 @@ fn every_mistake_is_found_in_one_go_with_its_line_and_column() {
     let text = r#"[mta]
 nmae = "MTA-A"
 domain = { country = "Britain", admd = " " }
-local = ["P=ALPHA;A= ;C=GB", "P==;;Q"]
+local = ["P=ALPHA;A= ;C=GB", "P=ALPHA;COLOUR=red"]
 hop_limit = 1000
 [listen]
 p1 = ["localhost:10102"]

@@ -9,9 +9,10 @@ use mhs::p1::MtsApdu;
 use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, MtaBindResult};
 use osi::acse::apdu::AcseApdu;
 use osi::cotp::Tpdu;
-use osi::presentation::UserData;
-use osi::presentation::ppdu::{ByMode, Cp, Cpa};
+use osi::presentation::ppdu::{Abort, ByMode, Cp, Cpa, Cpr};
+use osi::presentation::{ContextId, UserData};
 use osi::rtse::apdu::{ConnectionData, RtseApdu};
+use osi::rtse::external::ExternalReader;
 use osi::session::spdu::{Enclosure, Spdu, decode_tsdu};
 use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
 
@@ -23,6 +24,7 @@ pub(super) fn tree(connection: &Connection) -> Tree {
     let mut dialogue = Dialogue {
         tree: Tree::leaf("connection", format!("{} to {}", connection.initiator, connection.responder)),
         x410: false,
+        contexts: Vec::new(),
         ends: [End::new(), End::new()],
     };
     for (side, octets) in &connection.pieces {
@@ -41,6 +43,8 @@ struct Dialogue {
     tree: Tree,
     /// Whether the connection was opened in X.410 mode.
     x410: bool,
+    /// Presentation contexts which were proposed.
+    contexts: Vec<ContextId>,
     ends: [End; 2],
 }
 
@@ -148,6 +152,7 @@ impl Dialogue {
                     Ok(ByMode::Normal(cp)) => {
                         selector(&mut tree, "calling P-selector", cp.calling_selector.as_deref());
                         selector(&mut tree, "called P-selector", cp.called_selector.as_deref());
+                        self.contexts = cp.contexts.iter().map(|context| context.context).collect();
                         for context in &cp.contexts {
                             tree.add(
                                 "presentation context",
@@ -179,7 +184,14 @@ impl Dialogue {
             }
             Spdu::Rf(rf) => {
                 let tree = Tree::leaf("REFUSE, reason", rf.reason);
-                self.add(side, tree.with(user_tree(&rf.user_data)));
+                let inside = match Cpr::decode(&rf.user_data) {
+                    Ok(Some(Cpr { user_data: Some(values), .. })) => {
+                        encodings(&values).into_iter().map(acse_tree).collect()
+                    }
+                    Ok(Some(_) | None) => Vec::new(),
+                    Err(_) => user_tree(&rf.user_data),
+                };
+                self.add(side, tree.with(inside));
             }
             Spdu::Fn { user, .. } => self.add(side, Tree::new("FINISH").with(user_tree(&user.octets))),
             Spdu::Dn { user } => self.add(side, Tree::new("DISCONNECT").with(user_tree(&user.octets))),
@@ -188,7 +200,15 @@ impl Dialogue {
                 for end in &mut self.ends {
                     end.activity = None;
                 }
-                self.add(side, Tree::new("ABORT").with(user_tree(&user.octets)));
+                let inside = match Abort::decode(&user.octets) {
+                    Ok(Abort::Aru(Some(values))) => encodings(&values).into_iter().map(acse_tree).collect(),
+                    Ok(Abort::Aru(None) | Abort::X410) => Vec::new(),
+                    Ok(Abort::Arp { reason, event }) => {
+                        vec![Tree::leaf("ARP", format!("reason {reason:?}, event {event:?}"))]
+                    }
+                    Err(_) => user_tree(&user.octets),
+                };
+                self.add(side, Tree::new("ABORT").with(inside));
             }
             Spdu::Aa => self.add(side, Tree::new("ABORT ACCEPT")),
             Spdu::Gt { tokens: 0 } | Spdu::Pt { tokens: 0, .. } => {
@@ -224,10 +244,7 @@ impl Dialogue {
                 let octets = self.end(side).activity.take().unwrap_or_default();
                 let mut tree = Tree::leaf("ACTIVITY END", serial);
                 tree.add("octets transferred", octets.len());
-                tree.push(match MtsApdu::from_octets(&octets) {
-                    Ok(apdu) => apdu_tree(&apdu),
-                    Err(error) => Tree::leaf("no APDU of P1", error),
-                });
+                tree.push(self.transferred(&octets));
                 self.add(side, tree);
             }
             Spdu::Map { serial } => self.add(side, Tree::leaf("MAJOR SYNC POINT", serial)),
@@ -239,6 +256,23 @@ impl Dialogue {
                 self.add(side, tree.with(user_tree(&user.octets)));
             }
             Spdu::Er { .. } => self.add(side, Tree::new("EXCEPTION REPORT")),
+        }
+    }
+
+    /// What an activity transferred: an APDU of P1, in normal mode inside an EXTERNAL.
+    fn transferred(&self, octets: &[u8]) -> Tree {
+        let mut inside = Vec::new();
+        let mut external = ExternalReader::new(self.contexts.clone());
+        let is_external = octets.first() == Some(&0x28);
+        let apdu =
+            match is_external.then(|| external.feed(octets, &mut inside).and_then(|()| external.finish())) {
+                None => octets,
+                Some(Ok(())) => inside.as_slice(),
+                Some(Err(error)) => return Tree::leaf("malformed EXTERNAL", error),
+            };
+        match MtsApdu::from_octets(apdu) {
+            Ok(apdu) => apdu_tree(&apdu),
+            Err(error) => Tree::leaf("no APDU of P1", error),
         }
     }
 
@@ -265,7 +299,8 @@ impl Dialogue {
                     match (RtseApdu::decode(octets), &mut end.activity) {
                         (Ok(RtseApdu::Rttr(part)), Some(activity)) => activity.extend_from_slice(&part),
                         (Ok(apdu), _) => other.push(rtse_tree(&apdu)),
-                        (Err(error), _) => other.push(Tree::leaf("data that is no APDU of RTSE", error)),
+                        (Err(_), None) => other.push(Tree::leaf("data of another application", hex(octets))),
+                        (Err(error), Some(_)) => other.push(Tree::leaf("malformed APDU of RTSE", error)),
                     }
                 }
             }
