@@ -1,5 +1,7 @@
 //! Interpersonal messages: known contents, round trips, composed messages, partial and damaged ones.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use mhs::ipm::{
     BodyPart, ComposeError, Draft, FilePiece, FileTransfer, ForwardedIpm, InformationObject, Ipm, IpnChoice,
     encoded_information_types, render, render_object,
@@ -273,6 +275,31 @@ fn shown_text_can_not_command_a_terminal() {
     let ipm = Ipm::decode(&draft("s\u{1b}[2J").text("a\u{1b}]0;x\u{7}\r\nb").content).unwrap();
     let shown = render(&ipm).to_string();
     assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
+}
+
+#[test]
+fn escapes_in_a_text_are_text() {
+    for text in ["a\u{1b}[2J", "\u{1b}%@", "\u{1b}(B", "é\u{1b}(B", "\u{e}é"] {
+        let ipm = Ipm::decode(&draft("s").text(text).content).unwrap();
+        assert_eq!(ipm.body[0].text().as_deref(), Some(text));
+    }
+    // Only the sequence that ends UTF-8 can't stand in it.
+    let ipm = Ipm::decode(&draft("s").text("Ж\u{1b}%@").content).unwrap();
+    assert_eq!(ipm.body[0].text().as_deref(), Some("Ж\u{241B}%@"));
+}
+
+#[test]
+fn lengths_beyond_all_bounds_are_only_numbers() {
+    let heading = "3105 6b03130161";
+    let huge = "88 ffffffffffffffff";
+    let content = format!("a080 {heading} 3080 af80 2880 06045601040c a080 3080 2880 81{huge}");
+    let summary = Ipm::summary(&octets(&content)).unwrap();
+    assert_eq!(summary.parts[0].kind, "file-transfer");
+    assert_eq!(summary.parts[0].file_octets, None);
+    let content = format!("a0{huge} {heading} 30{huge} a0{huge}");
+    assert_eq!(Ipm::summary(&octets(&content)).unwrap().parts[0].text, None);
+    let content = format!("a080 {heading} 3080 ae{huge} 00");
+    assert_eq!(Ipm::summary(&octets(&content)).unwrap().parts.len(), 1);
 }
 
 #[test]

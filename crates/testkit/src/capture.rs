@@ -1,3 +1,7 @@
+//! Reader of packet captures: pcap, Ethernet or raw IP, IPv4 or IPv6, TCP put in order.
+//!
+//! pcapng, IP fragments and IPv6 extension headers are not read: the collection has none.
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};

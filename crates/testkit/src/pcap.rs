@@ -1,3 +1,5 @@
+//! Writer of packet captures, for what was never on a wire or was recorded by a proxy.
+
 use std::io::Write;
 use std::path::Path;
 

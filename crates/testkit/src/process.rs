@@ -1,3 +1,7 @@
+//! Programs as processes: started, found ready, stopped or killed, and commands run to their end.
+//!
+//! Every wait has a limit and ends as soon as what it waits for has happened.
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

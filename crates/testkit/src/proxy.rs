@@ -1,3 +1,5 @@
+//! A TCP proxy that records what passes and breaks connections on purpose.
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,3 +1,5 @@
+//! tshark as an oracle.
+
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};

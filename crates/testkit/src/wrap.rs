@@ -1,3 +1,7 @@
+//! A single APDU dressed as a whole association, and TSDUs in and out of TPKTs.
+//!
+//! Written without the protocol layers of the product, so that it can judge them.
+
 use ber::{Tag, Writer};
 
 use crate::{GoldenVector, PcapBuilder, Ports, Side};

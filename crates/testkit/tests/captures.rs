@@ -1,5 +1,7 @@
 //! Every capture of the collection loads, and its streams are whole.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use testkit::{Capture, CaptureError, Side, tsdus_of};
 
 fn fixtures() -> Vec<String> {

@@ -1,5 +1,7 @@
 //! What the pcap writer writes, the reader reads.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use testkit::{Capture, PcapBuilder, Ports, Side, split_tsdu, tsdus_of};
 
 #[test]

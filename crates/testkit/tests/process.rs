@@ -1,5 +1,7 @@
 //! Services start, are found ready, and end by signal; commands are run to their end.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! The proxy passes, records and breaks connections as told.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -57,8 +59,6 @@ fn refused_connections_are_reset() {
     let proxy = Proxy::start(echo_server()).unwrap();
     proxy.plan(Fault::Refuse);
     let mut stream = connect(&proxy);
-    // Whether the reset meets the write or the read is a matter of timing.
-    let _ = stream.write_all(b"x");
     assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     let mut next = connect(&proxy);
     next.write_all(b"y").unwrap();
@@ -85,7 +85,7 @@ fn a_cut_lets_exactly_so_many_octets_through() {
             }
             Break::Silence => unreachable!("not in the list"),
         }
-        let recordings = proxy.wait(LIMIT, |all| all[0].ended).unwrap();
+        let recordings = proxy.wait(LIMIT, |all| all.iter().any(|one| one.ended)).unwrap();
         assert!(recordings[0].broken);
         let passed = |of: Side| -> usize {
             recordings[0].segments.iter().filter(|one| one.side == of).map(|one| one.octets.len()).sum()
@@ -101,7 +101,7 @@ fn silence_keeps_the_connection_open() {
     proxy.plan(Fault::Cut { side: Side::Initiator, octets: 3, how: Break::Silence });
     let mut stream = connect(&proxy);
     stream.write_all(b"abc").unwrap();
-    proxy.wait(LIMIT, |all| all[0].broken).unwrap();
+    proxy.wait(LIMIT, |all| all.iter().any(|one| one.broken)).unwrap();
     stream.write_all(b"def").unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut back = Vec::new();

@@ -1,5 +1,7 @@
 //! APDUs and contents of another MTA's traffic are read.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use mhs::ContentType;
 use mhs::ipm::{InformationObject, Ipm};
 use mhs::p1::{Message, MtsApdu};
@@ -22,7 +24,7 @@ const MALFORMED: [&str; 2] =
 
 #[test]
 fn every_transfer_of_every_capture_is_read() {
-    let (mut messages, mut reports, mut probes, mut broken) = (32, 16, 2, 1);
+    let (mut messages, mut reports, mut probes, mut broken) = (0, 0, 0, 0);
     for name in fixtures() {
         let capture = Capture::fixture(&name);
         for transfer in capture.connections.iter().flat_map(|one| one.transfers(Side::Initiator)) {

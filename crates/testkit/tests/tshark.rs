@@ -1,5 +1,7 @@
 //! Another implementation's opinion: tshark on golden encodings and on what `mhs` makes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
 use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode, TypeOfMtsUser};
 use mhs::ipm::{BilaterallyDefined, BodyPart, CONTENT_TYPE, Draft, FileTransfer};
 use mhs::p1::{

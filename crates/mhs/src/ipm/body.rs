@@ -1,3 +1,7 @@
+//! Body parts (X.420): which kinds there are, their text, and their encoded information types.
+//!
+//! Text, files, forwarded messages and bilaterally defined parts are taken apart; every other kind keeps its encoding.
+
 use std::borrow::Cow;
 
 use ber::{Oid, Tag, Tlv, Writer};
@@ -5,8 +9,8 @@ use ber::{Oid, Tag, Tlv, Writer};
 use super::charset::{self, RightSet};
 use super::file_transfer::FileTransfer;
 use super::{Ipm, MAX_FORWARDED_DEPTH, list, oids};
-use crate::EncodedInformationTypes;
 use crate::error::{DecodeError, DecodeErrorKind, Within};
+use crate::{EncodedInformationTypes, text};
 
 pub(super) const IA5_TEXT: Tag = Tag::context(0);
 const TELETEX: Tag = Tag::context(5);
@@ -105,7 +109,7 @@ impl BodyPart {
     /// The words of a text part; `None` if it is none.
     pub fn text(&self) -> Option<String> {
         match self {
-            BodyPart::Ia5Text(part) => Some(charset::decode(&part.octets, RightSet::Latin1)),
+            BodyPart::Ia5Text(part) => Some(text::from_latin1(&part.octets)),
             BodyPart::Teletex(part) => {
                 let pages = part.pages.iter().map(|page| charset::decode(page, RightSet::Teletex));
                 Some(pages.collect::<Vec<_>>().join("\u{0C}"))

@@ -1,3 +1,7 @@
+//! Composing messages: whole ones, and ones around a file that is streamed.
+//!
+//! This is a small user agent for the command line and tests. Identifiers and times come from the caller.
+
 use ber::{Tag, Writer};
 
 use super::body::{BodyPart, EXTENDED, encoded_information_types};

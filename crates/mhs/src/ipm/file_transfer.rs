@@ -1,3 +1,8 @@
+//! The file-transfer body part (X.420, with attributes of ISO 8571).
+//!
+//! Files are made as unstructured binaries in one piece. Of the attributes only those that help a person are taken
+//! apart; compression is not undone.
+
 use ber::{Oid, Reader, Tag, Tlv, Writer};
 
 use super::body::{Instance, write_instance};

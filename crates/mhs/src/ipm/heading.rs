@@ -1,3 +1,8 @@
+//! The heading of a message and its fields (X.420).
+//!
+//! Strings keep their octets where their character set may be T.61; texts are made of them on demand. Bounds on sizes
+//! are kept by what composes a message, not by what reads one.
+
 use ber::{BitString, Oid, Tag, Tlv, Writer};
 
 use super::charset::{self, RightSet};

@@ -1,3 +1,5 @@
+//! Interpersonal notifications (X.420 IPN), read only.
+
 use ber::{Tag, Tlv};
 
 use super::heading::{IpmIdentifier, IpmsExtension, OrDescriptor};

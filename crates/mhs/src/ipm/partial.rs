@@ -1,3 +1,8 @@
+//! A reader of BER for values whose end is not at hand.
+//!
+//! The reader of `ber` refuses an element that runs past its input. This one tells how far it would run, which is
+//! enough to find one's way in the beginning of a huge content whose lengths are definite.
+
 use ber::{DEFAULT_DEPTH, Header, Length, Reader, Tag};
 
 use crate::error::{DecodeError, DecodeErrorKind};

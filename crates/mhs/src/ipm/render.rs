@@ -1,3 +1,5 @@
+//! Messages and notifications as trees of names and texts, for people.
+
 use super::heading::{IpmIdentifier, IpmsExtension, OrDescriptor, RecipientSpecifier};
 use super::{
     BodyPart, FilePiece, FileTransfer, Heading, InformationObject, Ipm, Ipn, IpnChoice, Summary, oids,

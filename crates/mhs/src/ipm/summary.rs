@@ -1,14 +1,20 @@
+//! What the first octets of a content tell of a message: its heading, short texts, names and sizes of files.
+//!
+//! Serves the commands that list and show messages whose contents are too large to be held in memory, and says
+//! where in the content a file is so that it can be copied out.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use ber::{Oid, Reader, Tag, Tlv};
 
 use super::body::{EXTENDED, IA5_TEXT, Instance, kind_of, registrations};
-use super::charset::{self, RightSet};
+use super::charset;
 use super::file_transfer::{FileTransferParameters, OCTET_ALIGNED};
 use super::partial::{Element, Next, Partial};
 use super::{BodyPart, Heading, IPM, Ipm, MAX_BODY_PARTS, oids};
 use crate::error::{DecodeError, DecodeErrorKind, Within};
+use crate::text;
 
 /// A message as far as the first octets of its content tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,14 +140,14 @@ impl PartSummary {
 /// Where the file's octets are, if the data is one EXTERNAL with one primitive string.
 fn single_piece(data: &Element<'_>) -> Option<Range<u64>> {
     let piece = element_of(&mut data.elements())?;
-    if piece.end? != data.contents_start + data.length? {
+    if piece.end? != data.contents_start.checked_add(data.length?)? {
         return None;
     }
     let mut fields = piece.elements();
     loop {
         let field = element_of(&mut fields)?;
         if field.tag == OCTET_ALIGNED {
-            let end = field.contents_start + field.length?;
+            let end = field.contents_start.checked_add(field.length?)?;
             return (!field.constructed).then_some(field.contents_start..end);
         }
     }
@@ -151,7 +157,7 @@ fn cut_ia5_text(element: &Element<'_>) -> Option<String> {
     let mut fields = element.elements();
     element_of(&mut fields).filter(|parameters| parameters.tag == Tag::SET)?;
     let data = element_of(&mut fields).filter(|data| data.tag == Tag::IA5_STRING && !data.constructed)?;
-    Some(charset::decode(data.contents, RightSet::Latin1))
+    Some(text::from_latin1(data.contents))
 }
 
 fn element_of<'a>(partial: &mut Partial<'a>) -> Option<Element<'a>> {
