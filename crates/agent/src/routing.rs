@@ -123,6 +123,7 @@ impl Agent {
         let mut best: Option<Specificity> = local.as_ref().map(|(specificity, _)| *specificity);
         let mut is_local = local.is_some();
         let mut candidates: Vec<Candidate<'_>> = Vec::new();
+        let mut matched = usize::from(is_local);
         for connector in &self.settings().connectors {
             let matches = connector.address_space.iter().filter_map(|entry| {
                 let specificity = entry.space.matches(address)?;
@@ -138,6 +139,7 @@ impl Agent {
                 )
             });
             let candidate = Candidate { connector, cost: entry.cost };
+            matched += 1;
             match best {
                 Some(so_far) if specificity < so_far => continue,
                 Some(so_far) if specificity == so_far => candidates.push(candidate),
@@ -150,6 +152,9 @@ impl Agent {
         }
         if is_local {
             return self.deliver_locally(address, explain);
+        }
+        if matched > candidates.len() {
+            explain(&|| "only the most specific matches count".to_owned());
         }
         self.choose(candidates, traveller, chosen, explain)
     }
@@ -184,9 +189,6 @@ impl Agent {
         };
         if candidates.is_empty() {
             return unknown(RouteFailure::NoMatch, explain);
-        }
-        if candidates.len() > 1 {
-            explain(&|| "only the most specific matches count".to_owned());
         }
         if let Some(incoming) = traveller.incoming {
             candidates.retain(|candidate| candidate.connector.name != incoming);

@@ -7,8 +7,8 @@
 use ber::{Reader, Tag, Writer};
 use clock::WallTime;
 use mhs::p1::{
-    Criticality, ExtensionField, ExtensionType, Extensions, InternalTraceInformationElement, MAX_TRANSFERS,
-    OtherActions, RoutingAction, StandardExtension, TraceInformation, TraceInformationElement,
+    Criticality, ExtensionField, ExtensionType, Extensions, InternalTraceInformationElement, MAX_EXTENSIONS,
+    MAX_TRANSFERS, OtherActions, RoutingAction, StandardExtension, TraceInformation, TraceInformationElement,
 };
 use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 
@@ -41,7 +41,9 @@ impl Here<'_> {
 
     /// Adds this MTA to the internal trace. One that can't be read is left alone: it is relayed as it came.
     pub(crate) fn add_internal(&self, time: UtcTime, extensions: &mut Extensions) {
-        if extensions.internal_trace().is_ok_and(|internal| internal.len() < MAX_TRANSFERS) {
+        // An envelope with one more extension than the bound could not be read again.
+        let has_room = extensions.get(&INTERNAL_TRACE).is_some() || extensions.len() < MAX_EXTENSIONS;
+        if has_room && extensions.internal_trace().is_ok_and(|internal| internal.len() < MAX_TRANSFERS) {
             let element =
                 InternalTraceInformationElement::relayed(self.domain.clone(), self.mta.clone(), time);
             // It was read a moment ago, so it can be added to.
@@ -85,14 +87,17 @@ impl Here<'_> {
             ours: element.domain.is_same_domain(self.domain),
             diverted: diverted(element.routing_action, &element.additional.other_actions),
         });
-        if has_come_back(external) {
+        // However many MTAs of our domain it has passed on this visit, the elements of a visit stand together.
+        if has_come_back(external.rev().skip_while(|pass| pass.ours)) {
             return true;
         }
         let Ok(internal) = extensions.internal_trace() else { return false };
-        has_come_back(internal.iter().map(|element| Pass {
+        let internal = internal.iter().map(|element| Pass {
             ours: element.mta_name == *self.mta && element.domain.is_same_domain(self.domain),
             diverted: diverted(element.routing_action, &element.additional.other_actions),
-        }))
+        });
+        // Each visit adds one element, even if the peer that sent it back has added none.
+        has_come_back(internal.rev().skip(1))
     }
 }
 
@@ -144,9 +149,8 @@ struct Pass {
     diverted: bool,
 }
 
-/// Looks at the last visit before this one. The elements at the end are this visit.
-fn has_come_back(passes: impl DoubleEndedIterator<Item = Pass>) -> bool {
-    let earlier = passes.rev().skip_while(|pass| pass.ours);
+/// Looks for the last visit before this one, from the end of the trace towards its start.
+fn has_come_back(earlier: impl Iterator<Item = Pass>) -> bool {
     for pass in earlier {
         if pass.diverted {
             return false;
@@ -237,6 +241,18 @@ mod tests {
         two.reroute(&mut external, &mut extensions);
         one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
         assert!(!one.is_loop(&external, &extensions));
+    }
+
+    #[test]
+    fn a_peer_that_adds_no_trace_does_not_hide_a_loop() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
+        let here = Here { domain: &domain, mta: &mta };
+        let mut external = TraceInformation::default();
+        let mut extensions = Extensions::new();
+        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert!(!here.is_loop(&external, &extensions));
+        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert!(here.is_loop(&external, &extensions));
     }
 
     #[test]

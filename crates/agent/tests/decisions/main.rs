@@ -1,0 +1,14 @@
+//! The decisions of MTAs on a store in memory: one or several of them, mail carried between them by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod bench;
+mod bind;
+mod duplicates;
+mod loops;
+mod outbound;
+mod properties;
+mod relay;
+mod reports;
+mod routing;
+mod settings;
+mod submission;

@@ -1,0 +1,100 @@
+use agent::settings::{Activation, AddressSpaceEntry, AgentSettings};
+use agent::{Agent, RouteDecision, RouteFailure};
+
+use crate::bench::{address, pattern, settings, user};
+
+fn decide(settings: &AgentSettings, to: &str, incoming: Option<&str>) -> RouteDecision {
+    Agent::new(settings.clone()).unwrap().route(&address(to), incoming).decision
+}
+
+fn connectors(names: &[&str]) -> RouteDecision {
+    RouteDecision::Connectors(names.iter().map(|&name| name.to_owned()).collect())
+}
+
+#[test]
+fn the_most_specific_address_space_wins_whatever_it_costs() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB"), ("D", "O=Acme;P=B;A= ;C=GB")]);
+    settings.connectors[2].address_space[0].cost = 100;
+    assert_eq!(decide(&settings, "S=x;O=Acme;P=B;A= ;C=GB", None), connectors(&["to-D"]));
+    assert_eq!(decide(&settings, "S=x;O=Other;P=B;A= ;C=GB", None), connectors(&["to-B"]));
+    assert_eq!(decide(&settings, "S=x;O=Acme;P=Q;A= ;C=GB", None), connectors(&["to-C"]));
+}
+
+#[test]
+fn an_exact_value_beats_a_wildcard_and_a_wildcard_beats_nothing() {
+    let settings = settings("A", &[("B", "P=B;A=*;C=GB"), ("C", "P=*;A=*;C=GB"), ("D", "A=*;C=GB")]);
+    assert_eq!(decide(&settings, "S=x;P=B;A= ;C=GB", None), connectors(&["to-B"]));
+    assert_eq!(decide(&settings, "S=x;P=Q;A= ;C=GB", None), connectors(&["to-C"]));
+}
+
+#[test]
+fn equal_matches_are_ordered_by_activation_then_cost_then_the_file() {
+    let space = "P=Z;A= ;C=GB";
+    let mut settings = settings("A", &[("B", space), ("C", space), ("D", space), ("E", space), ("F", space)]);
+    settings.connectors[0].activation = Activation::Never;
+    settings.connectors[1].activation = Activation::RemoteInitiated;
+    settings.connectors[1].two_way_alternate = true;
+    settings.connectors[2].address_space[0].cost = 2;
+    let order = connectors(&["to-E", "to-F", "to-D", "to-C", "to-B"]);
+    assert_eq!(decide(&settings, "S=x;P=Z;A= ;C=GB", None), order);
+}
+
+#[test]
+fn a_connector_in_use_for_the_message_is_preferred_among_equals() {
+    let mut a = crate::bench::Mta::new(settings("A", &[("B", "P=Z;A= ;C=GB"), ("C", "C=GB")]));
+    let mut settings = a.agent.settings().clone();
+    // Z is reached over both at the same cost, Q over C alone.
+    let both = AddressSpaceEntry { space: pattern("P=Z;A= ;C=GB"), cost: 1 };
+    settings.connectors[1].address_space.push(both);
+    a.agent = Agent::new(settings).unwrap();
+    let one = agent::Submission::new(user("alice", "A"), [user("q", "Q"), user("z", "Z")]);
+    a.submit(&one);
+    a.work();
+    assert_eq!((a.queue("to-B").len(), a.queue("to-C").len()), (0, 1));
+    assert_eq!(a.queue("to-C")[0].1.recipients, 2);
+}
+
+#[test]
+fn local_and_connector_spaces_compete_by_specificity_and_local_wins_a_draw() {
+    let mut settings = settings("A", &[("B", "P=A;A= ;C=GB"), ("C", "O=Moved;P=A;A= ;C=GB")]);
+    settings.mta.mailboxes = None;
+    assert!(matches!(decide(&settings, "S=x;O=Acme;P=A;A= ;C=GB", None), RouteDecision::Local { .. }));
+    assert_eq!(decide(&settings, "S=x;O=Moved;P=A;A= ;C=GB", None), connectors(&["to-C"]));
+}
+
+#[test]
+fn listed_mailboxes_are_found_whatever_the_case_and_the_rest_is_unknown() {
+    let mut settings = settings("A", &[]);
+    settings.mta.mailboxes = Some(vec![user("alice", "A")]);
+    assert!(matches!(decide(&settings, "S=ALICE;O=acme;P=a;C=gb", None), RouteDecision::Local { .. }));
+    let unknown = RouteDecision::Unknown(RouteFailure::NoMailbox);
+    assert_eq!(decide(&settings, "S=bob;O=Acme;P=A;A= ;C=GB", None), unknown);
+}
+
+#[test]
+fn the_way_back_is_no_way() {
+    let settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
+    let back = RouteDecision::Unknown(RouteFailure::WayBack("to-B".into()));
+    assert_eq!(decide(&settings, "S=x;P=B;A= ;C=GB", Some("to-B")), back);
+    assert_eq!(decide(&settings, "S=x;P=B;A= ;C=GB", Some("to-C")), connectors(&["to-B"]));
+}
+
+#[test]
+fn the_explanation_names_what_was_considered_and_what_was_decided() {
+    let agent = Agent::new(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")])).unwrap();
+    let steps = agent.route(&user("x", "B"), None).steps.join("\n");
+    for expected in ["to-B", "to-C", "cost 1", "most specific"] {
+        assert!(steps.contains(expected), "{steps}");
+    }
+    let steps = agent.route(&address("C=FR"), None).steps.join("\n");
+    assert!(steps.contains("no address space matches"), "{steps}");
+}
+
+#[test]
+fn an_address_too_long_for_a_key_is_no_mailbox() {
+    let settings = settings("A", &[]);
+    let mut long = user("x", "A");
+    long.organization = Some("o".repeat(5000));
+    let decision = Agent::new(settings).unwrap().route(&long, None).decision;
+    assert_eq!(decision, RouteDecision::Unknown(RouteFailure::NoMailbox));
+}

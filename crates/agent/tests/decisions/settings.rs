@@ -1,0 +1,98 @@
+use agent::settings::{Activation, Conformance, ConnectorSettings, MtaSettings, Secret};
+use mhs::MtaName;
+
+use crate::bench::{settings, user};
+
+#[test]
+fn the_defaults_are_those_that_operators_know() {
+    let mta = MtaSettings::new(MtaName::new("M").unwrap(), "C=GB;A= ".parse().unwrap());
+    let timeouts = mta.message_timeout;
+    assert_eq!((timeouts.urgent_min, timeouts.normal_min, timeouts.non_urgent_min), (2880, 10080, 14400));
+    assert_eq!((mta.hop_limit, mta.duplicate_history_days, mta.message_size_limit_kb), (512, 15, None));
+    let connector = ConnectorSettings::new("c", MtaName::new("N").unwrap());
+    let rts = connector.rts;
+    assert_eq!((rts.checkpoint_size_kb, rts.recovery_timeout_s, rts.window_size), (30, 60, 5));
+    let retry = connector.retry;
+    assert_eq!((retry.max_open_retries, retry.max_transfer_retries), (144, 2));
+    assert_eq!((retry.open_interval_s, retry.transfer_interval_s), (600, 120));
+    let association = connector.association;
+    assert_eq!((association.lifetime_s, association.disconnect_s), (300, 120));
+    assert_eq!((association.threshold_messages, association.max_associations), (50, 10));
+    let transfer = connector.transfer_timeout;
+    assert_eq!(transfer.urgent_s_per_kb, 1000);
+    assert_eq!((transfer.normal_s_per_kb, transfer.non_urgent_s_per_kb), (2000, 3000));
+    assert_eq!((connector.two_way_alternate, connector.activation), (false, Activation::Always));
+}
+
+#[test]
+fn good_settings_have_no_problem() {
+    assert_eq!(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]).validate(), []);
+}
+
+#[test]
+fn every_problem_is_found_and_placed() {
+    let mut bad = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
+    bad.mta.hop_limit = 0;
+    bad.mta.message_timeout.urgent_min = 65_537;
+    bad.mta.duplicate_history_days = 366;
+    bad.mta.max_recipients = 40_000;
+    bad.mta.message_size_limit_kb = Some(0);
+    bad.mta.password = Some(Secret::new("p".repeat(65)));
+    bad.mta.mailboxes = Some(vec![user("x", "ELSEWHERE")]);
+    bad.mta.domain.country = "GBRITAIN".into();
+    let first = &mut bad.connectors[0];
+    first.hosts = vec!["good".into(), "bad host".into()];
+    first.address_space[0].cost = 101;
+    first.rts.window_size = 0;
+    first.called_selectors.session = vec![0; 17];
+    first.conformance = Conformance::Mode1984;
+    first.remote_password = Some(Secret::new(""));
+    let second = &mut bad.connectors[1];
+    second.name = "to-B".into();
+    second.hosts.clear();
+    second.remote_mta = MtaName::new("MTA-B").unwrap();
+    let mut third = ConnectorSettings::new("a b", MtaName::new("MTA-D").unwrap());
+    third.activation = Activation::RemoteInitiated;
+    bad.connectors.push(third);
+    let paths: Vec<String> = bad.validate().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "mta.password",
+            "mta.domain",
+            "mta.message_size_limit_kb",
+            "mta.message_timeout.urgent_min",
+            "mta.hop_limit",
+            "mta.duplicate_history_days",
+            "mta.max_recipients",
+            "mta.mailboxes[0]",
+            "connector[0].remote_password",
+            "connector[0].hosts[1]",
+            "connector[0].called_selectors.session",
+            "connector[0].conformance",
+            "connector[0].address_space[0].cost",
+            "connector[0].rts.window_size",
+            "connector[1].hosts",
+            "connector[1].name",
+            "connector[2].name",
+            "connector[2].activation",
+            "connector[1].remote_password",
+        ]
+    );
+    assert!(agent::Agent::new(bad).is_err());
+}
+
+#[test]
+fn two_connectors_to_one_mta_are_fine_if_they_expect_the_same_password() {
+    let mut twice = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
+    twice.connectors[1].remote_mta = MtaName::new("MTA-B").unwrap();
+    assert_eq!(twice.validate(), []);
+}
+
+#[test]
+fn a_problem_reads_as_what_is_wrong_and_what_to_do() {
+    let mut bad = settings("A", &[("B", "P=B;A= ;C=GB")]);
+    bad.connectors[0].rts.window_size = 256;
+    let text = bad.validate()[0].to_string();
+    assert_eq!(text, "connector[0].rts.window_size: 256 is out of range; use a value from 1 to 255");
+}

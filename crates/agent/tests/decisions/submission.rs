@@ -1,0 +1,111 @@
+use agent::{ReportRequest, Submission, SubmitProblem};
+use mhs::p1::Priority;
+use spool::Spool;
+
+use crate::bench::{Mta, address, envelope_of, mta_a, settings, user};
+
+fn problems(a: &Mta, submission: &Submission, length: usize) -> Vec<SubmitProblem> {
+    let body = a.body(&vec![0; length]);
+    a.agent.submit(a.now, &a.counter, submission, body).unwrap_err().problems
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let mut limited = settings("A", &[("B", "P=B;A= ;C=GB")]);
+    limited.mta.message_size_limit_kb = Some(1);
+    let a = Mta::new(limited);
+    let mut submission = Submission::new(
+        user("eve", "B"),
+        [user("fine", "B"), address("O=Acme;C=GB"), address(&format!("S={};P=B;A= ;C=GB", "x".repeat(41)))],
+    );
+    submission.content_identifier = Some("0123456789abcdefg".into());
+    let found = problems(&a, &submission, 2000);
+    assert!(
+        matches!(
+            &found[..],
+            [
+                SubmitProblem::OriginatorNotLocal { .. },
+                SubmitProblem::RecipientInvalid { index: 1, .. },
+                SubmitProblem::RecipientInvalid { index: 2, .. },
+                SubmitProblem::ContentTooLong { octets: 2000, limit_kb: 1 },
+                SubmitProblem::ContentIdentifier(_),
+            ]
+        ),
+        "{found:#?}"
+    );
+    let text = agent::SubmitError { problems: found }.to_string();
+    assert!(text.contains("recipient 2 ") && text.contains("recipient 3 "), "{text}");
+}
+
+#[test]
+fn a_message_needs_a_recipient_and_not_too_many() {
+    let mut limited = settings("A", &[]);
+    limited.mta.max_recipients = 2;
+    let a = Mta::new(limited);
+    assert_eq!(problems(&a, &Submission::new(user("alice", "A"), []), 1), [SubmitProblem::NoRecipient]);
+    let three = [user("x", "A"), user("y", "A"), user("z", "A")];
+    let found = problems(&a, &Submission::new(user("alice", "A"), three), 1);
+    assert_eq!(found, [SubmitProblem::TooManyRecipients { count: 3, limit: 2 }]);
+    assert_eq!(a.spool.stats().bodies, 0);
+}
+
+#[test]
+fn the_originator_has_to_be_a_mailbox_here() {
+    let mut listed = settings("A", &[]);
+    listed.mta.mailboxes = Some(vec![user("alice", "A")]);
+    let a = Mta::new(listed);
+    let found = problems(&a, &Submission::new(user("mallory", "A"), [user("alice", "A")]), 1);
+    assert!(matches!(found[..], [SubmitProblem::OriginatorNotLocal { .. }]), "{found:?}");
+}
+
+#[test]
+fn the_envelope_says_what_was_asked_for() {
+    let mut a = mta_a();
+    let mut submission =
+        Submission::new(user("alice", "A"), [user("n", "B"), user("nd", "B"), user("d", "B")]);
+    for (recipient, report) in submission.recipients.iter_mut().zip([
+        ReportRequest::None,
+        ReportRequest::NonDelivery,
+        ReportRequest::Delivery,
+    ]) {
+        recipient.report = report;
+    }
+    submission.priority = Priority::Urgent;
+    submission.content_identifier = Some("ref 7".into());
+    submission.encoded_information_types = Some(mhs::EncodedInformationTypes::ia5_text());
+    submission.disclose_recipients = true;
+    submission.implicit_conversion_prohibited = true;
+    let identifier = a.submit(&submission);
+    a.work();
+    let envelope = envelope_of(&a.queue("to-B")[0].1.item);
+    assert_eq!(*envelope.message_identifier, identifier);
+    let numbers: Vec<i64> =
+        envelope.per_recipient_fields.iter().map(|r| *r.originally_specified_recipient_number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let bits = envelope.per_recipient_fields.iter().map(|r| r.per_recipient_indicators.0.octets.clone());
+    assert_eq!(bits.collect::<Vec<_>>(), [[0xA0], [0xA8], [0xD0]]);
+    assert_eq!(*envelope.priority, Priority::Urgent);
+    assert_eq!(envelope.content_identifier.as_ref().map(|id| id.0.as_str()), Some("ref 7"));
+    assert!(envelope.per_message_indicators.disclosure_of_other_recipients());
+    assert!(envelope.per_message_indicators.implicit_conversion_prohibited());
+    assert!(!envelope.per_message_indicators.content_return_request());
+    assert_eq!(envelope.trace_information.len(), 1);
+}
+
+#[test]
+fn identifiers_are_unique_readable_and_never_too_long() {
+    for name in ["MTA-A", "A-NAME-OF-THIRTY-TWO-CHARACTERS-"] {
+        let mut named = settings("A", &[]);
+        named.mta.name = mhs::MtaName::new(name).unwrap();
+        let mut a = Mta::new(named);
+        let submission = Submission::new(user("alice", "A"), [user("al", "A")]);
+        let identifiers: Vec<String> = (0..20).map(|_| a.submit(&submission).local).collect();
+        let mut unique = identifiers.clone();
+        unique.dedup();
+        assert_eq!(unique.len(), 20);
+        for identifier in identifiers {
+            assert!(identifier.len() <= 32 && identifier.contains("-261122"), "{identifier}");
+            assert!(identifier.starts_with(&name[..5]), "{identifier}");
+        }
+    }
+}
