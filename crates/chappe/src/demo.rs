@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use agent::Secret;
 use agent::record::MailboxItem;
 use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
-use agent::{Secret, SettingsProblem};
 use mhs::{AddressError, AddressPattern, GlobalDomainIdentifier, MtaName, NameError, OrAddress};
 use runtime::{Handle, Mta, RuntimeConfig, RuntimeLimits, StartError};
 use tokio::runtime::Runtime;
@@ -44,9 +44,6 @@ pub(crate) enum DemoError {
     /// A name or address of the demo's own is wrong.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Settings of the demo's own are wrong.
-    #[error("{0}")]
-    Settings(SettingsProblem),
     /// A command failed.
     #[error("{0}")]
     Command(String),
@@ -60,7 +57,8 @@ pub(crate) enum DemoError {
 
 /// Runs the demo; with `once` it ends after the first delivery and reports.
 pub(crate) fn run(once: bool) -> Result<(), DemoError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("start threads"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("start threads"))?;
     let directory = tempfile::tempdir().map_err(io("make a temporary directory"))?;
     let network = runtime.block_on(Network::start(directory.path()))?;
     let result = show(&runtime, &network, once);
@@ -74,13 +72,27 @@ fn show(runtime: &Runtime, network: &Network, once: bool) -> Result<(), DemoErro
     for site in &network.sites {
         println!("  {:<10} P1 {:<17} API {}", site.name, site.p1.to_string(), site.api_url());
     }
-    println!("\n  MTA-PARIS  ──P1──►  MTA-AMIENS  ──P1──►  MTA-LILLE      (reports come back the same way)\n");
+    println!(
+        "\n  MTA-PARIS  ──P1──►  MTA-AMIENS  ──P1──►  MTA-LILLE      (reports come back the same way)\n"
+    );
 
     println!("Someone at PARIS sends one message to two addresses at LILLE. One of them exists.\n");
     command(&[
-        "submit", "--from", ORIGINATOR, "--to", RECIPIENT, "--to", NOBODY, "--subject", "Line open",
-        "--text", "The semaphore line from Paris to Lille is up.", "--report", "delivery",
-        "--api", &paris.api_url(),
+        "submit",
+        "--from",
+        ORIGINATOR,
+        "--to",
+        RECIPIENT,
+        "--to",
+        NOBODY,
+        "--subject",
+        "Line open",
+        "--text",
+        "The semaphore line from Paris to Lille is up.",
+        "--report",
+        "delivery",
+        "--api",
+        &paris.api_url(),
     ])?;
 
     runtime.block_on(wait(&lille.handle, RECIPIENT, 1, "the delivery at LILLE"))?;
@@ -92,8 +104,12 @@ fn show(runtime: &Runtime, network: &Network, once: bool) -> Result<(), DemoErro
     command(&["mailbox", "show", ORIGINATOR, "--api", &paris.api_url()])?;
 
     println!("\nWhat happened: PARIS routed by longest match to its connector and opened an association to");
-    println!("AMIENS (session, presentation, ACSE, RTSE, MTABind with passwords checked both ways). The message");
-    println!("was transferred and acknowledged only when AMIENS had it on disk; AMIENS added trace information and");
+    println!(
+        "AMIENS (session, presentation, ACSE, RTSE, MTABind with passwords checked both ways). The message"
+    );
+    println!(
+        "was transferred and acknowledged only when AMIENS had it on disk; AMIENS added trace information and"
+    );
     println!("did the same towards LILLE. The copies were removed once the next MTA had confirmed.\n");
     if once {
         return Ok(());
@@ -119,7 +135,11 @@ fn show(runtime: &Runtime, network: &Network, once: bool) -> Result<(), DemoErro
 fn command(arguments: &[&str]) -> Result<(), DemoError> {
     let shown: Vec<String> = arguments
         .iter()
-        .map(|argument| if argument.contains([' ', ';']) { format!("'{argument}'") } else { (*argument).to_owned() })
+        .map(
+            |argument| {
+                if argument.contains([' ', ';']) { format!("'{argument}'") } else { (*argument).to_owned() }
+            },
+        )
         .collect();
     println!("$ chappe {}", shown.join(" "));
     cli::run_arguments(arguments).map_err(|failure| DemoError::Command(failure.to_string()))
@@ -207,7 +227,8 @@ impl Site {
             limits: RuntimeLimits::default(),
         };
         let mta = Mta::start(config).await?;
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(io("listen for the API"))?;
+        let listener =
+            tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(io("listen for the API"))?;
         let api = listener.local_addr().map_err(io("listen for the API"))?;
         let (stop_api, stopped) = oneshot::channel();
         tokio::spawn(api::serve(listener, mta.handle(), None, stopped));
@@ -224,11 +245,17 @@ fn settings(site: &str, only_mailbox: Option<&str>) -> Result<AgentSettings, Dem
     let mut mta = MtaSettings::new(MtaName::new(&format!("MTA-{site}"))?, domain);
     mta.password = Some(Secret::new(format!("password of {site}")));
     mta.local = vec![AddressPattern::parse(&format!("P={site};A= ;C=FR"))?];
-    mta.mailboxes = only_mailbox.map(|address| OrAddress::parse(address).map(|address| vec![address])).transpose()?;
+    mta.mailboxes =
+        only_mailbox.map(|address| OrAddress::parse(address).map(|address| vec![address])).transpose()?;
     Ok(AgentSettings { mta, connectors: Vec::new() })
 }
 
-fn connector(name: &str, site: &str, host: SocketAddr, spaces: &[&str]) -> Result<ConnectorSettings, DemoError> {
+fn connector(
+    name: &str,
+    site: &str,
+    host: SocketAddr,
+    spaces: &[&str],
+) -> Result<ConnectorSettings, DemoError> {
     let mut connector = ConnectorSettings::new(name, MtaName::new(&format!("MTA-{site}"))?);
     connector.remote_password = Some(Secret::new(format!("password of {site}")));
     connector.hosts = vec![host.to_string()];

@@ -4,10 +4,12 @@
 //! sockets and disks in `runtime`. Every command that asks a running service goes through [`client`] to [`api`].
 
 mod api;
+mod bench;
 mod cli;
 mod client;
 mod config;
 mod decode;
+mod demo;
 mod model;
 mod notify;
 mod service;

@@ -164,10 +164,11 @@ fn unexpected(wanted: &str, found: Option<RtIndication>) -> BenchError {
 pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameError> {
     use mhs::{ContentType, GlobalDomainIdentifier, MtsIdentifier, OrAddress, OrName, UtcTime};
     use p1::{
-        Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport, PerRecipientFields,
-        PerRecipientIndicators, TraceInformationElement,
+        Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport,
+        PerRecipientFields, PerRecipientIndicators, TraceInformationElement,
     };
-    let domain = GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("GENERATOR".into()) };
+    let domain =
+        GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("GENERATOR".into()) };
     let address = |text: &str| OrAddress::parse(text).unwrap_or_default();
     let identifier = MtsIdentifier::new(domain.clone(), &format!("bench-{number}"))?;
     let originator = OrName::from(address("S=generator;P=GENERATOR;A= ;C=GB"));
@@ -176,8 +177,10 @@ pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameErro
         1,
         PerRecipientIndicators::new(true, OriginatingMtaReport::NonDelivery, OriginatorReport::None),
     );
-    let mut envelope = MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient]);
     let arrival = UtcTime::from_wall(WallTime::from_unix(1_700_000_000));
-    envelope.trace_information.push(TraceInformationElement::relayed(domain, arrival).into());
+    let mut trace = p1::TraceInformation::default();
+    trace.push(TraceInformationElement::relayed(domain, arrival).into());
+    let envelope =
+        MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient], trace);
     Ok(MtsApdu::Message(Box::new(Message::new(envelope, vec![b'x'; size]))).to_octets())
 }

@@ -35,7 +35,8 @@ impl MtaProcess {
         let stderr = child.stderr.take();
         let log = std::thread::spawn(move || {
             let mut last = String::new();
-            for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
+            for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok)
+            {
                 last = line;
             }
             last

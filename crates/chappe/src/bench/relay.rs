@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use runtime::p1_application;
 use mhs::MtaName;
 use osi::stack::StackConfig;
+use runtime::p1_application;
 use serde::Serialize;
 
 use super::peer::{self, PASSWORD, Peer};
@@ -51,7 +51,9 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
     while all_received.recv_timeout(Duration::from_secs(60)).is_err() {
         let now = received.load(Ordering::Relaxed);
         if now == last {
-            return Err(BenchError::Mta(format!("relayed {now} of {wanted} messages, then nothing for 60 s")));
+            return Err(BenchError::Mta(format!(
+                "relayed {now} of {wanted} messages, then nothing for 60 s"
+            )));
         }
         last = now;
     }
@@ -60,7 +62,8 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
     let memory = mta.memory_kib()?;
     drop(mta);
 
-    let spool = store::measure(&dir.join("spool-alone"), args.messages, args.size, args.associations as usize)?;
+    let spool =
+        store::measure(&dir.join("spool-alone"), args.messages, args.size, args.associations as usize)?;
     let relayed = per_second(args.messages, took);
     let figures = Figures {
         messages: args.messages,
@@ -91,7 +94,10 @@ fn print(args: &RelayArgs, figures: &Figures) {
     println!("  relayed         {:>10.0} messages/s", figures.relayed_per_second);
     println!("  CPU             {:>10.3} ms/message (MTA process only)", figures.cpu_ms_per_message);
     println!("  peak memory     {:>10} KiB", figures.peak_memory_kib);
-    println!("  spool alone     {:>10.0} messages/s (enqueue + read + delete, same machine, same run)", figures.spool_per_second);
+    println!(
+        "  spool alone     {:>10.0} messages/s (enqueue + read + delete, same machine, same run)",
+        figures.spool_per_second
+    );
     println!("  ratio           {:>10.2} of the spool alone", figures.ratio_to_spool);
 }
 

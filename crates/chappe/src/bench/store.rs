@@ -30,7 +30,8 @@ pub(super) fn run(args: &SpoolArgs) -> Result<(), BenchError> {
 
 /// Messages a second through a fresh store in `dir`.
 pub(super) fn measure(dir: &Path, messages: u64, size: usize, producers: usize) -> Result<f64, BenchError> {
-    let spool = EmbeddedSpool::open(dir, Options::default()).map_err(|error| BenchError::Spool(error.to_string()))?;
+    let spool =
+        EmbeddedSpool::open(dir, Options::default()).map_err(|error| BenchError::Spool(error.to_string()))?;
     let throughput = spool::measure(&spool, producers, consumers(producers), size, messages)
         .map_err(|error| BenchError::Spool(error.to_string()))?;
     Ok(throughput.messages_per_second())

@@ -22,6 +22,7 @@ use mhs::OrAddress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bench::Bench;
 use crate::client::Client;
 use failure::Failure;
 
@@ -51,24 +52,15 @@ enum Command {
     Association(association::Association),
     Route(route::Route),
     Decode(decode::Decode),
+    Demo(Demo),
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 /// Runs the command that the process's arguments name.
 pub(crate) fn run() -> ExitCode {
     // On wrong usage clap itself explains and ends the process with status 2.
-    let result = match Arguments::parse().command {
-        Command::Serve(command) => command.run(),
-        Command::Config(command) => command.run(),
-        Command::Submit(command) => command.run(),
-        Command::Mailbox(command) => command.run(),
-        Command::Queue(command) => command.run(),
-        Command::Message(command) => command.run(),
-        Command::Connector(command) => command.run(),
-        Command::Association(command) => command.run(),
-        Command::Route(command) => command.run(),
-        Command::Decode(command) => command.run(),
-    };
-    match result {
+    match Arguments::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.to_string().lines() {
@@ -77,6 +69,42 @@ pub(crate) fn run() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Runs one command line, given without the program's name.
+pub(crate) fn run_arguments(arguments: &[&str]) -> Result<(), Failure> {
+    let words = std::iter::once("chappe").chain(arguments.iter().copied());
+    Arguments::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?.command.run()
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Command::Serve(command) => command.run(),
+            Command::Config(command) => command.run(),
+            Command::Submit(command) => command.run(),
+            Command::Mailbox(command) => command.run(),
+            Command::Queue(command) => command.run(),
+            Command::Message(command) => command.run(),
+            Command::Connector(command) => command.run(),
+            Command::Association(command) => command.run(),
+            Command::Route(command) => command.run(),
+            Command::Decode(command) => command.run(),
+            Command::Demo(demo) => {
+                crate::demo::run(demo.once).map_err(|error| Failure::Failed(error.to_string()))
+            }
+            Command::Bench(bench) => bench.run().map_err(|error| Failure::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Show three MTAs exchanging real messages on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe demo --once")]
+struct Demo {
+    /// End after the first delivery and its reports instead of running on.
+    #[arg(long)]
+    once: bool,
 }
 
 /// What every command that asks the service takes.
