@@ -1,0 +1,320 @@
+//! Every state of the presentation machine meets every event.
+
+use ber::Oid;
+use osi::acse::ABSTRACT_SYNTAX_ACSE;
+use osi::presentation::ppdu::{ContextDefinition, ContextResult, Cp, Cpa};
+use osi::presentation::{
+    ContextId, Contexts, PConnect, PRequest, PValue, Pdv, Ppm, PpmAction, PpmConfig, PpmEvent,
+    PresentationError, State, SyncRequest, TRANSFER_SYNTAX_BER, UserData,
+};
+use osi::session::{
+    ActivityResume, ProviderAbort, ProviderAbortCause, ReasonCode, SAccept, SConnect, SRefuse, SsIndication,
+    SsRequest,
+};
+
+const STATES: usize = 5;
+
+fn syntaxes() -> Vec<Oid> {
+    vec![ABSTRACT_SYNTAX_ACSE, Oid::from_arcs(&[2, 6, 0, 2, 12]).unwrap()]
+}
+
+fn value() -> Vec<PValue> {
+    vec![PValue { context: ContextId(3), encoding: vec![5, 0] }]
+}
+
+fn connect() -> PConnect {
+    PConnect { contexts: Contexts::propose(&syntaxes()), user_data: value(), ..PConnect::default() }
+}
+
+fn cp() -> Cp<'static> {
+    let contexts = Contexts::propose(&syntaxes());
+    Cp {
+        contexts: contexts
+            .iter()
+            .map(|(context, syntax)| ContextDefinition {
+                context: *context,
+                abstract_syntax: syntax.clone(),
+                transfer_syntaxes: vec![TRANSFER_SYNTAX_BER],
+            })
+            .collect(),
+        user_data: Some(UserData::Full(vec![Pdv::new(ContextId(3), vec![5, 0])])),
+        ..Cp::default()
+    }
+}
+
+fn s_connect(cp: &Cp<'_>) -> SsIndication {
+    SsIndication::Connect(SConnect { user_data: cp.encode(), ..SConnect::default() })
+}
+
+fn accept() -> SsIndication {
+    let accepted = ContextResult::Accepted(Some(TRANSFER_SYNTAX_BER));
+    let cpa = Cpa { results: vec![accepted.clone(), accepted], ..Cpa::default() };
+    SsIndication::ConnectConfirm(SAccept { user_data: cpa.encode(), ..SAccept::default() })
+}
+
+fn machine() -> Ppm {
+    Ppm::new(PpmConfig { syntaxes: syntaxes(), local_selector: Vec::new() })
+}
+
+fn in_state(index: usize) -> Ppm {
+    let mut ppm = machine();
+    let mut out = Vec::new();
+    let mut go = |event| ppm.handle(event, &mut out).unwrap();
+    match index {
+        0 => {}
+        1 => go(PpmEvent::Request(PRequest::Connect(connect()))),
+        2 => go(PpmEvent::Session(s_connect(&cp()))),
+        3 => {
+            go(PpmEvent::Request(PRequest::Connect(connect())));
+            go(PpmEvent::Session(accept()));
+        }
+        _ => {
+            go(PpmEvent::Request(PRequest::Connect(connect())));
+            go(PpmEvent::Request(PRequest::Abort { user_data: Vec::new() }));
+        }
+    }
+    let expected = ["idle", "await CPA", "await response", "connected", "closed"];
+    assert_eq!(ppm.state().name(), expected[index]);
+    ppm
+}
+
+fn requests() -> Vec<PRequest> {
+    vec![
+        PRequest::Connect(connect()),
+        PRequest::ConnectAccept { user_data: value() },
+        PRequest::ConnectReject { user_data: value() },
+        PRequest::Data(value()),
+        PRequest::Sync(SyncRequest::Minor),
+        PRequest::TokenPlease { user_data: value() },
+        PRequest::Release { user_data: value() },
+        PRequest::ReleaseResponse { user_data: value() },
+        PRequest::Abort { user_data: value() },
+    ]
+}
+
+fn indications() -> Vec<SsIndication> {
+    let data = ber::Writer::encode(|w| UserData::Full(vec![Pdv::new(ContextId(3), vec![5, 0])]).encode(w));
+    let cause = ProviderAbortCause::TransportDisconnect;
+    vec![
+        s_connect(&cp()),
+        accept(),
+        SsIndication::ConnectRefused(SRefuse { reason: 1, user_data: Vec::new() }),
+        SsIndication::Data(data.clone()),
+        SsIndication::SyncMinor { serial: 1, confirm: true },
+        SsIndication::SyncMinorConfirm { serial: 1 },
+        SsIndication::ActivityStart { activity: Vec::new() },
+        SsIndication::ActivityResume(ActivityResume::default()),
+        SsIndication::ActivityEnd { serial: 1 },
+        SsIndication::ActivityEndConfirm,
+        SsIndication::ActivityInterrupt(ReasonCode(0)),
+        SsIndication::ActivityInterruptConfirm,
+        SsIndication::ActivityDiscard(ReasonCode(0)),
+        SsIndication::ActivityDiscardConfirm,
+        SsIndication::ExceptionReport(ReasonCode(0)),
+        SsIndication::ProviderExceptionReport,
+        SsIndication::TokenPlease { user_data: data.clone() },
+        SsIndication::ControlGive,
+        SsIndication::ControlGiven,
+        SsIndication::Release { user_data: data.clone() },
+        SsIndication::ReleaseConfirm { user_data: data },
+        SsIndication::Abort { user_data: Vec::new() },
+        SsIndication::ProviderAbort(ProviderAbort { by_peer: true, cause }),
+    ]
+}
+
+#[test]
+fn every_state_meets_every_event() {
+    let (mut cells, mut allowed, mut ignored) = (0, 0, 0);
+    for index in 0..STATES {
+        for request in requests() {
+            cells += 1;
+            let mut ppm = in_state(index);
+            let before = ppm.state().clone();
+            let mut out = Vec::new();
+            match ppm.handle(PpmEvent::Request(request), &mut out) {
+                Ok(()) => {
+                    allowed += 1;
+                    assert!(matches!(out[..], [PpmAction::Session(_)]));
+                }
+                Err(error) => {
+                    assert!(matches!(error, PresentationError::RequestOutOfState { .. }));
+                    assert!(out.is_empty());
+                    assert_eq!(ppm.state(), &before);
+                }
+            }
+        }
+        for indication in indications() {
+            cells += 1;
+            let mut ppm = in_state(index);
+            let mut out = Vec::new();
+            match ppm.handle(PpmEvent::Session(indication), &mut out) {
+                Ok(()) if out.is_empty() => {
+                    ignored += 1;
+                    assert_eq!(ppm.state(), &State::Closed);
+                }
+                Ok(()) => {
+                    allowed += 1;
+                    assert!(matches!(out[..], [PpmAction::Indication(_)]));
+                }
+                Err(error) => {
+                    assert!(matches!(error, PresentationError::Unexpected { .. }));
+                    assert!(matches!(out[..], [PpmAction::Session(SsRequest::Abort { .. })]));
+                    assert_eq!(ppm.state(), &State::Closed);
+                }
+            }
+        }
+    }
+    assert_eq!((cells, allowed, ignored), (160, 40, 23));
+}
+
+#[test]
+fn the_order_in_a_set_does_not_matter() {
+    let encoded = cp().encode();
+    let mut fields = ber::Reader::new(&encoded).expect(ber::Tag::SET).unwrap().reader().unwrap();
+    let (mode, parameters) = (fields.any().unwrap().raw, fields.any().unwrap().raw);
+    for indefinite in [false, true] {
+        let swapped = [parameters, mode].concat();
+        let user_data = if indefinite {
+            [&[0x31, 0x80][..], &swapped, &[0, 0]].concat()
+        } else {
+            ber::Writer::encode(|w| w.constructed(ber::Tag::SET, |w| w.raw(&swapped)))
+        };
+        let connect = SConnect { user_data, ..SConnect::default() };
+        let mut ppm = machine();
+        let mut out = Vec::new();
+        ppm.handle(PpmEvent::Session(SsIndication::Connect(connect)), &mut out).unwrap();
+        assert_eq!(ppm.state().name(), "await response");
+    }
+}
+
+#[test]
+fn contexts_that_are_not_known_are_rejected_each_with_its_reason() {
+    let mut cp = cp();
+    cp.contexts[1].transfer_syntaxes = vec![Oid::from_arcs(&[1, 2, 3]).unwrap()];
+    cp.contexts.push(ContextDefinition {
+        context: ContextId(5),
+        abstract_syntax: Oid::from_arcs(&[1, 2, 3]).unwrap(),
+        transfer_syntaxes: vec![TRANSFER_SYNTAX_BER],
+    });
+    let mut out = Vec::new();
+    let error = machine().handle(PpmEvent::Session(s_connect(&cp)), &mut out).unwrap_err();
+    assert!(matches!(error, PresentationError::NotProposed { .. }));
+    let [PpmAction::Session(SsRequest::ConnectRefuse(refuse))] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(refuse.reason, 2);
+    let cpr = osi::presentation::ppdu::Cpr::decode(&refuse.user_data).unwrap().unwrap();
+    assert_eq!(
+        cpr.results,
+        [
+            ContextResult::Accepted(Some(TRANSFER_SYNTAX_BER)),
+            ContextResult::ProviderRejection(Some(2)),
+            ContextResult::ProviderRejection(Some(1)),
+        ]
+    );
+}
+
+#[test]
+fn an_extra_context_is_rejected_and_what_is_in_it_left_out() {
+    let mut cp = cp();
+    cp.contexts.push(ContextDefinition {
+        context: ContextId(9),
+        abstract_syntax: Oid::from_arcs(&[1, 2, 3]).unwrap(),
+        transfer_syntaxes: vec![TRANSFER_SYNTAX_BER],
+    });
+    let value = |context| Pdv::new(ContextId(context), vec![5, 0]);
+    cp.user_data = Some(UserData::Full(vec![value(3), value(9)]));
+    let mut out = Vec::new();
+    machine().handle(PpmEvent::Session(s_connect(&cp)), &mut out).unwrap();
+    let [PpmAction::Indication(osi::presentation::PIndication::Connect(connect))] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(connect.user_data, self::value());
+    assert_eq!(connect.contexts.len(), 2);
+}
+
+#[test]
+fn another_mode_is_refused_without_a_ppdu() {
+    let tsdu = testkit::GoldenVector::ConnectX410.octets();
+    let [osi::session::spdu::Spdu::Cn(cn)] = &osi::session::spdu::decode_tsdu(&tsdu).unwrap()[..] else {
+        panic!()
+    };
+    let connect = SConnect { user_data: cn.user_data.clone(), ..SConnect::default() };
+    let mut out = Vec::new();
+    let error = machine().handle(PpmEvent::Session(SsIndication::Connect(connect)), &mut out).unwrap_err();
+    assert_eq!(error.blame(), osi::failure::Blame::PeerIncompatible);
+    let refuse = SRefuse { reason: 0, user_data: Vec::new() };
+    assert_eq!(out, [PpmAction::Session(SsRequest::ConnectRefuse(refuse))]);
+}
+
+#[test]
+fn only_agreed_contexts_carry_data_in_any_form_that_is_allowed() {
+    let data = |pdv: &[u8]| {
+        let mut ppm = in_state(3);
+        let list = ber::Writer::encode(|w| w.constructed(UserData::FULL, |w| w.raw(pdv)));
+        let mut out = Vec::new();
+        ppm.handle(PpmEvent::Session(SsIndication::Data(list)), &mut out).map(|()| out)
+    };
+    let expected = vec![PpmAction::Indication(osi::presentation::PIndication::Data(value()))];
+    // single-ASN1-type, octet-aligned, the same in segments, arbitrary, with its transfer syntax, indefinite
+    for pdv in [
+        &[0x30, 7, 2, 1, 3, 0xA0, 2, 5, 0][..],
+        &[0x30, 7, 2, 1, 3, 0x81, 2, 5, 0],
+        &[0x30, 11, 2, 1, 3, 0xA1, 6, 4, 1, 5, 4, 1, 0],
+        &[0x30, 8, 2, 1, 3, 0x82, 3, 0, 5, 0],
+        &[0x30, 11, 6, 2, 0x51, 1, 2, 1, 3, 0xA0, 2, 5, 0],
+        &[0x30, 0x80, 2, 1, 3, 0xA0, 0x80, 5, 0, 0, 0, 0, 0],
+    ] {
+        assert_eq!(data(pdv).as_ref(), Ok(&expected), "{pdv:02x?}");
+    }
+    assert!(matches!(
+        data(&[0x30, 7, 2, 1, 7, 0xA0, 2, 5, 0]),
+        Err(PresentationError::UnknownContext { context: ContextId(7), .. })
+    ));
+    assert!(matches!(
+        data(&[0x30, 11, 6, 2, 0x51, 2, 2, 1, 3, 0xA0, 2, 5, 0]),
+        Err(PresentationError::TransferSyntax { .. })
+    ));
+    // Seven bits are no encoding.
+    assert!(matches!(data(&[0x30, 8, 2, 1, 3, 0x82, 3, 1, 5, 0]), Err(PresentationError::Malformed { .. })));
+    let mut out = Vec::new();
+    let simple = SsIndication::Data(vec![0x40, 2, 5, 0]);
+    let error = in_state(3).handle(PpmEvent::Session(simple), &mut out).unwrap_err();
+    assert!(matches!(error, PresentationError::SimplyEncoded { contexts: 2, .. }));
+}
+
+#[test]
+fn simply_encoded_data_is_taken_where_there_is_one_context() {
+    let one = vec![ABSTRACT_SYNTAX_ACSE];
+    let mut ppm = Ppm::new(PpmConfig { syntaxes: one, local_selector: Vec::new() });
+    let mut cp = cp();
+    cp.contexts.truncate(1);
+    cp.user_data = Some(UserData::Simple(vec![5, 0].into()));
+    let mut out = Vec::new();
+    ppm.handle(PpmEvent::Session(s_connect(&cp)), &mut out).unwrap();
+    let [PpmAction::Indication(osi::presentation::PIndication::Connect(connect))] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(connect.user_data, [PValue { context: ContextId(1), encoding: vec![5, 0] }]);
+}
+
+#[test]
+fn an_answer_must_fit_the_proposal() {
+    let answer = |results| {
+        let cpa = Cpa { results, ..Cpa::default() };
+        let accept = SAccept { user_data: cpa.encode(), ..SAccept::default() };
+        let mut out = Vec::new();
+        let event = PpmEvent::Session(SsIndication::ConnectConfirm(accept));
+        let error = in_state(1).handle(event, &mut out).unwrap_err();
+        assert!(matches!(out[..], [PpmAction::Session(SsRequest::Abort { .. })]), "{out:?}");
+        error
+    };
+    let accepted = || ContextResult::Accepted(Some(TRANSFER_SYNTAX_BER));
+    assert_eq!(answer(vec![accepted()]), PresentationError::ResultCount { proposed: 2, answered: 1 });
+    assert!(matches!(
+        answer(vec![accepted(), ContextResult::UserRejection(None)]),
+        PresentationError::NotAccepted { .. }
+    ));
+    assert!(matches!(
+        answer(vec![accepted(), ContextResult::Accepted(Oid::from_arcs(&[1, 2, 3]))]),
+        PresentationError::TransferSyntax { .. }
+    ));
+}
