@@ -65,8 +65,8 @@ impl EncodedInformationTypes {
         self
     }
 
-    /// These types and the general-text types for character sets `registrations` of the international register
-    /// (id-cs-eit-authority, 1.0.10021.7.1.0.N).
+    /// These types and the general-text types for character sets `registrations` of the international
+    /// register (id-cs-eit-authority, 1.0.10021.7.1.0.N).
     #[must_use]
     pub fn with_general_text(self, registrations: &[u32]) -> Self {
         registrations

@@ -1,10 +1,10 @@
 //! X.400 information objects: O/R addresses, P1 and interpersonal messages.
 //!
-//! Octets in, values out, and back. Nothing here opens a socket, reads a clock or keeps a file. What an MTA relays
-//! without changing leaves with the octets it came with: see [`Kept`].
+//! Octets in, values out, and back. Nothing here opens a socket, reads a clock or keeps a file. What an MTA
+//! relays without changing leaves with the octets it came with: see [`Kept`].
 //!
-//! Strings are read leniently, whatever their characters and sizes; [`OrAddress::validate_for_submission`] and the
-//! constructors of names are strict.
+//! Strings are read leniently, whatever their characters and sizes; [`OrAddress::validate_for_submission`]
+//! and the constructors of names are strict.
 
 pub mod codes;
 mod content_type;

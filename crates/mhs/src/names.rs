@@ -88,8 +88,8 @@ fn check(what: &'static str, value: &str, min: usize, max: usize) -> Result<(), 
 }
 
 impl GlobalDomainIdentifier {
-    /// Whether both name the same domain: case and superfluous spaces do not matter, and a blank ADMD is equal to
-    /// an empty one.
+    /// Whether both name the same domain: case and superfluous spaces do not matter, and a blank ADMD is
+    /// equal to an empty one.
     pub fn is_same_domain(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
@@ -220,8 +220,8 @@ impl MtsIdentifier {
     /// An identifier given by `domain`.
     ///
     /// # Errors
-    /// A domain that [`GlobalDomainIdentifier::validate`] refuses; local identifier empty, longer than 32 characters
-    /// or not IA5.
+    /// A domain that [`GlobalDomainIdentifier::validate`] refuses; local identifier empty, longer than 32
+    /// characters or not IA5.
     pub fn new(domain: GlobalDomainIdentifier, local: &str) -> Result<Self, NameError> {
         domain.validate()?;
         check("local-identifier", local, 1, MAX_LOCAL)?;

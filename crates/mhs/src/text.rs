@@ -1,11 +1,11 @@
 //! Character strings of X.400: lenient reading, and which string type can hold a text.
 //!
-//! TeletexString is read and written as ISO 8859-1, as is common practice for O/R addresses; the octets of what was
-//! received are kept elsewhere, so nothing is lost by showing a T.61 string slightly wrong.
+//! The octets of what was received are kept elsewhere, so nothing is lost by showing a string slightly wrong.
 
 use ber::{Tag, Tlv};
 
 use crate::error::DecodeError;
+use crate::ipm::charset::{self, RightSet};
 
 /// The text of a string of any type. Never fails on characters, only on an encoding that is no string.
 pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
@@ -21,9 +21,25 @@ pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
             .map(|four| four.iter().fold(0u32, |sum, &o| sum << 8 | u32::from(o)))
             .map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
             .collect(),
+        Tag::TELETEX_STRING => from_teletex(&octets),
         Tag::UTF8_STRING => String::from_utf8_lossy(&octets).into_owned(),
         _ => from_latin1(&octets),
     })
+}
+
+/// The text of a TeletexString under an implicit tag.
+pub(crate) fn decode_teletex(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
+    Ok(from_teletex(&tlv.octets()?))
+}
+
+/// T.61 octets as text; what T.61 does not define is taken for ISO 8859-1.
+pub(crate) fn from_teletex(octets: &[u8]) -> String {
+    charset::decode(octets, RightSet::Teletex)
+}
+
+/// Text as TeletexString contents, if [`is_teletex`]; else with the nearest spelling of what can't be coded.
+pub(crate) fn to_teletex(text: &str) -> Vec<u8> {
+    charset::encode_teletex(text, usize::MAX).octets
 }
 
 /// ISO 8859-1 octets as text; total.
@@ -51,9 +67,9 @@ pub fn is_numeric(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_digit() || c == ' ')
 }
 
-/// Whether every character is one of ISO 8859-1.
-pub fn is_latin1(text: &str) -> bool {
-    text.chars().all(|c| u32::from(c) <= 0xFF)
+/// Whether every character can be coded in TeletexString (T.61).
+pub fn is_teletex(text: &str) -> bool {
+    charset::encode_teletex(text, usize::MAX).exact
 }
 
 /// Lower case, runs of white space as one space, none at the ends: the form in which O/R address values are

@@ -1,7 +1,7 @@
 //! UTCTime (X.680): the time in every P1 field.
 //!
-//! The characters are kept as they came, because some MTAs omit the seconds, give an offset or write a malformed
-//! year, and a relay has to pass that on.
+//! The characters are kept as they came, because some MTAs omit the seconds, give an offset or write a
+//! malformed year, and a relay has to pass that on.
 
 use core::fmt;
 

@@ -1,7 +1,7 @@
 //! P1 APDUs of independent implementations: each is read in full and leaves with the octets it came with.
 //!
-//! `vectors/golden-message.hex` was accepted by two independent decoders; the others were taken from the captures of the
-//! same names, of which those with `p1-84` are 1984 P1.
+//! `vectors/golden-message.hex` was accepted by two independent decoders; the others were taken from the
+//! captures of the same names, of which those with `p1-84` are 1984 P1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;

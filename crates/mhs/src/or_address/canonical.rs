@@ -8,9 +8,9 @@ use super::{ExtensionValue, OrAddress};
 use crate::text;
 
 impl OrAddress {
-    /// A text that is the same for addresses that mean the same: case and superfluous spaces do not matter, nor the string
-    /// type of a name, and a blank ADMD is equal to an empty or absent one. For comparison and as a key of tables; its
-    /// form is not meant to be read.
+    /// A text that is the same for addresses that mean the same: case and superfluous spaces do not matter,
+    /// nor the string type of a name, and a blank ADMD is equal to an empty or absent one. For comparison
+    /// and as a key of tables; its form is not meant to be read.
     pub fn canonical_key(&self) -> String {
         let mut key = String::new();
         put(&mut key, "c", self.country.as_deref());
@@ -31,11 +31,8 @@ impl OrAddress {
         put(&mut key, "t", self.terminal_identifier.as_deref());
         put(&mut key, "n", self.numeric_user_identifier.as_deref());
         for dda in self.all_domain_defined() {
-            put(
-                &mut key,
-                "d",
-                Some(&format!("{}\u{1}{}", text::fold(&dda.attribute_type), text::fold(&dda.value))),
-            );
+            let attribute_type = text::fold(&dda.attribute_type).replace('\u{1}', "\u{fffd}");
+            put(&mut key, "d", Some(&format!("{attribute_type}\u{1}{}", text::fold(&dda.value))));
         }
         let mut rest: Vec<(i64, String)> = self.extensions.iter().filter_map(extension_key).collect();
         rest.sort();

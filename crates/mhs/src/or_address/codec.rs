@@ -13,7 +13,8 @@ const ADMD: Tag = Tag::application(2);
 /// Elements of one list inside an address; far above every legal number.
 const MAX_ELEMENTS: usize = 256;
 
-/// Reads the components of an ORAddress from `reader`, which may stand inside an O/R name: what follows is left.
+/// Reads the components of an ORAddress from `reader`, which may stand inside an O/R name: what follows is
+/// left.
 pub(crate) fn decode_address(reader: &mut Reader<'_>) -> Result<OrAddress, DecodeError> {
     let mut address = OrAddress::default();
     let standard = reader.expect(Tag::SEQUENCE).field("built-in-standard-attributes")?;
@@ -130,7 +131,7 @@ fn decode_extension(tlv: &Tlv<'_>) -> Result<ExtensionAttribute, DecodeError> {
 fn decode_value(shape: Shape, tlv: &Tlv<'_>) -> Result<ExtensionValue, DecodeError> {
     match shape {
         Shape::Printable | Shape::NumericOrPrintable => Ok(ExtensionValue::Text(text::decode(tlv)?)),
-        Shape::Teletex(composite) => decode_composite(composite, tlv, text::decode),
+        Shape::Teletex(composite) => decode_composite(composite, tlv, text::decode_teletex),
         Shape::Universal(composite) => decode_composite(composite, tlv, decode_universal),
         Shape::PdsParameter => {
             let (mut printable, mut teletex) = (None, None);
@@ -264,7 +265,7 @@ fn printable(value: &str, tag: Option<Tag>, w: &mut Writer) {
 }
 
 fn teletex(value: &str, tag: Option<Tag>, w: &mut Writer) {
-    w.primitive(tag.unwrap_or(Tag::TELETEX_STRING), &text::to_latin1(value));
+    w.primitive(tag.unwrap_or(Tag::TELETEX_STRING), &text::to_teletex(value));
 }
 
 fn implicit(value: &str, tag: Option<Tag>, w: &mut Writer) {

@@ -1,7 +1,7 @@
 //! O/R addresses and names (X.402, X.411) and their written form (F.401 Annex F, known as RFC 1685).
 //!
-//! [`OrAddress`] is the address taken apart; [`OrName`] is what stands on the wire and keeps its octets. Values are
-//! text whatever string type they came in, since that is how addresses are compared and written.
+//! [`OrAddress`] is the address taken apart; [`OrName`] is what stands on the wire and keeps its octets.
+//! Values are text whatever string type they came in, since that is how addresses are compared and written.
 
 mod canonical;
 pub(crate) mod codec;
@@ -24,11 +24,13 @@ pub use validate::AddressProblem;
 
 /// An O/R address taken apart into its attributes.
 ///
-/// Written as in F.401 Annex F: `S=operations;O=Acme;P=ALPHA;A= ;C=GB`. [`str::parse`] takes the attributes in any
-/// order, keys in any case, `;` or a leading `/` as the separator. A value that is no PrintableString is put into
-/// the teletex variant of the attribute, or the universal one if it is not ISO 8859-1 either.
+/// Written as in F.401 Annex F: `S=operations;O=Acme;P=ALPHA;A= ;C=GB`. [`str::parse`] takes the attributes
+/// in any order, keys in any case, `;` or a leading `/` as the separator. A value that is no
+/// PrintableString is put into the teletex variant of the attribute, or the universal one if T.61 lacks a
+/// character of it.
 ///
-/// `==` compares attribute by attribute; [`OrAddress::canonical_key`] says whether two addresses mean the same.
+/// `==` compares attribute by attribute; [`OrAddress::canonical_key`] says whether two addresses mean the
+/// same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrAddress {
     /// Two letters (ISO 3166) or three digits (X.121).

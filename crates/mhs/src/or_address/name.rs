@@ -9,7 +9,8 @@ use super::{OrAddress, codec};
 use crate::error::{DecodeError, Within};
 use crate::kept::header_size;
 
-/// An O/R name (X.411 ORName). Keeps the octets it came in; they can't be changed, only replaced by a new name.
+/// An O/R name (X.411 ORName). Keeps the octets it came in; they can't be changed, only replaced by a new
+/// name.
 ///
 /// `==` compares addresses and directory names, not encodings.
 #[derive(Clone, Debug, Default)]

@@ -139,7 +139,7 @@ impl Builder {
             Shape::PdsParameter if text::is_printable(&value) => {
                 ExtensionValue::Postal { printable: Some(value), teletex: None }
             }
-            Shape::PdsParameter if text::is_latin1(&value) => {
+            Shape::PdsParameter if text::is_teletex(&value) => {
                 ExtensionValue::Postal { printable: None, teletex: Some(value) }
             }
             Shape::PdsParameter => {
@@ -190,14 +190,14 @@ impl Builder {
             if text::is_printable(&name) {
                 self.address.organization = Some(name);
             } else {
-                self.variant(text::is_latin1(&name), 3, 25, ExtensionValue::Text(name));
+                self.variant(text::is_teletex(&name), 3, 25, ExtensionValue::Text(name));
             }
         }
         if let Some(name) = self.common_name.take() {
             if text::is_printable(&name) {
                 self.extend(1, ExtensionValue::Text(name));
             } else {
-                self.variant(text::is_latin1(&name), 2, 24, ExtensionValue::Text(name));
+                self.variant(text::is_teletex(&name), 2, 24, ExtensionValue::Text(name));
             }
         }
         let list = core::mem::take(&mut self.domain_defined);
@@ -206,7 +206,7 @@ impl Builder {
         if texts.iter().all(|text| text::is_printable(text)) {
             self.address.domain_defined = list;
         } else {
-            self.variant(all_latin1(&texts), 6, 28, ExtensionValue::DomainDefined(list));
+            self.variant(all_teletex(&texts), 6, 28, ExtensionValue::DomainDefined(list));
         }
         if let Some(number) = self.number.take() {
             let sub_address = self.sub_address.take();
@@ -239,7 +239,7 @@ impl Builder {
             if texts.iter().all(|text| text::is_printable(text)) {
                 self.address.personal_name = Some(name);
             } else {
-                self.variant(all_latin1(&texts), 4, 26, ExtensionValue::PersonalName(name));
+                self.variant(all_teletex(&texts), 4, 26, ExtensionValue::PersonalName(name));
             }
         }
         if let Some(at) = self.units_at.take() {
@@ -254,20 +254,20 @@ impl Builder {
             if units.iter().all(|text| text::is_printable(text)) {
                 self.address.organizational_units = units;
             } else {
-                self.variant(all_latin1(&units), 5, 27, ExtensionValue::Names(units));
+                self.variant(all_teletex(&units), 5, 27, ExtensionValue::Names(units));
             }
         }
         Ok(())
     }
 
     /// Adds the teletex variant if it can hold the value, else the universal one.
-    fn variant(&mut self, latin1: bool, teletex: i64, universal: i64, value: ExtensionValue) {
-        self.extend(if latin1 { teletex } else { universal }, value);
+    fn variant(&mut self, can_be_teletex: bool, teletex: i64, universal: i64, value: ExtensionValue) {
+        self.extend(if can_be_teletex { teletex } else { universal }, value);
     }
 }
 
-fn all_latin1(texts: &[String]) -> bool {
-    texts.iter().all(|text| text::is_latin1(text))
+fn all_teletex(texts: &[String]) -> bool {
+    texts.iter().all(|text| text::is_teletex(text))
 }
 
 fn terminal_type(value: &str) -> Option<i64> {

@@ -10,10 +10,11 @@ use super::parse::key_of;
 use super::text_form::{doubled_type, split, write_component};
 use crate::text;
 
-/// A partial address that stands for all addresses that agree with it, as in `P=BETA;A= ;C=GB` or `O=*;C=GB`.
+/// A partial address that stands for all addresses that agree with it, as in `P=BETA;A= ;C=GB` or
+/// `O=*;C=GB`.
 ///
-/// An attribute that is not given agrees with anything; `*` agrees with any value, but for the ADMD not with an absent
-/// one. A blank ADMD agrees with a blank, empty or absent one only.
+/// An attribute that is not given agrees with anything; `*` agrees with any value that is there, and as the
+/// ADMD with any or none. A blank ADMD agrees with a blank, empty or absent one only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPattern {
     /// In the order of `LEVELS`.
@@ -27,9 +28,9 @@ enum Wanted {
     Exactly(String),
 }
 
-/// How closely a pattern describes an address: the larger, the closer. Attributes count in the order country, ADMD, PRMD,
-/// organization, organizational units, common name, personal name, terminal attributes, domain-defined attributes; in
-/// each, a value counts more than `*`, and `*` more than nothing.
+/// How closely a pattern describes an address: the larger, the closer. Attributes count in the order
+/// country, ADMD, PRMD, organization, organizational units, common name, personal name, terminal
+/// attributes, domain-defined attributes; in each, a value counts more than `*`, and `*` more than nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Specificity {
     levels: [u8; LEVELS.len()],

@@ -8,9 +8,9 @@ use super::text_form::{doubled_type, write_component};
 use super::{DomainDefinedAttribute, ExtensionAttribute, ExtensionValue, OrAddress, PersonalName};
 use crate::text;
 
-/// Order as recommended in F.401 Annex F: the person first, the country last. Reading it again gives an address with the
-/// same [`OrAddress::canonical_key`], and the same address if all its strings are of the types that
-/// [`OrAddress::parse`] chooses.
+/// Order as recommended in F.401 Annex F: the person first, the country last. Reading it again gives an
+/// address with the same [`OrAddress::canonical_key`], and the same address if all its strings are of the
+/// types that [`OrAddress::parse`] chooses.
 impl fmt::Display for OrAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Out { out: f, first: true };
@@ -61,7 +61,8 @@ impl OrAddress {
     }
 }
 
-/// The number whose key stands for the attribute too: the universal postal attributes share those of the others.
+/// The number whose key stands for the attribute too: the universal postal attributes share those of the
+/// others.
 pub(super) fn base_number(number: i64) -> i64 {
     if (29..=40).contains(&number) { number - 19 } else { number }
 }
@@ -156,7 +157,7 @@ impl Out<'_, '_> {
 fn fits(number: i64, text: &str) -> bool {
     match shape(number) {
         Shape::Printable | Shape::NumericOrPrintable => true,
-        Shape::Universal(Composite::Text) => !text::is_latin1(text),
+        Shape::Universal(Composite::Text) => !text::is_teletex(text),
         Shape::Universal(_)
         | Shape::Teletex(_)
         | Shape::PdsParameter

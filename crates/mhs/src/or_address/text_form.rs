@@ -1,8 +1,9 @@
 //! The `key=value` notation of F.401 Annex F, without knowledge of what the keys mean.
 //!
-//! Components are separated by `;`, or by `/` if the text starts with one. A separator inside a value is doubled. An empty
-//! component is skipped, so a separator may also stand at the end. As an extension a value may be enclosed in quotation
-//! marks, inside which only the quotation mark is doubled; values that would be ambiguous otherwise are written so.
+//! Components are separated by `;`, or by `/` if the text starts with one. A separator inside a value is
+//! doubled. An empty component is skipped, so a separator may also stand at the end. As an extension a
+//! value may be enclosed in quotation marks, inside which only the quotation mark is doubled; values that
+//! would be ambiguous otherwise are written so.
 
 use core::fmt;
 
@@ -13,7 +14,8 @@ use super::error::{AddressError, AddressErrorKind};
 pub(crate) struct Component {
     /// As written, white space around it removed.
     pub(crate) key: String,
-    /// Unescaped. White space around it is removed unless it was quoted; a value of white space alone is one space.
+    /// Unescaped. White space around it is removed unless it was quoted; a value of white space alone is
+    /// one space.
     pub(crate) value: String,
     /// Characters in front of the component.
     pub(crate) position: usize,

@@ -43,8 +43,8 @@ pub enum AddressProblem {
 }
 
 impl OrAddress {
-    /// Checks that the address is of one of the forms of X.402 (mnemonic, numeric, postal or terminal) and within the
-    /// upper bounds of X.411.
+    /// Checks that the address is of one of the forms of X.402 (mnemonic, numeric, postal or terminal) and
+    /// within the upper bounds of X.411.
     ///
     /// # Errors
     /// Every problem there is.
@@ -77,7 +77,7 @@ impl OrAddress {
         } else if self.admd.is_none() {
             "administration domain (A) is missing; a blank one is written `A= `"
         } else {
-            "nothing but the administration domain is given; add at least one of P, O, OU1, S, CN, N-ID or DDA"
+            "only the administration domain is given; add at least one of P, O, OU1, S, CN, N-ID or DDA"
         })
     }
 

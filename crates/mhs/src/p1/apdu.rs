@@ -84,8 +84,8 @@ impl Message {
     }
 }
 
-/// The octets of a message in front of `content_length` octets of content: both together are the APDU, with definite
-/// lengths, so that a content of any size can be sent without being held in memory.
+/// The octets of a message in front of `content_length` octets of content: both together are the APDU, with
+/// definite lengths, so that a content of any size can be sent without being held in memory.
 pub fn message_header(envelope: &MessageTransferEnvelope, content_length: u64) -> Vec<u8> {
     let body = Writer::encode(|w| {
         envelope.write(w);

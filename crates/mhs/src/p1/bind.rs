@@ -1,7 +1,7 @@
 //! MTA-bind: how two MTAs tell each other who they are (X.411 MTABindArgument).
 //!
-//! In normal mode each value is wrapped in an explicit tag, `[16]`, `[17]` or `[18]`; in X.410 mode it is bare. Both
-//! are always accepted. Strong credentials are carried, not checked.
+//! In normal mode each value is wrapped in an explicit tag, `[16]`, `[17]` or `[18]`; in X.410 mode it is
+//! bare. Both are always accepted. Strong credentials are carried, not checked.
 
 use core::fmt;
 

@@ -146,7 +146,8 @@ impl PartialEq for ExtensionField {
 impl Eq for ExtensionField {}
 
 impl ExtensionType {
-    /// Either alternative under its implicit tag, or, as older implementations have it, wrapped in an explicit one.
+    /// Either alternative under its implicit tag, or, as older implementations have it, wrapped in an
+    /// explicit one.
     fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
         let inner = if tlv.constructed { tlv.explicit()? } else { *tlv };
         match tlv.tag {
@@ -247,8 +248,8 @@ impl Extensions {
         }
     }
 
-    /// Adds an element at the end of the internal trace, which is made if there is none. The elements that are there
-    /// stay octet for octet.
+    /// Adds an element at the end of the internal trace, which is made if there is none. The elements that
+    /// are there stay octet for octet.
     ///
     /// # Errors
     /// What is there is no internal trace.

@@ -1,7 +1,7 @@
 //! Bit strings of the envelope: per-message and per-recipient indicators (X.411).
 //!
-//! A bit that is set or cleared never changes the length of the string if the bit is within it: some MTAs send nine
-//! bits and want nine back.
+//! A bit that is set or cleared never changes the length of the string if the bit is within it: some MTAs
+//! send nine bits and want nine back.
 
 use ber::BitString;
 

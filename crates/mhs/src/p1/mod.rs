@@ -1,7 +1,8 @@
 //! P1, the protocol between MTAs (X.411 MTAAbstractService, X.419 MTSTransferProtocol).
 //!
-//! Bind arguments, and the three APDUs: messages, probes and reports. 1984 P1 uses the same encodings without the
-//! extensions, so it needs no types of its own. Procedures (who is responsible, what is a loop) are the agent's.
+//! Bind arguments, and the three APDUs: messages, probes and reports. 1984 P1 uses the same encodings
+//! without the extensions, so it needs no types of its own. Procedures (who is responsible, what is a loop)
+//! are the agent's.
 
 mod apdu;
 pub mod bind;

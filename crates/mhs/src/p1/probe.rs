@@ -1,4 +1,5 @@
-//! Probe (X.411 ProbeTransferEnvelope): a message without content that asks whether delivery would be possible.
+//! Probe (X.411 ProbeTransferEnvelope): a message without content that asks whether delivery would be
+//! possible.
 
 use ber::{Tag, Tlv, Writer};
 

@@ -1,7 +1,7 @@
 //! MTS-APDU from a stream: the content passes through, only the envelope is held.
 //!
-//! Definite and indefinite lengths may be mixed at every level, and the content may come in segments. Memory is bounded
-//! by [`Limits`] whatever the lengths in the stream claim.
+//! Definite and indefinite lengths may be mixed at every level, and the content may come in segments.
+//! Memory is bounded by [`Limits`] whatever the lengths in the stream claim.
 
 use ber::{Header, Length, Tag};
 
@@ -114,8 +114,8 @@ impl ApduReader {
     /// Takes the next octets of the APDU and appends what they complete to `out`.
     ///
     /// # Errors
-    /// The octets are no MTS-APDU, go on after its end, or exceed a limit. Parts that were complete before are in
-    /// `out` nevertheless.
+    /// The octets are no MTS-APDU, go on after its end, or exceed a limit. Parts that were complete before
+    /// are in `out` nevertheless.
     pub fn push(&mut self, octets: &[u8], out: &mut Vec<ApduPart>) -> Result<(), DecodeError> {
         let mut rest = octets;
         let result = loop {

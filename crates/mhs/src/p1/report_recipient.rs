@@ -128,7 +128,8 @@ impl PerRecipientReportFields {
         }
     }
 
-    /// These fields with a text for people: cut to 256 characters, others than printable ones replaced by `?`.
+    /// These fields with a text for people: cut to 256 characters, others than printable ones replaced by
+    /// `?`.
     #[must_use]
     pub fn with_supplementary_information(mut self, text: &str) -> Self {
         let printable = |c: char| if text::is_printable(c.encode_utf8(&mut [0; 4])) { c } else { '?' };

@@ -1,6 +1,7 @@
 //! Trace information (X.411 TraceInformation, InternalTraceInformation).
 //!
-//! Every domain, and internally every MTA, adds an element at the end. Elements are never reordered or dropped.
+//! Every domain, and internally every MTA, adds an element at the end. Elements are never reordered or
+//! dropped.
 
 use ber::{BitString, Tag, Tlv, Writer};
 
