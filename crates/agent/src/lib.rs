@@ -10,6 +10,36 @@
 //! [`Agent::transferred`], [`Agent::transfer_failed`], [`Agent::open_retries_exhausted`] or [`Agent::expired`] end
 //! its stay in an outbound queue. The records and keys of all these are in [`record`].
 //!
+//! ```
+//! use agent::settings::{AgentSettings, MtaSettings};
+//! use agent::{Agent, Effect, Sequence, Submission};
+//! use clock::WallTime;
+//! use mhs::{AddressPattern, MtaName};
+//! use spool::{MemorySpool, Spool};
+//!
+//! struct Counter(std::sync::atomic::AtomicU64);
+//! impl Sequence for Counter {
+//!     fn next(&self) -> u64 {
+//!         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+//!     }
+//! }
+//!
+//! let mut mta = MtaSettings::new(MtaName::new("MTA-A")?, "C=GB;A= ;P=ALPHA".parse()?);
+//! mta.local = vec![AddressPattern::parse("P=ALPHA;A= ;C=GB")?];
+//! let agent = Agent::new(AgentSettings { mta, connectors: Vec::new() }).map_err(|problems| problems[0].to_string())?;
+//!
+//! let (spool, counter, now) = (MemorySpool::new(), Counter(1.into()), WallTime::from_unix(1_795_321_800));
+//! let mut content = spool.begin_body()?;
+//! content.write(b"an interpersonal message")?;
+//! let submission = Submission::new("S=alice;P=ALPHA;A= ;C=GB".parse()?, ["S=bob;P=ALPHA;A= ;C=GB".parse()?]);
+//! let (identifier, step) = agent.submit(now, &counter, &submission, content.finish()?)?;
+//! spool.commit(step.batch).wait()?;
+//! // Committed: now the user may be told the identifier, and the work queue be looked at.
+//! assert_eq!(identifier.to_string(), "C=GB;A= ;P=ALPHA;L=MTA-A-261122043000Z-1");
+//! assert!(step.effects.iter().any(|effect| matches!(effect, Effect::WorkAdded { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Deliberately not done here: expansion of distribution lists, redirection, conversion, 1984 downgrading.
 
 mod accept;

@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 
 use clock::WallTime;
+use mhs::p1::MessageTransferEnvelope;
+use spool::BodyId;
 
+use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Kind, Sequence, Step};
 use crate::process::checks;
 use crate::record::{
     MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
-    WORK, WorkKey, WorkRecord,
+    WORK, WorkRecord,
 };
 use crate::report::Outcome;
 use crate::trace;
@@ -67,7 +70,7 @@ impl Agent {
         plan: Plan,
     ) -> Step {
         let mut step = Step::default();
-        step.batch.assert_present(WORK, key);
+        step.batch.assert_present(WORK, key).delete(WORK, key);
         let Plan { copies, deliveries, mut settled, .. } = plan;
         let mut rest = Vec::new();
         let mut references: u32 = 0;
@@ -79,25 +82,26 @@ impl Agent {
             references = references.saturating_add(1);
             self.queue_copy(now, sequence, record, transfer, &connector, &places, &mut step);
         }
+        let delivery = if deliveries.is_empty() { None } else { Delivery::of(transfer) };
         for (place, mailbox) in deliveries {
             if step.batch.octets() > PORTION_OCTETS {
                 rest.push(place);
                 continue;
             }
-            // A probe leaves nothing in the mailbox.
-            if deliver(now, sequence, transfer, place, mailbox, &mut step) {
+            if let Some(delivery) = &delivery {
+                delivery.deliver(now, sequence, place, mailbox, &mut step);
                 references = references.saturating_add(1);
             }
             settled.push((place, Outcome::Delivered));
         }
         settled.sort_by_key(|(place, _)| *place);
         self.report(now, sequence, record.arrived, transfer, &settled, &mut step);
-        if rest.is_empty() {
-            step.batch.delete(WORK, key);
-        } else {
+        if !rest.is_empty() {
             rest.sort_unstable();
             references = references.saturating_add(1);
-            keep(key, record, &transfer.copy_for(&rest), &mut step);
+            // Under a new key: whoever takes work must not mistake it for what has just been done.
+            let item = transfer.copy_for(&rest).to_item();
+            add_work(&mut step, sequence, transfer.rank(), &WorkRecord { item, ..record.clone() });
         }
         if let Some(body) = transfer.body() {
             // The work record held one reference, which the first copy takes over.
@@ -200,39 +204,56 @@ pub(super) fn enqueue(
     });
 }
 
-/// Puts a message into a mailbox; tells whether there was one to put.
-fn deliver(
-    now: WallTime,
-    sequence: &dyn Sequence,
-    transfer: &Transfer,
-    place: usize,
-    mailbox: String,
-    step: &mut Step,
-) -> bool {
-    let Transfer::Message { envelope, body, content_length } = transfer else { return false };
-    let Some(recipient) = envelope.per_recipient_fields.get(place) else { return false };
-    let address = recipient.address().to_string();
-    let mut delivered = (**envelope).clone();
-    let disclosed = envelope.per_message_indicators.disclosure_of_other_recipients()
-        && envelope.per_recipient_fields.len() <= MAX_DISCLOSED;
-    let mut at = 0_usize;
-    delivered.per_recipient_fields.retain(|_| {
-        let keep = disclosed || at == place;
-        at = at.saturating_add(1);
-        keep
-    });
-    if disclosed {
-        for (index, other) in delivered.per_recipient_fields.iter_mut().enumerate() {
-            other.set_responsibility(index == place);
-        }
+/// What is delivered of a message: the same for every recipient but for the recipients that are shown.
+struct Delivery<'a> {
+    envelope: &'a MessageTransferEnvelope,
+    /// The envelope without recipients: made once, so that the work grows with the recipients, not with their square.
+    bare: MessageTransferEnvelope,
+    disclosed: bool,
+    body: BodyId,
+    content_length: u64,
+}
+
+impl<'a> Delivery<'a> {
+    /// `None` for a probe, which leaves nothing in a mailbox.
+    fn of(transfer: &'a Transfer) -> Option<Self> {
+        let Transfer::Message { envelope, body, content_length } = transfer else { return None };
+        let mut bare = (**envelope).clone();
+        bare.per_recipient_fields.retain(|_| false);
+        let disclosed = envelope.per_message_indicators.disclosure_of_other_recipients()
+            && envelope.per_recipient_fields.len() <= MAX_DISCLOSED;
+        Some(Delivery { envelope, bare, disclosed, body: *body, content_length: *content_length })
     }
-    let kind = MailboxItem::Message {
-        envelope: delivered.to_octets(),
-        body: *body,
-        content_length: *content_length,
-    };
-    put_in_mailbox(now, sequence, kind, Kind::Message, &envelope.message_identifier, address, mailbox, step);
-    true
+
+    /// Puts the message into the mailbox of one recipient.
+    fn deliver(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        place: usize,
+        mailbox: String,
+        step: &mut Step,
+    ) {
+        let Some(recipient) = self.envelope.per_recipient_fields.get(place) else { return };
+        let mut delivered = self.bare.clone();
+        if self.disclosed {
+            for (index, other) in self.envelope.per_recipient_fields.iter().enumerate() {
+                let mut other = other.clone();
+                other.set_responsibility(index == place);
+                delivered.per_recipient_fields.push(other);
+            }
+        } else {
+            delivered.per_recipient_fields.push(recipient.clone());
+        }
+        let item = MailboxItem::Message {
+            envelope: delivered.to_octets(),
+            body: self.body,
+            content_length: self.content_length,
+        };
+        let identifier = &self.envelope.message_identifier;
+        let address = recipient.address().to_string();
+        put_in_mailbox(now, sequence, item, Kind::Message, identifier, address, mailbox, step);
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "a mailbox entry is made of all of them")]
@@ -260,13 +281,4 @@ pub(super) fn put_in_mailbox(
         sequence: number,
         mts_identifier: identifier.clone(),
     });
-}
-
-/// Leaves what does not fit into this batch in the work queue, in its place.
-fn keep(key: &[u8], record: &WorkRecord, rest: &Transfer, step: &mut Step) {
-    let record = WorkRecord { item: rest.to_item(), ..record.clone() };
-    step.batch.put(WORK, key, record.encode());
-    if let Some(WorkKey { rank, sequence }) = WorkKey::parse(key) {
-        step.effects.push(Effect::WorkAdded { rank, sequence });
-    }
 }

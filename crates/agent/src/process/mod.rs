@@ -3,8 +3,8 @@
 //! A message or probe is checked as a whole, then each recipient that is ours is delivered, handed to a connector
 //! or non-delivered, and reports are made at once. Every copy names all recipients; responsibility is set for those
 //! of its own hop, so that over all copies, mailboxes and reports each recipient is taken care of exactly once. A
-//! fan-out too large for one batch is done in portions: the rest stays in the work queue, with the
-//! responsibility for what is done cleared.
+//! fan-out too large for one batch is done in portions: the rest goes back to the work queue,
+//! with the responsibility for what is done cleared.
 //!
 //! Distribution lists, redirection and conversion have their place between check and routing; none is done here.
 
@@ -28,7 +28,7 @@ use fan_out::Plan;
 /// What became of an item of the work queue.
 #[derive(Debug)]
 pub enum Processed {
-    /// It is settled, or its rest is in the work queue again.
+    /// It is settled; the step may put a rest of it back into the work queue under a new key.
     Done(Step),
     /// It stays where it is until this time: its delivery is deferred.
     NotBefore(WallTime),
@@ -134,14 +134,10 @@ impl Agent {
         let (reason, diagnostic) = why.codes();
         Failure { reason: reason.0, diagnostic: diagnostic.0, text: why.to_string() }
     }
-
-    /// Puts a record aside that could not be understood, under its space and key in [`QUARANTINE`]: it is kept for
-    /// people to look at, with whatever it refers to, and holds nothing up.
-    pub fn quarantine(&self, space: Space, key: &[u8], value: Vec<u8>, why: String) -> Step {
-        quarantine(space, key, value, why)
-    }
 }
 
+/// Puts a record aside that could not be understood: it is kept for people to look at, with whatever it refers to,
+/// and holds nothing up.
 fn quarantine(space: Space, key: &[u8], value: Vec<u8>, why: String) -> Step {
     let mut step = Step::default();
     let mut aside = vec![space.0];

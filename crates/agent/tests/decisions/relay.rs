@@ -190,3 +190,16 @@ fn a_bad_address_does_not_hold_up_the_good_ones() {
     assert_eq!(a.mailbox(&user("al", "A")).len(), 1);
     assert_eq!(a.non_delivered().len(), 1);
 }
+
+#[test]
+fn a_message_to_very_many_local_recipients_is_delivered_to_each() {
+    let mut a = mta_a();
+    let recipients: Vec<_> = (0..10_000).map(|n| user(&format!("u{n}"), "A")).collect();
+    let listed: Vec<_> = recipients.iter().map(|address| (address, 0xA8)).collect();
+    a.receive_message("to-C", &foreign("1", &listed));
+    a.work();
+    let delivered = a.effects.iter().filter(|effect| matches!(effect, Effect::Delivered { .. })).count();
+    assert_eq!(delivered, 10_000);
+    let seen = &a.messages_in(&recipients[9_999])[0].per_recipient_fields;
+    assert_eq!((seen.len(), *seen[0].originally_specified_recipient_number), (1, 10_000));
+}
