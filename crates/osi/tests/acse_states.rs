@@ -1,4 +1,5 @@
 //! Every state of the association machine meets every event.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use ber::Oid;
 use osi::acse::apdu::{Aare, Aarq, AcseApdu, AeTitle, AssociateResult, Diagnostic, External};

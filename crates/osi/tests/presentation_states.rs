@@ -1,4 +1,5 @@
 //! Every state of the presentation machine meets every event.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use ber::Oid;
 use osi::acse::ABSTRACT_SYNTAX_ACSE;

@@ -1,5 +1,6 @@
 //! The EXTERNAL around an APDU, and the walker that finds the end of an encoding: chunking never matters, and what
 //! they find is what the whole-buffer reader finds.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use osi::presentation::ContextId;
 use osi::rtse::external::{ExternalError, ExternalReader, head};

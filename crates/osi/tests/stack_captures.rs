@@ -1,5 +1,6 @@
 //! Recorded conversations of another implementation (PP 6.0): every PDU of the upper layers decodes, and a stack
 //! of ours in the place of the recorded responder receives the APDUs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 #[path = "support/pair.rs"]
 mod pair;

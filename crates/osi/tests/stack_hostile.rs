@@ -1,4 +1,5 @@
 //! Lines that break and peers that talk nonsense: every stack ends, in bounded time, and holds no more than it may.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 #[path = "support/pair.rs"]
 mod pair;

@@ -1,4 +1,5 @@
 //! Two whole stacks in memory: opening, transfers, the turn, closing, refusals, aborts.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 #[path = "support/pair.rs"]
 mod pair;

@@ -27,6 +27,7 @@ pub struct AReject {
 }
 
 /// What the association user asks for.
+#[allow(clippy::large_enum_variant, reason = "moved a few times in the life of an association")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ARequest {
     /// A-ASSOCIATE request.

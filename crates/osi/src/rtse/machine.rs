@@ -7,6 +7,7 @@ use clock::MonoTime;
 use super::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::config::RtseConfig;
 use super::error::{RequestError, RtseError};
+use super::names::{association_name, request_name};
 use super::open::{self, Settled};
 use super::service::{
     AbortReason, Aborted, Agreed, DialogueMode, OpenIndication, RtIndication, RtRequest, Selectors,
@@ -478,34 +479,4 @@ fn abort(reason: AbortReason) -> ARequest {
 
 fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> RtIndication {
     RtIndication::Aborted(Aborted { layer, blame, by_peer: false, reason, text })
-}
-
-/// The name of a request in X.218, for error texts.
-pub(crate) fn request_name(request: &RtRequest) -> &'static str {
-    match request {
-        RtRequest::OpenAccept { .. } | RtRequest::OpenReject { .. } => "RT-OPEN response",
-        RtRequest::Transfer { .. } => "RT-TRANSFER request",
-        RtRequest::Segment(_) => "segment of an APDU",
-        RtRequest::TransferCancel => "cancelling of a transfer",
-        RtRequest::CheckpointSecured { .. } => "confirmation of a checkpoint",
-        RtRequest::TransferAccept | RtRequest::TransferRefuse { .. } => "RT-TRANSFER response",
-        RtRequest::TurnPlease { .. } => "RT-TURN-PLEASE request",
-        RtRequest::TurnGive => "RT-TURN-GIVE request",
-        RtRequest::Close => "RT-CLOSE request",
-        RtRequest::Abort(_) => "RT-U-ABORT request",
-    }
-}
-
-fn association_name(indication: &AIndication) -> &'static str {
-    match indication {
-        AIndication::Associate(_) => "A-ASSOCIATE indication",
-        AIndication::AssociateConfirm { .. }
-        | AIndication::AssociateRejected(_)
-        | AIndication::RefusedByPresentation { .. }
-        | AIndication::RefusedBySession(_) => "A-ASSOCIATE confirm",
-        AIndication::Release => "A-RELEASE indication",
-        AIndication::ReleaseConfirm => "A-RELEASE confirm",
-        AIndication::Abort { .. } => "A-ABORT indication",
-        AIndication::PAbort(_) => "A-P-ABORT indication",
-    }
 }

@@ -13,6 +13,7 @@ mod config;
 mod error;
 pub mod external;
 mod machine;
+mod names;
 mod open;
 mod receiver;
 mod sender;
@@ -22,6 +23,6 @@ pub mod walker;
 
 pub use config::RtseConfig;
 pub use error::{RequestError, RtseError};
-pub(crate) use machine::request_name;
 pub use machine::{Rtpm, RtpmAction, RtpmEvent};
+pub(crate) use names::request_name;
 pub use service::*;

@@ -58,6 +58,8 @@ pub(crate) struct Pair {
     pub(crate) chunk: usize,
     /// After so many octets from A, or from B, the line is cut.
     pub(crate) cut: Option<(bool, usize, Cut)>,
+    /// What was carried, in order, with who sent it.
+    pub(crate) turns: Vec<(testkit::Side, Vec<u8>)>,
     cut_done: bool,
     carried: (usize, usize),
 }
@@ -255,6 +257,7 @@ impl Pair {
             b: End::new(Stack::responder(b)),
             chunk: usize::MAX,
             cut: None,
+            turns: Vec::new(),
             cut_done: false,
             carried: (0, 0),
         }
@@ -298,6 +301,8 @@ impl Pair {
         let octets: Vec<u8> = from.wire.drain(..count).collect();
         *carried += count;
         if !octets.is_empty() {
+            let side = if from_a { testkit::Side::Initiator } else { testkit::Side::Responder };
+            self.turns.push((side, octets.clone()));
             let mut out = Vec::new();
             to.stack.receive(self.now, &octets, &mut out);
             to.perform(self.now, out);

@@ -1,0 +1,415 @@
+//! Every state of the reliable transfer machine meets every event, and what each of them answers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
+use core::time::Duration;
+
+use ber::Oid;
+use clock::MonoTime;
+use osi::acse::{AAssociate, AIndication, AReject, ARequest};
+use osi::presentation::{
+    ContextId, Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, SyncIndication, SyncRequest,
+};
+use osi::rtse::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
+use osi::rtse::{
+    AbortReason, Aborted, Agreed, DialogueMode, RequestError, RtIndication, RtRequest, Rtpm, RtpmAction,
+    RtpmEvent, RtseConfig, RtseError,
+};
+use osi::session::{ActivityResume, ReasonCode, SRefuse};
+
+const NOW: MonoTime = MonoTime::START;
+
+fn rtse() -> Oid {
+    Oid::from_arcs(&[2, 6, 0, 2, 12]).unwrap()
+}
+
+fn mtse() -> Oid {
+    Oid::from_arcs(&[2, 6, 0, 2, 7]).unwrap()
+}
+
+fn connect() -> PConnect {
+    let contexts = Contexts::new(vec![(ContextId(3), rtse()), (ContextId(5), mtse())]);
+    PConnect { contexts, ..PConnect::default() }
+}
+
+fn config(dialogue_mode: DialogueMode) -> RtseConfig {
+    RtseConfig { checkpoint_size_kb: 1, window_size: 1, dialogue_mode, ..RtseConfig::default() }
+}
+
+fn rtorq() -> Rtorq {
+    Rtorq {
+        checkpoint_size_kb: 1,
+        window_size: 1,
+        dialogue_mode: DialogueMode::TwoWayAlternate,
+        connection_data: ConnectionData::Open(vec![5, 0]),
+    }
+}
+
+fn associate(rtorq: Rtorq) -> AIndication {
+    AIndication::Associate(AAssociate {
+        connect: connect(),
+        user_information: RtseApdu::Rtorq(rtorq).encode(),
+    })
+}
+
+fn rtoac(checkpoint_size_kb: u32, window_size: u32) -> AIndication {
+    let connection_data = ConnectionData::Open(vec![5, 0]);
+    let rtoac = Rtoac { checkpoint_size_kb, window_size, connection_data };
+    AIndication::AssociateConfirm { user_information: RtseApdu::Rtoac(rtoac).encode() }
+}
+
+fn data(octets: &[u8]) -> PIndication {
+    let encoding = RtseApdu::Rttr(octets.to_vec()).encode();
+    PIndication::Data(vec![PValue { context: ContextId(3), encoding }])
+}
+
+/// An EXTERNAL with an empty OCTET STRING in it.
+const EXTERNAL: &[u8] = &[0x28, 7, 2, 1, 5, 0xA0, 2, 4, 0];
+
+fn initiator() -> Rtpm {
+    Rtpm::initiator(config(DialogueMode::TwoWayAlternate), rtse(), mtse(), connect(), vec![5, 0])
+}
+
+fn responder() -> Rtpm {
+    Rtpm::responder(config(DialogueMode::TwoWayAlternate), rtse(), mtse())
+}
+
+enum Do {
+    Start,
+    Ask(RtRequest),
+    Hear(AIndication),
+    Sync(SyncIndication),
+    Data,
+}
+
+fn drive(mut rtpm: Rtpm, steps: Vec<Do>) -> Rtpm {
+    let mut out = Vec::new();
+    for step in steps {
+        match step {
+            Do::Start => rtpm.start(NOW, &mut out),
+            Do::Ask(request) => rtpm.request(NOW, request, &mut out).unwrap(),
+            Do::Hear(indication) => {
+                rtpm.handle(NOW, RtpmEvent::Association(indication), &mut out).unwrap();
+            }
+            Do::Sync(indication) => {
+                let event = RtpmEvent::Presentation(PIndication::Sync(indication));
+                rtpm.handle(NOW, event, &mut out).unwrap();
+            }
+            Do::Data => {
+                rtpm.handle(NOW, RtpmEvent::Presentation(data(EXTERNAL)), &mut out).unwrap();
+            }
+        }
+    }
+    rtpm
+}
+
+/// All states, each with whether an association exists in it that can be aborted.
+fn states() -> Vec<(&'static str, bool, Rtpm)> {
+    use Do::{Ask, Data, Hear, Start, Sync};
+    let opened = |steps: Vec<Do>| {
+        let mut all = vec![Start, Hear(rtoac(1, 1))];
+        all.extend(steps);
+        drive(initiator(), all)
+    };
+    let accepted = |steps: Vec<Do>| {
+        let accept = RtRequest::OpenAccept { user_data: vec![5, 0] };
+        let mut all = vec![Start, Hear(associate(rtorq())), Ask(accept)];
+        all.extend(steps);
+        drive(responder(), all)
+    };
+    let transfer = || Ask(RtRequest::Transfer { length: 2 });
+    let segment = || Ask(RtRequest::Segment(vec![4, 0]));
+    let start = || Sync(SyncIndication::ActivityStart { activity: vec![2, 1, 1] });
+    let end = || Sync(SyncIndication::ActivityEnd { serial: 1 });
+    vec![
+        ("not started", false, initiator()),
+        ("not started", false, responder()),
+        ("waiting for the association to be opened", false, drive(responder(), vec![Start])),
+        ("waiting for the answer to the open request", true, drive(initiator(), vec![Start])),
+        ("opening is being decided", true, drive(responder(), vec![Start, Hear(associate(rtorq()))])),
+        ("no transfer is in progress", true, opened(vec![])),
+        ("no transfer is in progress", true, accepted(vec![])),
+        ("an APDU is being sent", true, opened(vec![transfer()])),
+        ("waiting for the peer to accept the APDU", true, opened(vec![transfer(), segment()])),
+        (
+            "waiting for the peer to confirm the discard",
+            true,
+            opened(vec![transfer(), Ask(RtRequest::TransferCancel)]),
+        ),
+        ("an APDU is being received", true, accepted(vec![start()])),
+        ("an APDU is being received", true, accepted(vec![start(), Data])),
+        ("a received APDU awaits its acceptance", true, accepted(vec![start(), Data, end()])),
+        (
+            "waiting for the peer to discard a refused APDU",
+            true,
+            accepted(vec![start(), Ask(RtRequest::TransferRefuse { transient: true })]),
+        ),
+        ("waiting for the peer to take the turn", true, opened(vec![Ask(RtRequest::TurnGive)])),
+        ("waiting for the peer to answer the release", true, opened(vec![Ask(RtRequest::Close)])),
+        ("ended", false, opened(vec![Hear(AIndication::PAbort(PAbortCause::Unreadable))])),
+    ]
+}
+
+fn requests() -> Vec<RtRequest> {
+    vec![
+        RtRequest::OpenAccept { user_data: vec![5, 0] },
+        RtRequest::OpenReject { user_data: Vec::new(), transient: false },
+        RtRequest::Transfer { length: 2 },
+        RtRequest::Segment(vec![4, 0]),
+        RtRequest::TransferCancel,
+        RtRequest::CheckpointSecured { serial: 1 },
+        RtRequest::TransferAccept,
+        RtRequest::TransferRefuse { transient: false },
+        RtRequest::TurnPlease { priority: 1 },
+        RtRequest::TurnGive,
+        RtRequest::Close,
+        RtRequest::Abort(AbortReason::USER_ERROR),
+    ]
+}
+
+fn events() -> Vec<RtpmEvent> {
+    let reject = AReject { transient: true, diagnostic: None, user_information: Vec::new() };
+    let association = [
+        associate(rtorq()),
+        rtoac(1, 1),
+        AIndication::AssociateRejected(reject),
+        AIndication::RefusedByPresentation { reason: 0 },
+        AIndication::RefusedBySession(SRefuse { reason: 0, user_data: Vec::new() }),
+        AIndication::Release,
+        AIndication::ReleaseConfirm,
+        AIndication::Abort { by_provider: false, user_information: Vec::new() },
+        AIndication::PAbort(PAbortCause::Unreadable),
+    ];
+    let sync = [
+        SyncIndication::Minor { serial: 1, confirm: true },
+        SyncIndication::MinorConfirm { serial: 1 },
+        SyncIndication::ActivityStart { activity: Vec::new() },
+        SyncIndication::ActivityResume(ActivityResume::default()),
+        SyncIndication::ActivityEnd { serial: 1 },
+        SyncIndication::ActivityEndConfirm,
+        SyncIndication::ActivityInterrupt(ReasonCode(0)),
+        SyncIndication::ActivityInterruptConfirm,
+        SyncIndication::ActivityDiscard(ReasonCode(0)),
+        SyncIndication::ActivityDiscardConfirm,
+        SyncIndication::ExceptionReport(ReasonCode(0)),
+        SyncIndication::ProviderExceptionReport,
+        SyncIndication::ControlGive,
+        SyncIndication::ControlGiven,
+    ];
+    let mut events: Vec<_> = association.into_iter().map(RtpmEvent::Association).collect();
+    events.extend(sync.into_iter().map(|sync| RtpmEvent::Presentation(PIndication::Sync(sync))));
+    events.push(RtpmEvent::Presentation(data(EXTERNAL)));
+    events.push(RtpmEvent::Presentation(PIndication::TokenPlease { user_data: Vec::new() }));
+    events.push(RtpmEvent::Deadline);
+    events
+}
+
+#[test]
+fn every_state_meets_every_event() {
+    let (mut cells, mut allowed, mut refused, mut errors) = (0, 0, 0, 0);
+    for (name, association, rtpm) in states() {
+        assert_eq!(rtpm.state_name(), name);
+        for request in requests() {
+            cells += 1;
+            let mut rtpm = rtpm.clone();
+            let before = format!("{rtpm:?}");
+            let mut out = Vec::new();
+            match rtpm.request(NOW, request, &mut out) {
+                Ok(()) => allowed += 1,
+                Err(_) => {
+                    refused += 1;
+                    assert!(out.is_empty());
+                    assert_eq!(format!("{rtpm:?}"), before);
+                }
+            }
+        }
+        for event in events() {
+            cells += 1;
+            let mut rtpm = rtpm.clone();
+            let mut out = Vec::new();
+            match rtpm.handle(NOW, event, &mut out) {
+                Ok(()) => allowed += 1,
+                Err(error) => {
+                    errors += 1;
+                    assert!(!matches!(error, RtseError::Timeout { .. }));
+                    assert_eq!(rtpm.state_name(), "ended");
+                    assert!(rtpm.deadline().is_none());
+                    let aborts = match &out[..] {
+                        [RtpmAction::Association(ARequest::Abort { user_information })] => {
+                            let reason = Some(AbortReason::PROTOCOL_ERROR);
+                            let rtab = Rtab { reason, user_data: Vec::new() };
+                            assert_eq!(RtseApdu::decode(user_information).unwrap(), RtseApdu::Rtab(rtab));
+                            true
+                        }
+                        [] => false,
+                        other => panic!("{other:?}"),
+                    };
+                    assert_eq!(aborts, association || name.contains("to be opened"), "{name}: {error}");
+                }
+            }
+        }
+    }
+    assert_eq!((cells, allowed, refused, errors), (646, 160, 171, 315));
+}
+
+#[test]
+fn every_wait_for_the_peer_has_an_end() {
+    let waits = states().into_iter().filter(|(name, _, _)| name.starts_with("waiting")).count();
+    assert_eq!(waits, 7);
+    for (name, _, mut rtpm) in states() {
+        let Some(deadline) = rtpm.deadline() else {
+            assert!(!name.starts_with("waiting"), "{name}");
+            continue;
+        };
+        let mut out = Vec::new();
+        let early = deadline.since_start() - Duration::from_nanos(1);
+        rtpm.handle(MonoTime::after_start(early), RtpmEvent::Deadline, &mut out).unwrap();
+        assert!(out.is_empty());
+        let error = rtpm.handle(deadline, RtpmEvent::Deadline, &mut out).unwrap_err();
+        assert!(matches!(error, RtseError::Timeout { .. }));
+        assert_eq!(error.blame(), osi::failure::Blame::PeerGone);
+        assert_eq!(rtpm.state_name(), "ended");
+    }
+}
+
+fn open_by(rtorq: Rtorq, config: RtseConfig) -> (Result<(), RtseError>, Vec<RtpmAction>) {
+    let mut rtpm = Rtpm::responder(config, rtse(), mtse());
+    let mut out = Vec::new();
+    rtpm.start(NOW, &mut out);
+    (rtpm.handle(NOW, RtpmEvent::Association(associate(rtorq)), &mut out), out)
+}
+
+#[test]
+fn sizes_are_only_ever_reduced() {
+    // Proposed and own checkpoint size, and the answer.
+    for (proposed, own, answer) in [(63, 30, 30), (1, 30, 1), (0, 30, 0), (63, 0, 63), (0, 0, 0)] {
+        let config = RtseConfig { checkpoint_size_kb: own, ..config(DialogueMode::TwoWayAlternate) };
+        let (_, out) = open_by(Rtorq { checkpoint_size_kb: proposed, window_size: 9, ..rtorq() }, config);
+        let [RtpmAction::Indication(RtIndication::Open(open))] = &out[..] else { panic!("{out:?}") };
+        assert_eq!((open.agreed.checkpoint_size_kb, open.agreed.window_size), (answer, 1));
+    }
+    // Proposed, the peer's answer, and what holds.
+    for (own, answered, holds) in [(30, 1, 1), (30, 63, 30), (0, 1, 1), (30, 0, 0)] {
+        let config = RtseConfig { checkpoint_size_kb: own, window_size: 5, ..RtseConfig::default() };
+        let mut rtpm = Rtpm::initiator(config, rtse(), mtse(), connect(), vec![5, 0]);
+        let mut out = Vec::new();
+        rtpm.start(NOW, &mut out);
+        rtpm.handle(NOW, RtpmEvent::Association(rtoac(answered, 9)), &mut out).unwrap();
+        let agreed =
+            Agreed { checkpoint_size_kb: holds, window_size: 5, dialogue_mode: DialogueMode::Monologue };
+        assert_eq!(rtpm.agreed(), Some(agreed));
+    }
+}
+
+#[test]
+fn recovery_and_an_unwanted_dialogue_mode_are_rejected() {
+    let recover = Rtorq { connection_data: ConnectionData::Recover, ..rtorq() };
+    for (rtorq, config, expected) in [
+        (recover, config(DialogueMode::TwoWayAlternate), RtseError::Recover),
+        (rtorq(), config(DialogueMode::Monologue), RtseError::TwoWayAlternate),
+    ] {
+        let (result, out) = open_by(rtorq, config);
+        assert_eq!(result, Err(expected));
+        let user_information = RtseApdu::Rtorj(Rtorj::default()).encode();
+        let reject = ARequest::AssociateReject { transient: false, user_information };
+        assert_eq!(out, [RtpmAction::Association(reject)]);
+    }
+}
+
+#[test]
+fn a_resumed_activity_is_refused_without_a_word_to_the_user() {
+    let mut rtpm = states().swap_remove(6).2;
+    let mut out = Vec::new();
+    let mut sync =
+        |sync| rtpm.handle(NOW, RtpmEvent::Presentation(PIndication::Sync(sync)), &mut out).unwrap();
+    sync(SyncIndication::ActivityResume(ActivityResume::default()));
+    sync(SyncIndication::ActivityDiscard(ReasonCode(0)));
+    let expected = [
+        SyncRequest::ExceptionReport(ReasonCode::UNRECOVERABLE_PROCEDURAL_ERROR),
+        SyncRequest::ActivityDiscardResponse,
+    ];
+    assert_eq!(out, expected.map(|sync| RtpmAction::Presentation(PRequest::Sync(sync))));
+}
+
+#[test]
+fn checkpoints_are_confirmed_when_they_are_secured_and_not_twice() {
+    let mut rtpm = states().swap_remove(10).2;
+    let mut out = Vec::new();
+    for serial in 1..=4 {
+        // One more than any window of ours: taken all the same.
+        let minor = SyncIndication::Minor { serial, confirm: true };
+        rtpm.handle(NOW, RtpmEvent::Presentation(PIndication::Sync(minor)), &mut out).unwrap();
+    }
+    assert_eq!(rtpm.deadline(), None, "the peer waits for us");
+    out.clear();
+    rtpm.request(NOW, RtRequest::CheckpointSecured { serial: 2 }, &mut out).unwrap();
+    assert_eq!(out, [RtpmAction::Presentation(PRequest::Sync(SyncRequest::MinorResponse { serial: 2 }))]);
+    for serial in [0, 1, 2, 5] {
+        let error = rtpm.request(NOW, RtRequest::CheckpointSecured { serial }, &mut out).unwrap_err();
+        assert_eq!(error, RequestError::Checkpoint { serial, secured: 2, received: 4 });
+    }
+    rtpm.request(NOW, RtRequest::CheckpointSecured { serial: 4 }, &mut out).unwrap();
+    assert!(rtpm.deadline().is_some(), "it is the peer's move");
+}
+
+#[test]
+fn a_stream_that_is_no_external_or_ends_early_aborts() {
+    for octets in [&[0x30, 0][..], &[0x28, 7, 2, 1, 7, 0xA0, 2, 4, 0], &[0x28, 7, 2, 1, 5, 0xA0, 2, 4, 0, 0]]
+    {
+        let mut rtpm = states().swap_remove(10).2;
+        let error = rtpm.handle(NOW, RtpmEvent::Presentation(data(octets)), &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, RtseError::External(_)), "{error}");
+    }
+    let mut rtpm = states().swap_remove(10).2;
+    let end = PIndication::Sync(SyncIndication::ActivityEnd { serial: 1 });
+    let mut out = Vec::new();
+    let error = rtpm.handle(NOW, RtpmEvent::Presentation(end), &mut out).unwrap_err();
+    assert!(matches!(error, RtseError::External(_)), "{error}");
+    assert!(matches!(out[..], [RtpmAction::Association(ARequest::Abort { .. })]));
+}
+
+#[test]
+fn known_encodings() {
+    let open = |user_data: &[u8]| ConnectionData::Open(user_data.to_vec());
+    let rtorq = |checkpoint_size_kb, window_size, connection_data| {
+        let dialogue_mode = DialogueMode::Monologue;
+        RtseApdu::Rtorq(Rtorq { checkpoint_size_kb, window_size, dialogue_mode, connection_data })
+    };
+    let decode = |octets: &[u8]| RtseApdu::decode(octets).unwrap();
+    // Window absent, dialogue mode explicit; and no size at all, without user data.
+    assert_eq!(
+        decode(&[0xB0, 12, 0x80, 1, 63, 0x82, 1, 0, 0xA3, 4, 0xA0, 2, 5, 0]),
+        rtorq(63, 3, open(&[5, 0]))
+    );
+    assert_eq!(decode(&[0xB0, 4, 0xA3, 2, 0x80, 0]), rtorq(0, 3, open(&[])));
+    assert_eq!(decode(&[0xB0, 4, 0xA3, 2, 0xA1, 0]), rtorq(0, 3, ConnectionData::Recover));
+    let whole = [0xB0, 12, 0x80, 1, 1, 0x81, 1, 3, 0xA3, 4, 0xA0, 2, 5, 0];
+    assert_eq!(rtorq(1, 3, open(&[5, 0])).encode(), whole);
+    let rtoac = RtseApdu::Rtoac(Rtoac { checkpoint_size_kb: 1, window_size: 3, connection_data: open(&[]) });
+    assert_eq!(rtoac.encode(), [0xB1, 10, 0x80, 1, 1, 0x81, 1, 3, 0xA2, 2, 0x80, 0]);
+    // The bind error of PP is a bare integer.
+    let rtorj = RtseApdu::Rtorj(Rtorj { refuse_reason: None, user_data: vec![2, 1, 2] });
+    assert_eq!(decode(&[0xB2, 5, 0xA1, 3, 2, 1, 2]), rtorj);
+    assert_eq!(rtorj.encode(), [0xB2, 5, 0xA1, 3, 2, 1, 2]);
+    let rtab = RtseApdu::Rtab(Rtab { reason: Some(AbortReason(4)), user_data: Vec::new() });
+    assert_eq!(rtab.encode(), [0xB6, 3, 0x80, 1, 4]);
+    assert_eq!(decode(&[0xB6, 3, 0x80, 1, 4]), rtab);
+    assert_eq!(decode(&[0x36, 3, 0x80, 1, 4]), rtab, "with the class of the tag mistaken");
+    assert_eq!(RtseApdu::Rttp(5).encode(), [2, 1, 5]);
+    assert_eq!(decode(&[0x24, 0x80, 4, 1, 7, 4, 1, 8, 0, 0]), RtseApdu::Rttr(vec![7, 8]));
+    assert_eq!(RtseApdu::Rttr(vec![7, 8]).encode(), [4, 2, 7, 8]);
+    assert!(RtseApdu::decode(&[0xB0, 7, 0x80, 1, 0xFF, 0xA3, 2, 0x80, 0]).is_err(), "a negative size");
+    assert!(RtseApdu::decode(&[0xB3, 0]).is_err());
+}
+
+#[test]
+fn an_abort_of_the_peer_is_put_into_words() {
+    let mut rtpm = states().swap_remove(5).2;
+    let mut out = Vec::new();
+    let user_information = vec![0x36, 3, 0x80, 1, 3];
+    let abort = AIndication::Abort { by_provider: false, user_information };
+    rtpm.handle(NOW, RtpmEvent::Association(abort), &mut out).unwrap();
+    let [RtpmAction::Indication(RtIndication::Aborted(aborted))] = &out[..] else { panic!("{out:?}") };
+    let Aborted { by_peer, reason, text, .. } = aborted;
+    assert_eq!((*by_peer, *reason), (true, Some(AbortReason::TEMPORARY_PROBLEM)));
+    assert!(text.contains("temporary problem"), "{text}");
+}

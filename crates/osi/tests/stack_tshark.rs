@@ -1,0 +1,68 @@
+//! Another implementation's opinion on what the stack sends: Wireshark's dissectors have no complaint about it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
+#[path = "support/pair.rs"]
+mod pair;
+
+use osi::rtse::{AbortReason, RtRequest};
+use pair::{Pair, Then, two_way};
+use testkit::{GoldenVector, PcapBuilder, Ports, Side, Tshark};
+
+fn capture(pair: &Pair) -> Vec<u8> {
+    let turns = pair.turns.iter().map(|(side, octets)| (*side, octets.as_slice()));
+    PcapBuilder::new().conversation(Ports::default(), turns).into_vec()
+}
+
+fn conversation() -> Pair {
+    let mut a = two_way();
+    a.rtse.checkpoint_size_kb = 1;
+    a.local.transport = b"tsA".to_vec();
+    a.remote.transport = b"tsB".to_vec();
+    a.local.session = b"ssA".to_vec();
+    a.remote.session = b"ssB".to_vec();
+    a.remote.presentation = b"psB".to_vec();
+    let mut b = two_way();
+    b.local.presentation = b"psB".to_vec();
+    let mut pair = Pair::new(a, b);
+    pair.a.send.push_back(GoldenVector::Message.octets());
+    pair
+}
+
+#[test]
+fn nothing_that_is_sent_is_complained_about() {
+    let Some(tshark) = Tshark::required_by("nothing_that_is_sent_is_complained_about") else { return };
+
+    // A transfer, the turn there and back, and the release.
+    let mut pair = conversation();
+    pair.a.then = Then::GiveTurn;
+    pair.b.then = Then::GiveTurn;
+    pair.start();
+    pair.b.request(pair.now, RtRequest::TurnPlease { priority: 1 });
+    pair.pump();
+    pair.a.request(pair.now, RtRequest::Close);
+    pair.run_to_end();
+    assert_eq!(pair.b.received, [GoldenVector::Message.octets()]);
+    let report = tshark.check_octets(&capture(&pair), &[102]).unwrap_or_else(|error| panic!("{error}"));
+    for protocol in ["cotp", "ses", "pres", "acse", "rtse", "p1"] {
+        assert!(report.with_protocol(protocol).next().is_some(), "no {protocol}");
+    }
+
+    // An abort, and refusals at each layer.
+    let mut aborted = conversation();
+    aborted.start();
+    aborted.a.request(aborted.now, RtRequest::Abort(AbortReason::USER_ERROR));
+    aborted.run_to_end();
+    let mut rejected = conversation();
+    rejected.b.reject_bind = Some(true);
+    rejected.start();
+    rejected.run_to_end();
+    let mut refused = conversation();
+    refused.b.refuse.push_back(Some(true));
+    refused.a.then = Then::Close;
+    refused.start();
+    refused.run_to_end();
+    for pair in [aborted, rejected, refused] {
+        assert!(pair.turns.iter().any(|(side, _)| *side == Side::Responder));
+        tshark.check_octets(&capture(&pair), &[102]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
