@@ -56,10 +56,11 @@ impl Client {
         self.json(self.send_get(path, query)?)
     }
 
-    /// The body of the answer to a GET, as a stream.
-    pub(crate) fn stream(&self, path: &str) -> Result<impl Read + use<>, Failure> {
-        let response = self.send_get(path, &[])?;
-        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
+    /// The body of the answer to a GET, as a stream, and its length if the service tells it.
+    pub(crate) fn stream(&self, path: &str) -> Result<(impl Read + use<>, Option<u64>), Failure> {
+        let body = self.send_get(path, &[])?.into_body();
+        let length = body.content_length();
+        Ok((body.into_with_config().limit(u64::MAX).reader(), length))
     }
 
     /// The answer to a POST of `length` octets from `body`, from JSON.

@@ -141,6 +141,31 @@ pub(crate) struct Association {
     pub(crate) sent: u64,
 }
 
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Event {
+    /// Number since the start of the service.
+    pub(crate) number: u64,
+    /// When.
+    pub(crate) time: String,
+    /// `information`, `warning` or `error`.
+    pub(crate) severity: String,
+    /// What kind of event.
+    pub(crate) kind: String,
+    /// Connector or peer concerned.
+    #[serde(default)]
+    pub(crate) subject: String,
+    /// What happened and why.
+    pub(crate) text: String,
+}
+
+/// A connector was told to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connecting {
+    /// The connector.
+    pub(crate) connector: String,
+}
+
 /// Where a message for an address would go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Route {

@@ -9,7 +9,7 @@ use runtime::{AssociationStatus, ConnectorStatus, Event, MtaInfo, QueueStatus, Q
 use super::error::ApiError;
 use super::query::{Query, address, number};
 use super::{Answer, Api};
-use crate::model::{Page, Route};
+use crate::model::{Connecting, Page, Route};
 
 /// Name of the queue of what was accepted and not yet routed.
 const WORK: &str = "work";
@@ -109,10 +109,10 @@ pub(super) async fn connect(
     State(api): State<Api>,
     Path(name): Path<String>,
     query: Query,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(StatusCode, Json<Connecting>), ApiError> {
     query.only(&[])?;
     api.handle.connect(&name).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok((StatusCode::ACCEPTED, Json(Connecting { connector: name })))
 }
 
 pub(super) async fn associations(State(api): State<Api>, query: Query) -> Answer<Page<AssociationStatus>> {

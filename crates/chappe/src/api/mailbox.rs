@@ -33,13 +33,13 @@ const PIECE_OCTETS: usize = 64 << 10;
 pub(super) async fn list(State(api): State<Api>, query: Query) -> Answer<Page<MailboxStatus>> {
     let query = query.only(&["limit", "after"])?;
     let limit = query.limit()?;
-    let after = query.one("after")?;
-    // Mailboxes come in the order of their addresses.
-    let all = api.handle.mailboxes().await?.into_iter();
-    let mut items: Vec<MailboxStatus> = all
-        .filter(|mailbox| after.is_none_or(|after| mailbox.address.as_str() > after))
-        .take(limit + 1)
-        .collect();
+    let all = api.handle.mailboxes().await?;
+    // If the mailbox is gone since the page before, what follows it can't be told: begin again.
+    let start = match query.one("after")? {
+        Some(after) => all.iter().position(|mailbox| mailbox.address == after).map_or(0, |last| last + 1),
+        None => 0,
+    };
+    let mut items: Vec<MailboxStatus> = all.into_iter().skip(start).take(limit + 1).collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.address.clone());

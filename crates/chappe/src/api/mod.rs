@@ -11,8 +11,6 @@ mod mailbox;
 mod query;
 mod server;
 mod submit;
-#[cfg(test)]
-mod tests;
 
 use agent::settings::Secret;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State};

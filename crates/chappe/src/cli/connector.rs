@@ -6,7 +6,7 @@ use super::Online;
 use super::failure::Failure;
 use super::output::{self, Table};
 use crate::client::segment;
-use crate::model::{Connector as ConnectorModel, Page};
+use crate::model::{Connecting, Connector as ConnectorModel, Page};
 
 /// Links to adjacent MTAs
 #[derive(Debug, Args)]
@@ -28,6 +28,12 @@ enum ConnectorCommand {
         /// Name of the connector.
         connector: String,
     },
+    /// Open an association now, whatever the retry timer says
+    #[command(after_help = "Example:\n  chappe connector connect to-b")]
+    Connect {
+        /// Name of the connector.
+        connector: String,
+    },
 }
 
 impl Connector {
@@ -36,6 +42,15 @@ impl Connector {
             ConnectorCommand::List => self.online.show("/api/v1/connectors", &[], list),
             ConnectorCommand::Show { connector } => {
                 self.online.show(&format!("/api/v1/connectors/{}", segment(&connector)), &[], show)
+            }
+            ConnectorCommand::Connect { connector } => {
+                let path = format!("/api/v1/connectors/{}/connect", segment(&connector));
+                let answer: Connecting =
+                    self.online.client()?.post(&path, &[], "text/plain", 0, &mut std::io::empty())?;
+                self.online.print(&answer, |answer| {
+                    let name = output::one_line(&answer.connector);
+                    format!("{name} connects now; `chappe connector show {name}` tells how it went.\n")
+                })
             }
         }
     }

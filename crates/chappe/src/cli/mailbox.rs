@@ -1,7 +1,7 @@
 //! `chappe mailbox`: what was delivered here.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -10,6 +10,7 @@ use mhs::OrAddress;
 use super::failure::Failure;
 use super::mailbox_text;
 use super::output::Table;
+use super::progress::Progress;
 use super::{Online, Paging, address, more};
 use crate::client::segment;
 use crate::model::{Mailbox as MailboxModel, MailboxItem, Page};
@@ -103,7 +104,11 @@ impl Mailbox {
             MailboxCommand::Export { address, number, attachment, output } => {
                 let what = attachment.map_or_else(|| "content".to_owned(), |part| format!("parts/{part}"));
                 let path = format!("{}/{number}/{what}", path_of(&address));
-                export(online.client()?.stream(&path)?, output.as_deref())
+                let (content, length) = online.client()?.stream(&path)?;
+                match output {
+                    Some(path) => to_file(Progress::new(content, length), &path),
+                    None => to_stdout(content),
+                }
             }
         }
     }
@@ -120,25 +125,24 @@ fn list(page: Page<MailboxModel>) -> String {
     table.text() + &more(page.next.as_deref())
 }
 
-/// Copies the stream to a new file, or to standard output.
-fn export(mut content: impl Read, output: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = output else {
-        return match io::copy(&mut content, &mut io::stdout().lock()) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Failure::Failed(format!("cannot copy to standard output: {error}"))),
-        };
-    };
-    let copied = File::create_new(path).and_then(|mut file| {
-        io::copy(&mut content, &mut file)?;
-        file.flush()?;
-        file.sync_all()
-    });
-    copied.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::Failed(format!(
-            "{}: is there already and was left as it is; name another file",
-            path.display()
-        )),
-        _ => Failure::Failed(format!("{}: written in part only: {error}", path.display())),
-    })
+fn to_stdout(mut content: impl Read) -> Result<(), Failure> {
+    match io::copy(&mut content, &mut io::stdout().lock()) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::Failed(format!("cannot copy to standard output: {error}"))),
+    }
+}
+
+/// Copies the stream to a file that must be new.
+fn to_file(mut content: impl Read, path: &Path) -> Result<(), Failure> {
+    let mut file = File::create_new(path).map_err(|error| {
+        Failure::Failed(match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                format!("{}: is there already and was left as it is; name another file", path.display())
+            }
+            _ => format!("{}: cannot write: {error}", path.display()),
+        })
+    })?;
+    let copied = io::copy(&mut content, &mut file).and_then(|_| file.sync_all());
+    copied.map_err(|error| Failure::Failed(format!("{}: written in part only: {error}", path.display())))
 }

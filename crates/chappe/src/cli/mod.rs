@@ -4,11 +4,13 @@ mod association;
 mod config;
 mod connector;
 mod decode;
+mod events;
 pub(crate) mod failure;
 mod mailbox;
 mod mailbox_text;
 mod message;
 mod output;
+mod progress;
 mod queue;
 mod route;
 mod serve;
@@ -50,6 +52,7 @@ enum Command {
     Message(message::Message),
     Connector(connector::Connector),
     Association(association::Association),
+    Events(events::Events),
     Route(route::Route),
     Decode(decode::Decode),
     Demo(Demo),
@@ -88,6 +91,7 @@ impl Command {
             Command::Message(command) => command.run(),
             Command::Connector(command) => command.run(),
             Command::Association(command) => command.run(),
+            Command::Events(command) => command.run(),
             Command::Route(command) => command.run(),
             Command::Decode(command) => command.run(),
             Command::Demo(demo) => {

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use mhs::OrAddress;
 
 use super::failure::Failure;
+use super::progress::Progress;
 use super::{Online, address};
 use crate::model::Submitted;
 use crate::time_text;
@@ -96,7 +97,8 @@ impl Submit {
         let client = self.online.client()?;
         let submitted: Submitted = match (self.content.text, self.content.file) {
             (_, Some(path)) => {
-                let (mut file, length) = open(&path)?;
+                let (file, length) = open(&path)?;
+                let mut file = Progress::new(file, Some(length));
                 let name = path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy());
                 query.push(("file_name", name.into_owned()));
                 client.post("/api/v1/messages", &query, "application/octet-stream", length, &mut file)?

@@ -1,0 +1,42 @@
+//! `chappe events`: what happened lately.
+
+use clap::Args;
+
+use super::Online;
+use super::failure::Failure;
+use super::output::{self, Table};
+use crate::model::{Event, Page};
+
+/// Show the newest events
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe events --after 120")]
+pub(super) struct Events {
+    /// Only events behind this number.
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+    #[command(flatten)]
+    online: Online,
+}
+
+impl Events {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let query: Vec<_> = self.after.iter().map(|after| ("after", after.to_string())).collect();
+        self.online.show("/api/v1/events", &query, |page: Page<Event>| {
+            if page.items.is_empty() {
+                return "Nothing happened.\n".to_owned();
+            }
+            let mut table = Table::new(&["NUMBER", "TIME", "SEVERITY", "EVENT", "SUBJECT", "TEXT"]);
+            for event in &page.items {
+                table.row([
+                    event.number.to_string(),
+                    event.time.clone(),
+                    event.severity.clone(),
+                    event.kind.clone(),
+                    output::or_dash(Some(&event.subject)),
+                    event.text.clone(),
+                ]);
+            }
+            table.text()
+        })
+    }
+}

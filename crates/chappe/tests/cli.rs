@@ -1,0 +1,130 @@
+//! The command line without a service: usage, exit statuses, configuration files, decoding.
+
+mod common;
+
+use std::path::Path;
+
+use common::{ANNA, chappe};
+
+const COMMANDS: [&[&str]; 18] = [
+    &["serve"],
+    &["config", "check"],
+    &["config", "init"],
+    &["submit"],
+    &["mailbox", "list"],
+    &["mailbox", "show"],
+    &["mailbox", "export"],
+    &["queue", "list"],
+    &["queue", "show"],
+    &["message", "list"],
+    &["message", "show"],
+    &["connector", "list"],
+    &["connector", "show"],
+    &["connector", "connect"],
+    &["association", "list"],
+    &["route"],
+    &["decode"],
+    &["events"],
+];
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in COMMANDS {
+        let help = chappe(&[command, &["--help"]].concat()).ok();
+        assert!(help.contains("Example"), "{command:?}:\n{help}");
+        assert!(help.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
+    }
+}
+
+#[test]
+fn every_command_that_prints_data_can_print_json() {
+    for command in COMMANDS {
+        if matches!(command, ["serve"] | ["config", "init"]) {
+            continue;
+        }
+        let help = chappe(&[command, &["--help"]].concat()).ok();
+        assert!(help.contains("--json"), "{command:?}:\n{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for arguments in [
+        &[][..],
+        &["nonsense"],
+        &["submit", "--from", ANNA, "--text", "x"],
+        &["submit", "--from", ANNA, "--to", ANNA],
+        &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--file", "y"],
+        &["submit", "--from", "nonsense", "--to", ANNA, "--text", "x"],
+        &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--deferred", "tomorrow"],
+        &["queue", "list", "--api", "ftp://x"],
+        &["queue", "list", "--token-file", "/no/such/file"],
+        &["queue", "show", "x", "--limit", "0"],
+        &["decode", "/no/such/file"],
+        &["config", "check", "/no/such/file"],
+        &["serve", "--config", "/no/such/file"],
+        &["serve", "--config", "/no/such/file", "--log", "a=b=c"],
+    ] {
+        chappe(arguments).failed(2);
+    }
+}
+
+#[test]
+fn a_service_that_is_not_there_is_status_3() {
+    // Port 1 is reserved and nothing listens there.
+    let api = "http://127.0.0.1:1";
+    for arguments in
+        [&["queue", "list"][..], &["route", ANNA], &["submit", "--from", ANNA, "--to", ANNA, "--text", "x"]]
+    {
+        let text = chappe(&[arguments, &["--api", api]].concat()).failed(3);
+        assert!(text.contains(api) && text.contains("chappe serve"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn the_starting_file_is_written_once_and_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chappe.toml");
+    let name = file.to_str().unwrap();
+    chappe(&["config", "init", name]).ok();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(chappe(&["config", "init"]).ok(), text);
+    assert!(chappe(&["config", "check", name]).ok().starts_with(&format!("{name}: ok\n")));
+    let refused = chappe(&["config", "init", name]).failed(1);
+    assert!(refused.contains("left as it is"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_wrong_file_names_every_mistake_and_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chappe.toml");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, "[mta]\nname = 7\ndata_dirr = \"x\"\n[listen]\np1 = [\"nowhere\"]\n").unwrap();
+    let errors = chappe(&["config", "check", name]).failed(2);
+    for place in [":1:1: ", ":2:8: ", ":3:1: ", ":5:7: "] {
+        assert!(errors.contains(&format!("{name}{place}")), "{place} in\n{errors}");
+    }
+    // The service refuses the same file in the same words.
+    assert_eq!(chappe(&["serve", "--config", name]).failed(2), errors);
+    let json = chappe(&["config", "check", name, "--json"]);
+    assert_eq!(json.code, Some(2));
+    let verdict: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(verdict["ok"], false);
+    assert_eq!(verdict["problems"].as_array().unwrap().len(), errors.lines().count());
+}
+
+#[test]
+fn a_capture_is_decoded_to_text_and_to_json() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/fixtures/captures");
+    let file = fixtures.join("pp-p1-88-twa-transfer.pcap");
+    let file = file.to_str().unwrap();
+    let text = chappe(&["decode", file]).ok();
+    assert!(text.contains("dialogue mode: TwoWayAlternate"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&chappe(&["decode", file, "--json"]).ok()).unwrap();
+    assert_eq!(json["kind"], "capture");
+    assert_eq!(json["items"][0]["name"], "connection");
+    let cargo = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(chappe(&["decode", cargo]).failed(1).contains("no P1 APDU"));
+}
