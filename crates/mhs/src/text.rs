@@ -44,6 +44,9 @@ pub(crate) fn to_teletex(text: &str) -> Vec<u8> {
 
 /// ISO 8859-1 octets as text; total.
 pub(crate) fn from_latin1(octets: &[u8]) -> String {
+    if octets.is_ascii() {
+        return String::from_utf8_lossy(octets).into_owned();
+    }
     octets.iter().map(|&octet| char::from(octet)).collect()
 }
 
@@ -93,4 +96,39 @@ pub(crate) fn hex(octets: &[u8]) -> String {
         let _ = write!(out, "{octet:02x}");
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_of_every_type_are_read() {
+        let read = |octets: &[u8]| decode(&ber::Reader::new(octets).any().unwrap()).unwrap();
+        assert_eq!(read(&[0x13, 2, b'a', b'b']), "ab");
+        assert_eq!(read(&[0x13, 2, b'a', 0xFC]), "aü");
+        assert_eq!(read(&[0x14, 2, 0xC8, b'u']), "ü");
+        assert_eq!(read(&[0x14, 2, b'a', 0xFF]), "aÿ");
+        assert_eq!(read(&[0x34, 8, 0x04, 2, b'a', b'b', 0x04, 2, b'c', b'd']), "abcd");
+        assert_eq!(read(&[0x1E, 4, 0, b'a', 0x8A, 0x9E]), "a語");
+        assert_eq!(read(&[0x1E, 3, 0, b'a', 0]), "a\0");
+        assert_eq!(read(&[0x1C, 4, 0, 0x01, 0xF6, 0]), "\u{1F600}");
+        assert_eq!(read(&[0x1C, 4, 0xFF, 0, 0, 0]), "\u{FFFD}");
+        assert_eq!(read(&[0x0C, 3, 0xC3, 0xBC, 0xFF]), "ü\u{FFFD}");
+    }
+
+    #[test]
+    fn alphabets_are_those_of_the_standard() {
+        assert!(is_printable("Az09 '()+,-./:=?"));
+        assert!("@_&*;\"!%#<>[]ü".chars().all(|c| !is_printable(&c.to_string())));
+        assert!(is_numeric("0 9") && !is_numeric("a"));
+        assert!(is_teletex("Größe @_&") && !is_teletex("語"));
+    }
+
+    #[test]
+    fn folding_sees_neither_case_nor_superfluous_spaces() {
+        assert_eq!(fold("  Acme   LTD "), "acme ltd");
+        assert_eq!(fold(" "), "");
+        assert_eq!(fold(&fold("ÄÖ  ẞ")), fold("ÄÖ  ẞ"));
+    }
 }
