@@ -75,6 +75,10 @@ impl Client {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
         request = request.header("content-type", content_type).header("content-length", length);
+        if length > 0 {
+            // A refusal then comes before the body is sent, and is read instead of being lost in a broken pipe.
+            request = request.header("expect", "100-continue");
+        }
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
