@@ -150,6 +150,23 @@ fn the_turn_passes_both_ways() {
 }
 
 #[test]
+fn an_initiator_may_open_with_the_turn_on_the_other_side() {
+    let mut pair = Pair::new(two_way(), two_way());
+    pair.start();
+    let mut octets = pair.a.sent.clone();
+    // The token setting item of the CN.
+    let at = octets.windows(3).position(|item| item == [0x1A, 1, 0]).unwrap();
+    octets[at + 2] = 0x15;
+    let mut b = pair::End::new(osi::stack::Stack::responder(two_way()));
+    let mut out = Vec::new();
+    b.stack.start(pair.now, &mut out);
+    b.stack.receive(pair.now, &octets, &mut out);
+    b.perform(pair.now, out);
+    assert!(b.stack.has_turn());
+    assert_eq!(b.stack.request(pair.now, RtRequest::Transfer { length: 1 }, &mut Vec::new()), Ok(()));
+}
+
+#[test]
 fn the_turn_can_be_asked_for_during_a_transfer() {
     let mut pair = Pair::new(two_way(), two_way());
     pair.start();

@@ -7,6 +7,7 @@
 
 mod error;
 mod machine;
+mod mapping;
 pub mod ppdu;
 mod service;
 mod user_data;

@@ -275,6 +275,13 @@ impl Rtpm {
         matches!(self.state, State::Open { turn: true, .. })
     }
 
+    /// The session connection that was just accepted came with the turn on this side (X.218 initial turn).
+    pub fn begin_with_turn(&mut self) {
+        if let State::Open { turn, phase: Phase::Ready, .. } = &mut self.state {
+            *turn = true;
+        }
+    }
+
     /// What was settled, once the association is open.
     pub fn agreed(&self) -> Option<Agreed> {
         match &self.state {

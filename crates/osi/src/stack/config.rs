@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use ber::{Oid, Tag, Writer};
 use clock::WallTime;
 
+use crate::acse::ABSTRACT_SYNTAX_ACSE;
 use crate::acse::apdu::AeTitle;
-use crate::cotp::TpduSize;
+use crate::cotp::{CotpConfig, TpduSize};
 use crate::rtse::RtseConfig;
 use crate::session::{ConnectionIdentifier, SessionConfig};
 
@@ -29,6 +30,13 @@ pub struct ApplicationContext {
     pub bind_and_rtse_syntax: Oid,
     /// Abstract syntax of the APDUs transferred.
     pub apdu_syntax: Oid,
+}
+
+impl ApplicationContext {
+    /// All abstract syntaxes that are needed, in the order in which they are proposed.
+    pub(super) fn syntaxes(&self) -> Vec<Oid> {
+        Vec::from([ABSTRACT_SYNTAX_ACSE, self.bind_and_rtse_syntax.clone(), self.apdu_syntax.clone()])
+    }
 }
 
 /// Settings of one connection through all layers.
@@ -74,6 +82,22 @@ impl StackConfig {
             // 16 MiB and what the layers put around it.
             max_tsdu: 16 * 1024 * 1024 + 1024,
         }
+    }
+}
+
+impl StackConfig {
+    pub(super) fn cotp(&self) -> CotpConfig {
+        CotpConfig {
+            calling_selector: self.local.transport.clone(),
+            called_selector: self.remote.transport.clone(),
+            tpdu_size: self.tpdu_size,
+            max_tsdu: self.max_tsdu,
+            connect_timeout: self.rtse.open_timeout,
+        }
+    }
+
+    pub(super) fn session(&self) -> SessionConfig {
+        SessionConfig { max_ssdu: self.max_tsdu, ..self.session.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Step, text};
+use super::Step;
 use crate::cotp::tpdu::DrReason;
 use crate::cotp::{TDisconnect, TDisconnectReason};
 use crate::failure::{Blame, Layer};
@@ -41,7 +41,7 @@ pub(super) fn failed(
     reason: Option<AbortReason>,
     error: &impl fmt::Display,
 ) -> Step {
-    Step::Indicate(aborted(layer, blame, false, reason, text(error)))
+    Step::Indicate(aborted(layer, blame, false, reason, format!("{error}")))
 }
 
 /// A defect of this program.

@@ -7,8 +7,8 @@
 
 mod config;
 mod ended;
+mod route;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -16,14 +16,16 @@ use clock::MonoTime;
 
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
 
-use crate::acse::{ABSTRACT_SYNTAX_ACSE, Acpm, AcpmAction, AcpmConfig, AcpmEvent};
+use route::{from_acpm, from_cotp, from_ppm, from_rtpm, from_spm};
+
+use crate::acse::{Acpm, AcpmConfig, AcpmEvent};
 use crate::cotp::tpdu::DrReason;
-use crate::cotp::{Cotp, CotpAction, CotpConfig, CotpEvent, TIndication, TRequest};
+use crate::cotp::{Cotp, CotpEvent, TIndication, TRequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{Contexts, PConnect, PIndication, Ppm, PpmAction, PpmConfig, PpmEvent};
+use crate::presentation::{Contexts, PConnect, Ppm, PpmConfig, PpmEvent};
 pub use crate::rtse::RequestError;
-use crate::rtse::{AbortReason, Agreed, RtIndication, RtRequest, Rtpm, RtpmAction, RtpmEvent};
-use crate::session::{SessionConfig, Spm, SpmAction, SpmEvent, SsRequest};
+use crate::rtse::{AbortReason, Agreed, RtIndication, RtRequest, Rtpm, RtpmEvent};
+use crate::session::{Spm, SpmEvent, SsRequest};
 use crate::tpkt::{self, Deframer, MAX_TPDU_OCTETS};
 
 /// What the driver of a [`Stack`] is to do, in this order.
@@ -107,7 +109,7 @@ impl Stack {
             calling_session_selector: selector(&config.local.session),
             called_session_selector: selector(&config.remote.session),
             identifier: identifier.identifier(),
-            contexts: Contexts::propose(&syntaxes(&config.application)),
+            contexts: Contexts::propose(&config.application.syntaxes()),
             user_data: Vec::new(),
         };
         let application = config.application.clone();
@@ -118,7 +120,7 @@ impl Stack {
             connect,
             open_user_data,
         );
-        let cotp = Cotp::initiator(cotp_config(&config));
+        let cotp = Cotp::initiator(config.cotp());
         Stack::new(config, cotp, None, rtpm)
     }
 
@@ -127,14 +129,14 @@ impl Stack {
         let application = config.application.clone();
         let rtpm =
             Rtpm::responder(config.rtse.clone(), application.bind_and_rtse_syntax, application.apdu_syntax);
-        let cotp = Cotp::responder(cotp_config(&config));
-        let spm = Spm::responder(session_config(&config));
+        let cotp = Cotp::responder(config.cotp());
+        let spm = Spm::responder(config.session());
         Stack::new(config, cotp, Some(spm), rtpm)
     }
 
     fn new(config: StackConfig, cotp: Cotp, spm: Option<Spm>, rtpm: Rtpm) -> Self {
         let ppm = Ppm::new(PpmConfig {
-            syntaxes: syntaxes(&config.application),
+            syntaxes: config.application.syntaxes(),
             local_selector: config.local.presentation.clone(),
         });
         let acpm = Acpm::new(AcpmConfig {
@@ -212,7 +214,13 @@ impl Stack {
         }
         let mut actions = Vec::new();
         match (self.rtpm.request(now, request.clone(), &mut actions), request) {
-            (Ok(()), _) => self.run(now, actions.into_iter().map(from_rtpm).collect(), out),
+            (Ok(()), request) => {
+                self.run(now, actions.into_iter().map(from_rtpm).collect(), out);
+                let accepted = matches!(request, RtRequest::OpenAccept { .. });
+                if accepted && self.spm.as_ref().is_some_and(Spm::has_turn) {
+                    self.rtpm.begin_with_turn();
+                }
+            }
             // There is no association yet that could be aborted; the connection is.
             (Err(_), RtRequest::Abort(reason)) => {
                 let steps = Vec::from([Step::Indicate(ended::aborted_early(reason)), Step::Disconnect]);
@@ -401,7 +409,7 @@ impl Stack {
             SessionInput::Deadline => SpmEvent::Deadline,
             // The machine is made with the request, and sends it when the transport connection is there.
             SessionInput::Request(SsRequest::Connect(connect)) if self.spm.is_none() => {
-                self.spm = Some(Spm::initiator(session_config(&self.config), connect));
+                self.spm = Some(Spm::initiator(self.config.session(), connect));
                 return Vec::new();
             }
             SessionInput::Request(request) => SpmEvent::Request(request),
@@ -480,83 +488,4 @@ impl Stack {
         }
         out.push(StackAction::Indication(indication));
     }
-}
-
-fn syntaxes(application: &ApplicationContext) -> Vec<ber::Oid> {
-    Vec::from([
-        ABSTRACT_SYNTAX_ACSE,
-        application.bind_and_rtse_syntax.clone(),
-        application.apdu_syntax.clone(),
-    ])
-}
-
-fn cotp_config(config: &StackConfig) -> CotpConfig {
-    CotpConfig {
-        calling_selector: config.local.transport.clone(),
-        called_selector: config.remote.transport.clone(),
-        tpdu_size: config.tpdu_size,
-        max_tsdu: config.max_tsdu,
-        connect_timeout: config.rtse.open_timeout,
-    }
-}
-
-fn session_config(config: &StackConfig) -> SessionConfig {
-    SessionConfig { max_ssdu: config.max_tsdu, ..config.session.clone() }
-}
-
-fn from_cotp(action: CotpAction) -> Step {
-    match action {
-        CotpAction::Tpdu(tpdu) => Step::Transmit(tpdu),
-        CotpAction::Indication(indication) => Step::FromCotp(indication),
-        CotpAction::Close => Step::Close,
-    }
-}
-
-fn from_spm(action: SpmAction) -> Step {
-    match action {
-        SpmAction::Tsdu(tsdu) => Step::Cotp(TRequest::Data(tsdu)),
-        SpmAction::Indication(indication) => Step::Ppm(PpmEvent::Session(indication)),
-        SpmAction::TDisconnect => Step::Disconnect,
-    }
-}
-
-fn from_ppm(action: PpmAction) -> Step {
-    match action {
-        PpmAction::Session(request) => Step::Spm(SessionInput::Request(request)),
-        // Transfer is RTSE's, the association is ACSE's.
-        PpmAction::Indication(
-            indication @ (PIndication::Data(_) | PIndication::Sync(_) | PIndication::TokenPlease { .. }),
-        ) => Step::Rtpm(RtpmEvent::Presentation(indication)),
-        PpmAction::Indication(
-            indication @ (PIndication::Connect(_)
-            | PIndication::ConnectConfirm { .. }
-            | PIndication::ConnectRejected { .. }
-            | PIndication::ConnectRefusedByProvider { .. }
-            | PIndication::ConnectRefusedBySession(_)
-            | PIndication::Release { .. }
-            | PIndication::ReleaseConfirm { .. }
-            | PIndication::UAbort { .. }
-            | PIndication::PAbort(_)),
-        ) => Step::Acpm(AcpmEvent::Presentation(indication)),
-    }
-}
-
-fn from_acpm(action: AcpmAction) -> Step {
-    match action {
-        AcpmAction::Presentation(request) => Step::Ppm(PpmEvent::Request(request)),
-        AcpmAction::Indication(indication) => Step::Rtpm(RtpmEvent::Association(indication)),
-    }
-}
-
-fn from_rtpm(action: RtpmAction) -> Step {
-    match action {
-        RtpmAction::Association(request) => Step::Acpm(AcpmEvent::Request(request)),
-        RtpmAction::Presentation(request) => Step::Ppm(PpmEvent::Request(request)),
-        RtpmAction::Indication(indication) => Step::Indicate(indication),
-    }
-}
-
-/// Text of an error for the operator.
-fn text(error: &impl core::fmt::Display) -> String {
-    alloc::format!("{error}")
 }
