@@ -212,21 +212,20 @@ impl Stack {
         if self.ended {
             return Err(RequestError::Ended { request: name });
         }
+        let abort = if let RtRequest::Abort(reason) = &request { Some(*reason) } else { None };
+        let accepting = matches!(request, RtRequest::OpenAccept { .. });
         let mut actions = Vec::new();
-        match (self.rtpm.request(now, request.clone(), &mut actions), request) {
-            (Ok(()), request) => {
-                self.run(now, actions.into_iter().map(from_rtpm).collect(), out);
-                let accepted = matches!(request, RtRequest::OpenAccept { .. });
-                if accepted && self.spm.as_ref().is_some_and(Spm::has_turn) {
-                    self.rtpm.begin_with_turn();
-                }
-            }
+        match (self.rtpm.request(now, request, &mut actions), abort) {
+            (Ok(()), _) => self.run(now, actions.into_iter().map(from_rtpm).collect(), out),
             // There is no association yet that could be aborted; the connection is.
-            (Err(_), RtRequest::Abort(reason)) => {
+            (Err(_), Some(reason)) => {
                 let steps = Vec::from([Step::Indicate(ended::aborted_early(reason)), Step::Disconnect]);
                 self.run(now, steps, out);
             }
-            (Err(error), _) => return Err(error),
+            (Err(error), None) => return Err(error),
+        }
+        if accepting && self.spm.as_ref().is_some_and(Spm::has_turn) {
+            self.rtpm.begin_with_turn();
         }
         Ok(())
     }
@@ -350,7 +349,7 @@ impl Stack {
             }
             Step::Close => {
                 if !self.closed {
-                    // Not possible: every layer that ends the connection has said so before.
+                    // Without effect if the layer that ended the connection has told the user, as it should.
                     self.indicate(now, ended::connection_closed(false), out);
                     self.closed = true;
                     out.push(StackAction::Close);
