@@ -147,15 +147,7 @@ fn a_secret_is_one_line_and_stands_in_one_place() {
 #[test]
 fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     parse(Path::new("init"), starting_file()).unwrap();
-    let all: String = starting_file()
-        .lines()
-        .map(|line| match line.strip_prefix("# ") {
-            // A setting or a table, not prose: the part before `=` is one word.
-            Some(rest) if is_setting(rest) => format!("{rest}\n"),
-            Some(_) | None => format!("{line}\n"),
-        })
-        .filter(|line| !line.contains("_file = "))
-        .collect();
+    let all = uncommented().concat();
     let config = parse(Path::new("init"), &all).unwrap();
     let [connector] = config.settings.connectors.as_slice() else { panic!("one connector: {all}") };
     assert_eq!(connector.called_selectors.session, [0, 1]);
@@ -171,10 +163,67 @@ fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     assert_eq!(config.settings.mta.hop_limit, agent::settings::MtaSettings::DEFAULT_HOP_LIMIT);
 }
 
+/// The lines of the starting file with every setting in force, but no secret files, which are not there.
+fn uncommented() -> Vec<String> {
+    starting_file()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_setting(rest) => format!("{rest}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .filter(|line| !line.contains("_file = "))
+        .collect()
+}
+
+#[test]
+fn the_ranges_in_the_starting_file_are_those_which_are_checked() {
+    let lines = uncommented();
+    let mut range = None;
+    let mut checked = 0;
+    for (n, line) in lines.iter().enumerate() {
+        if line.starts_with('#') {
+            range = range_in(line);
+            continue;
+        }
+        let Some((low, high)) = range else { continue };
+        let Some((key, value)) = line.trim().split_once(" = ") else { continue };
+        if value.parse::<u64>().is_err() {
+            continue;
+        }
+        let with = |value: u64| {
+            let mut lines = lines.clone();
+            lines[n] = format!("{key} = {value}\n");
+            parse(Path::new("init"), &lines.concat())
+        };
+        assert!(with(low).is_ok() && with(high).is_ok(), "{key}: {low} or {high} is refused");
+        assert!(with(high + 1).is_err(), "{key}: {} is taken", high + 1);
+        assert!(low == 0 || with(low - 1).is_err(), "{key}: {} is taken", low - 1);
+        checked += 1;
+    }
+    assert!(checked >= 25, "only {checked} ranges were found");
+}
+
+/// The numbers around the first ` to ` which stands between two of them.
+fn range_in(line: &str) -> Option<(u64, u64)> {
+    line.match_indices(" to ").find_map(|(at, to)| {
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        // "0 (none) to 65535"
+        let before = line[..at].trim_end_matches(" (none)");
+        let low: String = before
+            .chars()
+            .rev()
+            .take_while(char::is_ascii_digit)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect();
+        Some((low.parse().ok()?, digits(&line[at + to.len()..]).parse().ok()?))
+    })
+}
+
 fn is_setting(line: &str) -> bool {
     let word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    line.starts_with('[') && line.ends_with(']')
-        || line.split_once(" = ").is_some_and(|(key, _)| word(key) && key != "name_value")
+    line.starts_with('[') && line.ends_with(']') || line.split_once(" = ").is_some_and(|(key, _)| word(key))
 }
 
 #[test]
