@@ -58,7 +58,9 @@ impl Plan {
     pub fn build(&self) -> Pair {
         let a = Site::new("A", self.a_p1, loopback());
         let b = Site::new("B", self.b_p1, loopback());
-        a.configure(&(self.text(&a, "ALPHA") + &self.link("B", "BETA", self.a_connects_to) + &self.more_of_a));
+        a.configure(
+            &(self.text(&a, "ALPHA") + &self.link("B", "BETA", self.a_connects_to) + &self.more_of_a),
+        );
         b.configure(&(self.text(&b, "BETA") + &self.link("A", "ALPHA", self.b_connects_to)));
         Pair { a, b }
     }

@@ -173,6 +173,13 @@ impl Site {
         self.pages(&format!("/api/v1/mailboxes/{}", http::encode(address)))
     }
 
+    /// How much is in a mailbox.
+    pub fn mailbox_size(&self, address: &str) -> u64 {
+        let boxes = items(&self.ask("/api/v1/mailboxes?limit=1000"));
+        let found = boxes.iter().find(|mailbox| mailbox["address"] == address);
+        found.and_then(|mailbox| mailbox["entries"].as_u64()).unwrap_or(0)
+    }
+
     /// Subjects of the messages in a mailbox, in the order of delivery.
     pub fn subjects(&self, address: &str) -> Vec<String> {
         let subject = |item: &Value| item["subject"].as_str().map(str::to_owned);
