@@ -279,14 +279,19 @@ impl Handle {
     /// The store can't be read.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxStatus>, AdminError> {
         let mut mailboxes: Vec<MailboxStatus> = Vec::new();
+        let mut current = String::new();
         let mut position: Option<Vec<u8>> = None;
         loop {
             let page = self.shared.spool.scan(MAILBOX, &[], position.as_deref(), PAGE).await?;
-            for (key, _) in &page {
+            for (key, octets) in &page {
                 let Some(key) = MailboxKey::parse(key) else { continue };
                 match mailboxes.last_mut() {
-                    Some(last) if last.address == key.mailbox => last.entries += 1,
-                    Some(_) | None => mailboxes.push(MailboxStatus { address: key.mailbox, entries: 1 }),
+                    Some(last) if key.mailbox == current => last.entries += 1,
+                    Some(_) | None => {
+                        let address = MailboxRecord::decode(octets)?.recipient;
+                        mailboxes.push(MailboxStatus { address, entries: 1 });
+                        current = key.mailbox;
+                    }
                 }
             }
             position = page.last().map(|(key, _)| key.clone());

@@ -142,6 +142,14 @@ impl Link {
         }
     }
 
+    /// Sends what is left to send and lets the peer end the connection; closes it if that takes too long.
+    ///
+    /// Due after the last indication: that one comes as soon as the outcome is certain, while the PDU which tells the
+    /// peer may still wait to be written.
+    pub(crate) async fn finish(&mut self) {
+        let _ = tokio::time::timeout(LINGER, async { while self.next().await.is_some() {} }).await;
+    }
+
     fn read(&mut self) {
         let mut octets = [0; READ];
         match self.socket.try_read(&mut octets) {

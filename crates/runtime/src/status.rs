@@ -135,7 +135,7 @@ pub struct ConnectorStatus {
 /// One mailbox with content.
 #[derive(Clone, Debug, Serialize)]
 pub struct MailboxStatus {
-    /// O/R address in its normal form.
+    /// O/R address, as the first entry was addressed.
     pub address: String,
     /// Messages and reports in it.
     pub entries: u64,

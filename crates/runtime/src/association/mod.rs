@@ -236,6 +236,7 @@ impl Association {
             }
         }
         self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
+        self.link.finish().await;
     }
 
     fn ask_for_turn(&mut self, priority: u32) {

@@ -147,7 +147,11 @@ async fn open_address(
         }
     };
     let (user_data, agreed) = match tokio::time::timeout(shared.limits.bind_timeout, bind).await {
-        Ok(bound) => bound?,
+        Ok(Ok(bound)) => bound,
+        Ok(Err(text)) => {
+            link.finish().await;
+            return Err(text);
+        }
         Err(_) => return Err(format!("no bind within {} s", shared.limits.bind_timeout.as_secs())),
     };
     let checked = MtaBindResult::from_octets(&user_data)
@@ -158,7 +162,7 @@ async fn open_address(
     if let Err(text) = checked {
         shared.event(EventKind::CredentialsFailed, &connector.name, format!("{address}: {text}"));
         let _ = link.request(RtRequest::Abort(AbortReason::USER_ERROR));
-        drain(&mut link).await;
+        link.finish().await;
         return Err(text);
     }
     Ok((link, agreed, registration))
@@ -177,7 +181,10 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     };
     let opening = match opening {
         Ok(Ok(opening)) => opening,
-        Ok(Err(text)) => return shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text),
+        Ok(Err(text)) => {
+            shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
+            return link.finish().await;
+        }
         Err(_) => {
             let text = format!("no bind within {} s", shared.limits.bind_timeout.as_secs());
             return shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
@@ -201,7 +208,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
             shared.event(kind, &peer.to_string(), format!("bind refused: {refusal}"));
             let user_data = refusal.bind_error().to_octets();
             let _ = link.request(RtRequest::OpenReject { user_data, transient: false });
-            return drain(&mut link).await;
+            return link.finish().await;
         }
     };
     let (sender, commands) = mpsc::channel(4);
@@ -211,7 +218,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
         let user_data = MtaBindError::BUSY.to_octets();
         let _ = link.request(RtRequest::OpenReject { user_data, transient: true });
-        return drain(&mut link).await;
+        return link.finish().await;
     };
     let result = shared.agent().bind_result_for(&connector).to_octets();
     // Refused only if the association has ended meanwhile; its driver finds that out at once.
@@ -279,11 +286,6 @@ async fn wait_for_open(link: &mut Link) -> Result<OpenIndication, String> {
             Some(_) => {}
         }
     }
-}
-
-/// Sends what is left to send and lets the peer end the connection; bounded by the stack's own deadlines.
-async fn drain(link: &mut Link) {
-    while link.next().await.is_some() {}
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where an association's parts come together")]
