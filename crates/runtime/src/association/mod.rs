@@ -198,7 +198,7 @@ impl Association {
     async fn aborted(&mut self, aborted: Aborted) {
         let who = if aborted.by_peer { "by the peer" } else { "by us" };
         let reason = aborted.reason.map_or_else(String::new, |reason| format!(" (RTAB reason {})", reason.0));
-        if !(self.closing && !aborted.by_peer) {
+        if !self.closing || aborted.by_peer {
             self.event(
                 EventKind::AssociationEndedAbnormally,
                 format!(
