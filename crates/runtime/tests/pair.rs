@@ -1,6 +1,6 @@
 //! Two MTAs in one process over real sockets and a real store.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
