@@ -26,7 +26,7 @@ impl MtaProcess {
             .arg("serve")
             .arg("--config")
             .arg(&file)
-            .env("RUST_LOG", "error")
+            .env("CHAPPE_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
