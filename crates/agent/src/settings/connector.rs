@@ -1,6 +1,6 @@
 //! Settings of one connector: a link to an adjacent MTA.
 
-use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName};
+use mhs::{AddressPattern, MtaName};
 
 use super::Secret;
 
@@ -46,8 +46,6 @@ pub struct ConnectorSettings {
     pub association: AssociationSettings,
     /// How long one transfer may take.
     pub transfer_timeout: TransferTimeouts,
-    /// The management domain of the peer. Default none: taken from what arrives.
-    pub remote_domain: Option<GlobalDomainIdentifier>,
 }
 
 impl ConnectorSettings {
@@ -73,7 +71,6 @@ impl ConnectorSettings {
             retry: RetrySettings::default(),
             association: AssociationSettings::default(),
             transfer_timeout: TransferTimeouts::default(),
-            remote_domain: None,
         }
     }
 }
@@ -127,7 +124,8 @@ pub enum Activation {
 pub struct RtsSettings {
     /// Data between two checkpoints, in KB of 1024 octets; 0 (none) to 65535. Default 30.
     pub checkpoint_size_kb: u32,
-    /// How long the state of a broken transfer is kept for its resumption, seconds; 0 to 86400. Default 60.
+    /// How long the state of a broken transfer is kept for its resumption, seconds; 0 to 86400. Default 60. Without
+    /// effect so far: a broken transfer starts again.
     pub recovery_timeout_s: u32,
     /// Checkpoints sent and not yet confirmed before sending stops; 1 to 255. Default 5.
     pub window_size: u32,

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
+use agent::Processed;
 use agent::record::{Item, MailboxItem, Record, WorkRecord};
-use agent::{Effect, Processed};
 use mhs::OrAddress;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
 use proptest::prelude::*;
 use spool::Spool;
 
-use crate::bench::{Mta, address, envelope_of, foreign, mta_a, user};
+use crate::bench::{Mta, address, envelope_of, foreign, mta_a, settings, user};
 
 fn anyone() -> impl Strategy<Value = OrAddress> {
     // Here, over B, over C, the way back, nowhere, twice the same.
@@ -41,7 +41,7 @@ fn taken_care_of(a: &Mta) -> HashMap<i64, usize> {
             add(&MessageTransferEnvelope::from_octets(&envelope).unwrap());
         }
     }
-    for (_, record) in a.queue("to-C") {
+    for (_, record) in a.queue("to-X") {
         if let Item::Report { apdu } = &record.item {
             let report = mhs::p1::Report::from_octets(apdu).unwrap();
             for recipient in &report.content.per_recipient_fields {
@@ -59,9 +59,9 @@ proptest! {
     fn each_recipient_is_taken_care_of_exactly_once(
         recipients in prop::collection::vec((anyone(), any::<bool>()), 1..20),
         disclose in any::<bool>(),
-        from in prop_oneof![Just("to-B"), Just("to-C")],
+        from in prop_oneof![Just("to-B"), Just("to-C"), Just("to-X")],
     ) {
-        let mut a = mta_a();
+        let mut a = Mta::new(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB"), ("X", "P=X;A= ;C=GB")]));
         let listed: Vec<(&OrAddress, u8)> =
             recipients.iter().map(|(address, ours)| (address, if *ours { 0xA8 } else { 0x28 })).collect();
         let mut envelope = foreign("1", &listed);
@@ -72,18 +72,23 @@ proptest! {
         for ((_, ours), number) in recipients.iter().zip(1_i64..) {
             prop_assert_eq!(count.get(&number).copied().unwrap_or(0), usize::from(*ours), "recipient {}", number);
         }
-        // The content is kept as long as a copy or mailbox refers to it.
-        let mut delivered = 0;
-        for effect in &a.effects {
-            delivered += usize::from(matches!(effect, Effect::Delivered { .. }));
-        }
+        // The content is kept as long as a copy or a mailbox refers to it, and no longer.
         for connector in ["to-B", "to-C"] {
             for (key, record) in a.queue(connector) {
+                prop_assert_eq!(a.spool.stats().bodies, 1);
                 let step = a.agent.transferred(&key, &record);
                 a.commit(step);
             }
         }
-        prop_assert_eq!(a.spool.stats().bodies, u64::from(delivered > 0));
+        for (_, value) in a.scan(agent::record::MAILBOX, b"") {
+            prop_assert_eq!(a.spool.stats().bodies, 1);
+            let record = agent::record::MailboxRecord::decode(&value).unwrap();
+            let MailboxItem::Message { body, .. } = record.kind else { panic!("only messages are delivered here") };
+            let mut batch = spool::Batch::default();
+            batch.release(body);
+            a.spool.commit(batch).wait().unwrap();
+        }
+        prop_assert_eq!(a.spool.stats().bodies, 0);
     }
 
     #[test]
