@@ -5,7 +5,7 @@ use agent::settings::{
     RtsSettings, Selectors, TransferTimeouts,
 };
 
-use super::mta::{address_space, domain, mta_name, secret, stand_in_name};
+use super::mta::{address_space, mta_name, secret, stand_in_name};
 use super::section::Section;
 
 const CONFORMANCE: [(&str, Conformance); 3] = [
@@ -49,7 +49,6 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.association = section.section("association").map(association).unwrap_or_default();
     connector.transfer_timeout =
         section.section("transfer_timeout").map(transfer_timeout).unwrap_or_default();
-    connector.remote_domain = section.section("remote_domain").and_then(domain);
     section.finish();
     connector
 }

@@ -14,6 +14,7 @@ use agent::record::OutboundRecord;
 use agent::settings::ConnectorSettings;
 use osi::failure::Layer;
 use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
+use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -77,6 +78,13 @@ impl Association {
     pub(crate) async fn run(mut self) {
         self.idle(false).await;
         loop {
+            let timeout = self.outgoing.as_ref().and_then(send::Sending::deadline);
+            let timed_out = async {
+                match timeout {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 indication = self.link.next() => match indication {
@@ -98,6 +106,7 @@ impl Association {
                     self.wants_close = true;
                     self.proceed();
                 }
+                () = timed_out => self.transfer_timed_out().await,
             }
         }
         self.ended().await;
@@ -160,13 +169,13 @@ impl Association {
         }
         let has_turn = self.link.has_turn();
         match &mut self.outgoing {
-            Some(sending) if !sending.started && has_turn => {
-                sending.started = true;
+            Some(sending) if !sending.is_started() && has_turn => {
+                sending.start();
                 let length = sending.length();
                 self.registration.set_state(AssociationState::Sending);
                 self.request(RtRequest::Transfer { length });
             }
-            Some(sending) if !sending.started => {
+            Some(sending) if !sending.is_started() => {
                 let priority = sending.turn_priority();
                 self.registration.set_state(AssociationState::AwaitingTurn);
                 self.ask_for_turn(priority);
@@ -246,8 +255,10 @@ impl Association {
     }
 
     fn request(&mut self, request: RtRequest) {
-        if let Err(error) = self.link.request(request) {
-            self.defect(&error.to_string());
+        match self.link.request(request) {
+            // The last indication is on its way already and says why.
+            Ok(()) | Err(RequestError::Ended { .. }) => {}
+            Err(error) => self.defect(&error.to_string()),
         }
     }
 

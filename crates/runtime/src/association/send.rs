@@ -1,13 +1,16 @@
 //! Transfer out: header from the record, content streamed from the spool, removal once the peer has confirmed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use agent::record::{Item, OutboundKey, OutboundRecord};
+use agent::record::{Item, OutboundKey, OutboundRecord, Rank};
+use agent::settings::TransferTimeouts;
 use agent::{Failed, TransferFailure, TransferFailureKind};
 use mhs::p1::MessageTransferEnvelope;
 use mhs::p1::message_header;
 use osi::rtse::RtRequest;
 use spool::BodyId;
+use tokio::time::Instant;
 
 use super::{Association, Outgoing};
 use crate::connector::Message;
@@ -22,12 +25,14 @@ pub(super) struct Sending {
     header: Vec<u8>,
     body: Option<(BodyId, u64)>,
     position: u64,
-    /// RT-TRANSFER has been requested.
-    pub(super) started: bool,
+    /// What the transfer may take (X.400 connector setting, by priority and size).
+    time_allowed: Duration,
+    /// Set once RT-TRANSFER has been requested.
+    deadline: Option<Instant>,
 }
 
 impl Sending {
-    fn new(outgoing: Box<Outgoing>) -> Result<Sending, (Box<Outgoing>, String)> {
+    fn new(outgoing: Box<Outgoing>, timeouts: &TransferTimeouts) -> Result<Sending, (Box<Outgoing>, String)> {
         let (header, body) = match &outgoing.record.item {
             Item::Message { envelope, body, content_length } => {
                 match MessageTransferEnvelope::from_octets(envelope) {
@@ -39,7 +44,23 @@ impl Sending {
             }
             Item::Probe { apdu } | Item::Report { apdu } => (apdu.clone(), None),
         };
-        Ok(Sending { outgoing, header, body, position: 0, started: false })
+        let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
+        let time_allowed = time_allowed(timeouts, rank, outgoing.record.size);
+        Ok(Sending { outgoing, header, body, position: 0, time_allowed, deadline: None })
+    }
+
+    /// RT-TRANSFER is being requested.
+    pub(super) fn start(&mut self) {
+        self.deadline = Instant::now().checked_add(self.time_allowed);
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    /// When the transfer has taken too long.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Octets of the APDU.
@@ -59,7 +80,7 @@ impl Sending {
 
 impl Association {
     pub(super) async fn begin_transfer(&mut self, outgoing: Box<Outgoing>) {
-        match Sending::new(outgoing) {
+        match Sending::new(outgoing, &self.connector.transfer_timeout) {
             Ok(sending) => {
                 self.outgoing = Some(sending);
                 self.proceed();
@@ -108,13 +129,20 @@ impl Association {
     }
 
     async fn cancel_transfer(&mut self, why: &str) {
+        self.cancel(TransferFailureKind::RefusedPermanent, why.to_owned()).await;
+    }
+
+    pub(super) async fn transfer_timed_out(&mut self) {
+        let allowed = self.outgoing.as_ref().map_or(0, |sending| sending.time_allowed.as_secs());
+        self.cancel(TransferFailureKind::TimedOut, format!("the transfer took longer than {allowed} s"))
+            .await;
+    }
+
+    /// Gives the transfer up; the association goes on once the peer has answered the discard.
+    async fn cancel(&mut self, kind: TransferFailureKind, why: String) {
         self.request(RtRequest::TransferCancel);
         if let Some(sending) = self.outgoing.take() {
-            self.settle_failure(
-                sending.outgoing,
-                failure(TransferFailureKind::RefusedPermanent, why.to_owned()),
-            )
-            .await;
+            self.settle_failure(sending.outgoing, failure(kind, why)).await;
         }
     }
 
@@ -151,8 +179,12 @@ impl Association {
 
     /// The transfer in progress failed; `refused` if the peer turned this very item down.
     pub(super) async fn transfer_failed(&mut self, text: String, refused: bool) {
-        let Some(sending) = self.outgoing.take() else { return };
-        let failure = match (sending.started, refused) {
+        let Some(sending) = self.outgoing.take() else {
+            // It was given up here and settled then; now the peer has answered.
+            self.registration.set_state(AssociationState::Idle);
+            return self.idle(false).await;
+        };
+        let failure = match (sending.is_started(), refused) {
             (true, true) => failure(TransferFailureKind::RefusedTransient, text),
             (true, false) => failure(TransferFailureKind::Interrupted, text),
             (false, _) => {
@@ -190,4 +222,15 @@ impl Association {
 
 fn failure(kind: TransferFailureKind, text: String) -> TransferFailure {
     TransferFailure { kind, text }
+}
+
+/// Seconds per KB begun of content; at most a year, which no transfer waits for.
+fn time_allowed(timeouts: &TransferTimeouts, rank: Rank, octets: u64) -> Duration {
+    let per_kb = match rank {
+        Rank::Urgent => timeouts.urgent_s_per_kb,
+        Rank::Normal => timeouts.normal_s_per_kb,
+        Rank::NonUrgent => timeouts.non_urgent_s_per_kb,
+    };
+    let seconds = u64::from(per_kb).saturating_mul(octets.div_ceil(1024).max(1));
+    Duration::from_secs(seconds.min(365 * 86_400))
 }

@@ -1,0 +1,123 @@
+//! A peer that takes a message and never answers: the transfer ends after its time, the message does not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
+use agent::{Secret, Submission};
+use clock::MonoTime;
+use mhs::p1::bind::{MtaBindResult, Password};
+use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
+use osi::rtse::{RtIndication, RtRequest};
+use osi::stack::{Stack, StackAction, StackConfig};
+use runtime::{Mta, RuntimeConfig, RuntimeLimits, p1_application};
+
+/// What the peer does when a message is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Silence,
+    Accept,
+}
+
+/// Serves one association, answering one complete message after another as told; tells what it saw.
+fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sender<String>) {
+    let now = MonoTime::START;
+    let mut stack = Stack::responder(StackConfig::new(p1_application()));
+    let mut actions = Vec::new();
+    stack.start(now, &mut actions);
+    let mut buffer = [0; 65_536];
+    loop {
+        let mut pending: VecDeque<StackAction> = actions.drain(..).collect();
+        while let Some(action) = pending.pop_front() {
+            let request = match action {
+                StackAction::Transmit(octets) => {
+                    socket.write_all(&octets).unwrap();
+                    None
+                }
+                StackAction::Close => return,
+                StackAction::Indication(RtIndication::Open(_)) => {
+                    let result =
+                        MtaBindResult::simple(MtaName::new("PEER").unwrap(), Password::new("secret"));
+                    Some(RtRequest::OpenAccept { user_data: result.to_octets() })
+                }
+                StackAction::Indication(RtIndication::Checkpoint { serial }) => {
+                    Some(RtRequest::CheckpointSecured { serial })
+                }
+                StackAction::Indication(RtIndication::TransferEnd) => {
+                    let answer = answers.pop_front().unwrap();
+                    seen.send(format!("{answer:?}")).unwrap();
+                    (answer == Answer::Accept).then_some(RtRequest::TransferAccept)
+                }
+                StackAction::Indication(RtIndication::TransferDiscarded) => {
+                    seen.send("Discarded".to_owned()).unwrap();
+                    None
+                }
+                StackAction::Indication(_) => None,
+            };
+            if let Some(request) = request {
+                let mut more = Vec::new();
+                stack.request(now, request, &mut more).unwrap();
+                pending.extend(more);
+            }
+        }
+        match socket.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => stack.receive(now, &buffer[..count], &mut actions),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (sender, seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answers = VecDeque::from([Answer::Silence, Answer::Accept]);
+        for socket in listener.incoming() {
+            serve(socket.unwrap(), &mut answers, &sender);
+        }
+    });
+
+    let domain = GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("HERE".into()) };
+    let mut mta = MtaSettings::new(MtaName::new("HERE").unwrap(), domain);
+    mta.local = vec![AddressPattern::parse("P=HERE;A= ;C=GB").unwrap()];
+    let mut connector = ConnectorSettings::new("peer", MtaName::new("PEER").unwrap());
+    connector.hosts = vec![peer.to_string()];
+    connector.remote_password = Some(Secret::new("secret"));
+    let space = AddressPattern::parse("P=THERE;A= ;C=GB").unwrap();
+    connector.address_space = vec![AddressSpaceEntry { space, cost: 1 }];
+    connector.transfer_timeout.normal_s_per_kb = 1;
+    connector.retry.transfer_interval_s = 1;
+    let dir = tempfile::tempdir().unwrap();
+    let running = Mta::start(RuntimeConfig {
+        settings: AgentSettings { mta, connectors: vec![connector] },
+        data_dir: dir.path().to_owned(),
+        p1: Vec::new(),
+        stop_timeout: Duration::from_secs(10),
+        spool: spool::Options::default(),
+        limits: RuntimeLimits::default(),
+    })
+    .await
+    .unwrap();
+
+    let submission = Submission::new(
+        OrAddress::parse("S=here;P=HERE;A= ;C=GB").unwrap(),
+        [OrAddress::parse("S=there;P=THERE;A= ;C=GB").unwrap()],
+    );
+    let mut body = running.handle().begin_body().unwrap();
+    body.write(b"is anyone there?").unwrap();
+    running.handle().submit(submission, body.finish().unwrap()).await.unwrap();
+
+    let expected = ["Silence", "Discarded", "Accept"];
+    let told = tokio::task::spawn_blocking(move || {
+        expected.map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
+    });
+    assert_eq!(told.await.unwrap(), expected);
+    running.stop().await;
+}
