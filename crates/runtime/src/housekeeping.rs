@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey};
-use spool::{Batch, SpoolError};
+use agent::record::DUPLICATE_AGE;
+use spool::SpoolError;
 
 use crate::events::EventKind;
 use crate::shared::Shared;
@@ -41,26 +41,18 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Removes digests older than the history; its keys begin with the time, so the scan ends at the first young one.
+/// Removes digests older than the history; its keys begin with the time, so the first young one ends it.
 async fn forget_duplicates(shared: &Shared) -> Result<(), SpoolError> {
-    let days = shared.agent().settings().mta.duplicate_history_days;
-    let oldest = shared.clocks.wall().plus_seconds(-i64::from(days) * 86_400);
     loop {
         let page = shared.spool.scan(DUPLICATE_AGE, &[], None, PAGE).await?;
-        let mut batch = Batch::default();
-        for (key, _) in &page {
-            let Some(age) = DuplicateAgeKey::parse(key) else { continue };
-            if age.accepted >= oldest {
-                break;
-            }
-            batch.delete(DUPLICATE_AGE, key.clone()).delete(DUPLICATE, age.digest);
-        }
-        let removed = batch.len() / 2;
-        if removed > 0 && shared.spool.commit(batch).await.is_err() {
-            // The committer has reported it; entries that stay are removed next time.
+        let keys = page.iter().map(|(key, _)| key.as_slice());
+        let (step, more) = shared.agent().forget_duplicates(shared.clocks.wall(), keys);
+        if let Err(error) = shared.commit(step).await {
+            // Entries that stay are removed next time, or after the restart that a broken store needs.
+            shared.store_failed(&error);
             return Ok(());
         }
-        if removed < PAGE {
+        if !more || page.len() < PAGE {
             return Ok(());
         }
     }
