@@ -108,9 +108,9 @@ fn run(connector: &str, dialogue: &str) -> Option<[usize; 2]> {
     subjects.dedup();
     assert_eq!(subjects, ["large", "latin", "nobody", "plain"], "{seen:?}");
     assert!(seen.texts.iter().any(|text| text.contains("Semaphore is up.")), "{seen:?}");
-    // MTS-APDU: 0 is a message, 2 a report.
+    // MTS-APDU: 0 is a message, 1 a report.
     let of_kind = |kind: &str| seen.apdus.iter().filter(|apdu| *apdu == kind).count();
-    assert_eq!((of_kind("0"), of_kind("2"), seen.apdus.len()), (4, 2, 6), "{seen:?}");
+    assert_eq!((of_kind("0"), of_kind("1"), seen.apdus.len()), (4, 2, 6), "{seen:?}");
     assert_eq!((seen.starts, seen.ends), (6, 6), "{seen:?}");
     assert_eq!(seen.binds, seen.releases, "{seen:?}");
     assert_eq!(seen.binds, to_b.recordings().len() + to_a.recordings().len(), "{seen:?}");

@@ -2,7 +2,12 @@
 //!
 //! Every wait names what it waits for and has a deadline; a failing test prints the log of every site it has.
 
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each test file is a program of its own and uses its own part of this"
+)]
 
 pub mod http;
 pub mod pair;
