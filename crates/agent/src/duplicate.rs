@@ -86,6 +86,9 @@ pub(crate) fn report(report: &Report) -> Key {
     let mut fields = Fields::new(Kind::Report, &report.envelope.report_identifier);
     fields.add_trace(&report.envelope.trace_information, &report.envelope.extensions);
     fields.add(&report.envelope.report_destination_name.encode());
+    // Some MTAs give several reports made at the same time one identifier.
+    fields.add_domain(&report.content.subject_identifier.domain);
+    fields.add(report.content.subject_identifier.local.as_bytes());
     for recipient in &report.content.per_recipient_fields {
         fields.add_number(*recipient.originally_specified_recipient_number);
         fields.add(&recipient.actual_recipient_name.encode());

@@ -88,3 +88,19 @@ fn a_submitting_domain_that_is_not_the_first_in_the_trace_is_told_and_let_throug
     let told = |e: &agent::Effect| matches!(e, agent::Effect::SubmittingDomainInconsistent { .. });
     assert!(a.effects.iter().any(told));
 }
+
+/// PP 6.0 gives the reports that it makes in one second one identifier.
+#[test]
+fn reports_about_two_messages_are_two_whatever_their_identifiers() {
+    let mut a = mta_a();
+    let one = user("one", "A");
+    let (first, nowhere) = (foreign("1", &[(&one, 0xA8)]), crate::bench::address("S=x;O=Acme;A= ;C=FR"));
+    a.submit(&Submission::new(one.clone(), [nowhere]));
+    a.work();
+    let mut report = a.reports_in(&one).remove(0);
+    assert!(a.receive("to-B", &MtsApdu::Report(Box::new(report.clone())).to_octets()).is_ok());
+    *report.content.subject_identifier.edit() = (*first.message_identifier).clone();
+    assert!(a.receive("to-B", &MtsApdu::Report(Box::new(report.clone())).to_octets()).is_ok());
+    let again = a.receive("to-B", &MtsApdu::Report(Box::new(report)).to_octets());
+    assert!(matches!(again, Err(CommitError::AssertionFailed { .. })));
+}
