@@ -9,8 +9,8 @@
 //! Handle::submit ───────────────────────┘
 //! ```
 //!
-//! Each arrow into the spool is one durable commit ([`shared`]); each queue is a bounded window over durable keys
-//! ([`backlog`]).
+//! Each arrow into the spool is one durable commit (`shared.rs`); each queue is a bounded window over durable keys
+//! (`backlog.rs`).
 
 mod application;
 mod association;
