@@ -10,7 +10,6 @@ mod send;
 use std::sync::Arc;
 
 use agent::connector::AssociationId;
-use agent::record::OutboundRecord;
 use agent::settings::ConnectorSettings;
 use osi::failure::Layer;
 use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
@@ -18,7 +17,7 @@ use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::connector::Message;
+use crate::line::{Command, Message};
 use crate::events::EventKind;
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
@@ -26,24 +25,6 @@ use crate::shared::Shared;
 use crate::status::{AssociationState, Role};
 
 pub(crate) use open::{accept, open};
-
-/// What a connector tells one of its associations.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Transfer this; only sent when the association is idle.
-    Transfer(Box<Outgoing>),
-    /// Close in order.
-    Close,
-}
-
-/// A queued item that was taken for transfer.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    /// Its key in the outbound queue.
-    pub(crate) key: Vec<u8>,
-    /// What is transferred.
-    pub(crate) record: OutboundRecord,
-}
 
 /// The driver of one bound association.
 pub(crate) struct Association {
@@ -68,6 +49,8 @@ pub(crate) struct Association {
     peer_wants_turn: bool,
     /// This side has asked for the turn and not got it yet.
     turn_asked: bool,
+    /// This side has given the turn and the peer has not taken it yet: nothing can be begun or asked for.
+    turn_passing: bool,
     closing: bool,
     /// It was closed, not aborted or lost.
     orderly: bool,
@@ -136,7 +119,10 @@ impl Association {
             }
             RtIndication::TurnPlease { priority: _ } => self.peer_wants_turn = true,
             RtIndication::TurnGive => self.turn_asked = false,
-            RtIndication::TurnGiven => self.peer_wants_turn = false,
+            RtIndication::TurnGiven => {
+                self.turn_passing = false;
+                self.peer_wants_turn = false;
+            }
             RtIndication::Closed => {
                 self.orderly = true;
                 let (octets_in, octets_out) = self.link.octets();
@@ -164,7 +150,7 @@ impl Association {
 
     /// Does what has become possible: start a transfer, give the turn away, close.
     fn proceed(&mut self) {
-        if self.closing || self.receiving.is_some() {
+        if self.closing || self.receiving.is_some() || self.turn_passing {
             return;
         }
         let has_turn = self.link.has_turn();
@@ -198,6 +184,7 @@ impl Association {
             }
             None if self.peer_wants_turn && has_turn => {
                 self.peer_wants_turn = false;
+                self.turn_passing = true;
                 self.request(RtRequest::TurnGive);
             }
             None => {}

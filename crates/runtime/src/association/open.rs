@@ -14,8 +14,8 @@ use osi::stack::Stack;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Association, Command};
-use crate::connector::Message;
+use super::Association;
+use crate::line::{Command, Message};
 use crate::events::EventKind;
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
@@ -317,6 +317,7 @@ fn association(
         wants_close: false,
         peer_wants_turn: false,
         turn_asked: false,
+        turn_passing: false,
         closing: false,
         orderly: false,
     }
