@@ -11,12 +11,13 @@ use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAct
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::ConnectorSettings;
 use clock::{MonoTime, WallTime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::association::{self, Command, Outgoing};
+use crate::association;
 use crate::backlog::Backlog;
 use crate::events::EventKind;
+use crate::line::{Command, ConnectorView, Message, Outgoing};
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
@@ -26,62 +27,6 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 const EXPIRY_PAGE: usize = 256;
 /// Wait after the store failed to answer.
 const STORE_RETRY: Duration = Duration::from_secs(5);
-
-/// What an association, or the task that opens one, tells its connector.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// An association that this connector opened is bound.
-    Opened(AssociationId),
-    /// An association could not be opened.
-    OpenFailed {
-        /// Which.
-        association: AssociationId,
-        /// Why, in words.
-        text: String,
-    },
-    /// A peer wants to open an association.
-    Inbound {
-        /// Whether this side may transfer on it too.
-        two_way: bool,
-        /// To its task.
-        commands: mpsc::Sender<Command>,
-        /// Its name, or `None` if the connector takes no more.
-        reply: oneshot::Sender<Option<AssociationId>>,
-    },
-    /// An association can take the next message.
-    Idle {
-        /// Which.
-        association: AssociationId,
-        /// A transfer was completed on it just now.
-        transferred: bool,
-    },
-    /// An association has ended.
-    Ended {
-        /// Which.
-        association: AssociationId,
-        /// Closed rather than aborted or lost.
-        orderly: bool,
-    },
-    /// A message is to be tried again.
-    Retry {
-        /// Its key.
-        key: Vec<u8>,
-        /// After this time.
-        after: Duration,
-    },
-    /// An operator wants the connector to try now.
-    ConnectNow,
-}
-
-/// What a connector shows of itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConnectorView {
-    pub(crate) state: &'static str,
-    pub(crate) consecutive_failures: u32,
-    pub(crate) retry_at: Option<MonoTime>,
-    pub(crate) last_failure: Option<String>,
-    pub(crate) waiting: usize,
-}
 
 /// An association of this connector.
 struct Line {

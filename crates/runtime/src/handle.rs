@@ -13,9 +13,9 @@ use mhs::{MtsIdentifier, OrAddress};
 use spool::{BodyId, BodyWriter, CommitError, FinishedBody, SpoolError};
 use tokio::sync::Mutex;
 
-use crate::connector::Message;
+use crate::connectors::{Connectors, ReloadError, ReloadSummary};
 use crate::events::Event;
-use crate::mta::{Connectors, ReloadSummary, StartError};
+use crate::line::Message;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::{AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage};
@@ -351,7 +351,7 @@ impl Handle {
     ///
     /// # Errors
     /// The settings contradict themselves (the old ones stay in force), or the store fails.
-    pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, StartError> {
+    pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, ReloadError> {
         self.connectors.lock().await.reload(&self.shared, settings).await
     }
 
@@ -398,7 +398,7 @@ impl Handle {
         let summary = QueuedMessage {
             number: sequence_of(key),
             queue: connector.to_owned(),
-            kind: kind(&record.item),
+            kind: record.item.kind(),
             mts_id: record.mts_identifier,
             originator: record.originator,
             recipients: parties(&record.item).2,
@@ -420,7 +420,7 @@ impl Handle {
         let summary = QueuedMessage {
             number: sequence_of(key),
             queue: "work".to_owned(),
-            kind: kind(&record.item),
+            kind: record.item.kind(),
             mts_id,
             originator,
             recipients,
@@ -442,15 +442,6 @@ impl Handle {
 /// Queue keys end with the number of the entry.
 fn sequence_of(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |octets| u64::from_be_bytes(*octets))
-}
-
-/// What an item is, in one word.
-pub(crate) fn kind(item: &Item) -> &'static str {
-    match item {
-        Item::Message { .. } => "message",
-        Item::Report { .. } => "report",
-        Item::Probe { .. } => "probe",
-    }
 }
 
 fn priority(rank: Rank) -> &'static str {

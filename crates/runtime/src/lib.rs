@@ -17,10 +17,12 @@ mod association;
 mod backlog;
 mod clocks;
 mod connector;
+mod connectors;
 mod events;
 mod handle;
 mod housekeeping;
 mod limits;
+mod line;
 mod link;
 mod listener;
 mod mta;
@@ -31,10 +33,11 @@ pub mod status;
 mod work;
 
 pub use application::p1_application;
+pub use connectors::{ReloadError, ReloadSummary};
 pub use events::{Event, EventKind, EventLog, Severity};
 pub use handle::{AdminError, Handle, MailboxEntry, MessageDetail, SubmitFailure};
 pub use limits::RuntimeLimits;
-pub use mta::{Mta, ReloadSummary, RuntimeConfig, StartError};
+pub use mta::{Mta, RuntimeConfig, StartError};
 pub use sequence::SequenceError;
 pub use status::*;
 

@@ -1,30 +1,24 @@
 //! One MTA: starts its tasks, holds them, stops them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Record, outbound_prefix};
-use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, SettingsProblem};
 use spool::{CommitError, EmbeddedSpool, OpenError, Options, Spool, SpoolError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::clocks::Clocks;
-use crate::connector::Connector;
+use crate::connectors::{Connectors, ReloadError, requeue_orphans};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
 use crate::{housekeeping, listener, work};
-
-/// Records read by one step of a scan.
-const PAGE: usize = 512;
 
 /// What an MTA process is started with.
 #[derive(Clone, Debug)]
@@ -61,6 +55,9 @@ pub enum StartError {
     /// The durable counter is unusable.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
+    /// What earlier settings have left in the store can't be taken over.
+    #[error(transparent)]
+    Queues(#[from] ReloadError),
     /// An address can't be listened on.
     #[error("can't listen for P1 on {address}: {error}")]
     Listen {
@@ -71,17 +68,6 @@ pub enum StartError {
     },
 }
 
-/// What a reload changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ReloadSummary {
-    /// Connectors that are new.
-    pub added: Vec<String>,
-    /// Connectors whose settings are others now.
-    pub changed: Vec<String>,
-    /// Connectors that are gone; their queues were routed anew.
-    pub removed: Vec<String>,
-}
-
 /// A running MTA. Dropping it ends it at once; [`Mta::stop`] ends it in order.
 pub struct Mta {
     shared: Arc<Shared>,
@@ -89,11 +75,6 @@ pub struct Mta {
     connectors: Arc<Mutex<Connectors>>,
     p1: Vec<SocketAddr>,
     stop_timeout: Duration,
-}
-
-/// The running connector tasks. Held while a reload is under way, so that two can't mix.
-pub(crate) struct Connectors {
-    running: BTreeMap<String, (Arc<ConnectorSettings>, JoinHandle<()>)>,
 }
 
 impl Mta {
@@ -126,7 +107,7 @@ impl Mta {
         let shared = Arc::new(Shared::new(Clocks::start(), config.limits, spool, sequence, agent));
         let settings = shared.agent().settings().connectors.clone();
         requeue_orphans(&shared, &settings).await?;
-        let mut connectors = Connectors { running: BTreeMap::new() };
+        let mut connectors = Connectors::default();
         for connector in settings {
             connectors.start(&shared, connector).await?;
         }
@@ -196,123 +177,6 @@ impl Drop for Mta {
         if let Ok(connectors) = self.connectors.try_lock() {
             for (_, task) in connectors.running.values() {
                 task.abort();
-            }
-        }
-    }
-}
-
-impl Connectors {
-    async fn start(&mut self, shared: &Arc<Shared>, settings: ConnectorSettings) -> Result<(), SpoolError> {
-        let settings = Arc::new(settings);
-        // Spread by name and start time, so that MTAs which fail together do not try together.
-        let seed = settings.name.bytes().fold(shared.started.unix().unsigned_abs(), |sum, octet| {
-            sum.wrapping_mul(31).wrapping_add(u64::from(octet))
-        });
-        let (connector, entry) =
-            Connector::new(Arc::clone(shared), Arc::clone(&settings), (seed % 101) as u16);
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page =
-                shared.spool.scan(OUTBOUND, &outbound_prefix(&settings.name), after.as_deref(), PAGE).await?;
-            for (_, octets) in &page {
-                if let Ok(record) = OutboundRecord::decode(octets) {
-                    entry.counted(record.size);
-                }
-            }
-            after = page.last().map(|(key, _)| key.clone());
-            if page.len() < PAGE {
-                break;
-            }
-        }
-        shared.add_connector(&settings.name, entry);
-        let name = settings.name.clone();
-        self.running.insert(name, (settings, tokio::spawn(connector.run())));
-        Ok(())
-    }
-
-    async fn stop(&mut self, shared: &Arc<Shared>, name: &str) {
-        let Some((_, task)) = self.running.remove(name) else { return };
-        if let Some(entry) = shared.connector(name) {
-            entry.stop.send_replace(true);
-        }
-        let abort = task.abort_handle();
-        if tokio::time::timeout(Duration::from_secs(10), task).await.is_err() {
-            abort.abort();
-        }
-        shared.remove_connector(name);
-    }
-
-    /// Puts new settings into force while mail flows.
-    pub(crate) async fn reload(
-        &mut self,
-        shared: &Arc<Shared>,
-        settings: AgentSettings,
-    ) -> Result<ReloadSummary, StartError> {
-        let agent = Agent::new(settings.clone()).map_err(StartError::Settings)?;
-        let wanted: BTreeMap<&str, &ConnectorSettings> =
-            settings.connectors.iter().map(|connector| (connector.name.as_str(), connector)).collect();
-        let mut summary = ReloadSummary::default();
-        for (name, (running, _)) in &self.running {
-            match wanted.get(name.as_str()) {
-                None => summary.removed.push(name.clone()),
-                Some(wanted) if **wanted != **running => summary.changed.push(name.clone()),
-                Some(_) => {}
-            }
-        }
-        // From here on nothing new is routed to a connector that goes away.
-        shared.replace_agent(agent);
-        for name in summary.removed.iter().chain(&summary.changed) {
-            self.stop(shared, name).await;
-        }
-        for connector in &settings.connectors {
-            if !self.running.contains_key(&connector.name) {
-                if !summary.changed.contains(&connector.name) {
-                    summary.added.push(connector.name.clone());
-                }
-                self.start(shared, connector.clone()).await?;
-            }
-        }
-        requeue_orphans(shared, &settings.connectors).await?;
-        shared.event(
-            EventKind::ConfigurationReloaded,
-            "",
-            format!(
-                "connectors added: {:?}, changed: {:?}, removed: {:?}",
-                summary.added, summary.changed, summary.removed
-            ),
-        );
-        Ok(summary)
-    }
-}
-
-/// Routes anew what is queued for connectors that are no longer configured.
-async fn requeue_orphans(shared: &Arc<Shared>, connectors: &[ConnectorSettings]) -> Result<(), StartError> {
-    let known: BTreeSet<&str> = connectors.iter().map(|connector| connector.name.as_str()).collect();
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
-        let Some((key, octets)) = page.into_iter().next() else { return Ok(()) };
-        let Some(parsed) = OutboundKey::parse(&key) else {
-            after = Some(key);
-            continue;
-        };
-        if known.contains(parsed.connector.as_str()) {
-            // The separator of a key is 0x00: this is behind every record of the connector.
-            after = Some([parsed.connector.as_bytes(), &[1]].concat());
-            continue;
-        }
-        match OutboundRecord::decode(&octets) {
-            Ok(record) => {
-                let step = shared.agent().reroute(shared.clocks.wall(), &shared.sequence, &key, &record);
-                shared.commit(step).await?;
-            }
-            Err(error) => {
-                shared.event(
-                    EventKind::StoreFailed,
-                    &parsed.connector,
-                    format!("a record is damaged: {error}"),
-                );
-                after = Some(key);
             }
         }
     }

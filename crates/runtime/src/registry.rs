@@ -9,7 +9,7 @@ use osi::rtse::{Agreed, DialogueMode};
 use tokio::sync::{mpsc, watch};
 
 use crate::backlog::Backlog;
-use crate::connector::{ConnectorView, Message};
+use crate::line::{ConnectorView, Message};
 use crate::status::{AssociationState, AssociationStatus, Role};
 
 /// All live associations.

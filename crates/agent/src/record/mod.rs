@@ -101,6 +101,15 @@ pub enum Item {
 }
 
 impl Item {
+    /// `message`, `report` or `probe`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Item::Message { .. } => "message",
+            Item::Report { .. } => "report",
+            Item::Probe { .. } => "probe",
+        }
+    }
+
     /// Length of the content of a message, of the APDU of a report or probe; octets.
     pub fn size(&self) -> u64 {
         match self {

@@ -17,8 +17,8 @@ use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::line::{Command, Message};
 use crate::events::EventKind;
+use crate::line::{Command, Message};
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;

@@ -15,8 +15,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Association;
-use crate::line::{Command, Message};
 use crate::events::EventKind;
+use crate::line::{Command, Message};
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;

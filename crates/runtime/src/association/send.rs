@@ -12,10 +12,9 @@ use osi::rtse::RtRequest;
 use spool::BodyId;
 use tokio::time::Instant;
 
-use super::{Association, Outgoing};
-use crate::connector::Message;
+use super::Association;
 use crate::events::EventKind;
-use crate::handle::kind;
+use crate::line::{Message, Outgoing};
 use crate::status::AssociationState;
 
 /// An item on its way out.
@@ -161,7 +160,7 @@ impl Association {
             EventKind::ObjectSent,
             format!(
                 "{} {} sent on association {}",
-                kind(&sending.record().item),
+                sending.record().item.kind(),
                 sending.record().mts_identifier,
                 self.number
             ),
@@ -202,7 +201,7 @@ impl Association {
         let Outgoing { key, record } = *outgoing;
         self.event(
             EventKind::TransferFailed,
-            format!("{} {}: {}", kind(&record.item), record.mts_identifier, failure.text),
+            format!("{} {}: {}", record.item.kind(), record.mts_identifier, failure.text),
         );
         let shared = Arc::clone(&self.shared);
         let now = shared.clocks.wall();

@@ -1,0 +1,173 @@
+//! The running connectors: started with the MTA, changed by a reload.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Record, outbound_prefix};
+use agent::settings::ConnectorSettings;
+use agent::{Agent, AgentSettings, SettingsProblem};
+use spool::{CommitError, SpoolError};
+use tokio::task::JoinHandle;
+
+use crate::connector::Connector;
+use crate::events::EventKind;
+use crate::shared::Shared;
+
+/// Records read by one step of a scan.
+const PAGE: usize = 512;
+
+/// Why new settings did not come into force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// They contradict themselves; the old ones stay in force.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<SettingsProblem>),
+    /// The store can't be read.
+    #[error("the store can't be read: {0}")]
+    Read(#[from] SpoolError),
+    /// The store can't be written.
+    #[error("the store can't be written: {0}")]
+    Commit(#[from] CommitError),
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReloadSummary {
+    /// Connectors that are new.
+    pub added: Vec<String>,
+    /// Connectors whose settings are others now.
+    pub changed: Vec<String>,
+    /// Connectors that are gone; their queues were routed anew.
+    pub removed: Vec<String>,
+}
+
+/// The running connector tasks. Held while a reload is under way, so that two can't mix.
+#[derive(Default)]
+pub(crate) struct Connectors {
+    pub(crate) running: BTreeMap<String, (Arc<ConnectorSettings>, JoinHandle<()>)>,
+}
+
+impl Connectors {
+    pub(crate) async fn start(
+        &mut self,
+        shared: &Arc<Shared>,
+        settings: ConnectorSettings,
+    ) -> Result<(), SpoolError> {
+        let settings = Arc::new(settings);
+        // Spread by name and start time, so that MTAs which fail together do not try together.
+        let seed = settings.name.bytes().fold(shared.started.unix().unsigned_abs(), |sum, octet| {
+            sum.wrapping_mul(31).wrapping_add(u64::from(octet))
+        });
+        let (connector, entry) =
+            Connector::new(Arc::clone(shared), Arc::clone(&settings), (seed % 101) as u16);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page =
+                shared.spool.scan(OUTBOUND, &outbound_prefix(&settings.name), after.as_deref(), PAGE).await?;
+            for (_, octets) in &page {
+                if let Ok(record) = OutboundRecord::decode(octets) {
+                    entry.counted(record.size);
+                }
+            }
+            after = page.last().map(|(key, _)| key.clone());
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        shared.add_connector(&settings.name, entry);
+        let name = settings.name.clone();
+        self.running.insert(name, (settings, tokio::spawn(connector.run())));
+        Ok(())
+    }
+
+    async fn stop(&mut self, shared: &Arc<Shared>, name: &str) {
+        let Some((_, task)) = self.running.remove(name) else { return };
+        if let Some(entry) = shared.connector(name) {
+            entry.stop.send_replace(true);
+        }
+        let abort = task.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(10), task).await.is_err() {
+            abort.abort();
+        }
+        shared.remove_connector(name);
+    }
+
+    /// Puts new settings into force while mail flows.
+    pub(crate) async fn reload(
+        &mut self,
+        shared: &Arc<Shared>,
+        settings: AgentSettings,
+    ) -> Result<ReloadSummary, ReloadError> {
+        let agent = Agent::new(settings.clone()).map_err(ReloadError::Settings)?;
+        let wanted: BTreeMap<&str, &ConnectorSettings> =
+            settings.connectors.iter().map(|connector| (connector.name.as_str(), connector)).collect();
+        let mut summary = ReloadSummary::default();
+        for (name, (running, _)) in &self.running {
+            match wanted.get(name.as_str()) {
+                None => summary.removed.push(name.clone()),
+                Some(wanted) if **wanted != **running => summary.changed.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        // From here on nothing new is routed to a connector that goes away.
+        shared.replace_agent(agent);
+        for name in summary.removed.iter().chain(&summary.changed) {
+            self.stop(shared, name).await;
+        }
+        for connector in &settings.connectors {
+            if !self.running.contains_key(&connector.name) {
+                if !summary.changed.contains(&connector.name) {
+                    summary.added.push(connector.name.clone());
+                }
+                self.start(shared, connector.clone()).await?;
+            }
+        }
+        requeue_orphans(shared, &settings.connectors).await?;
+        shared.event(
+            EventKind::ConfigurationReloaded,
+            "",
+            format!(
+                "connectors added: {:?}, changed: {:?}, removed: {:?}",
+                summary.added, summary.changed, summary.removed
+            ),
+        );
+        Ok(summary)
+    }
+}
+
+/// Routes anew what is queued for connectors that are no longer configured.
+pub(crate) async fn requeue_orphans(
+    shared: &Arc<Shared>,
+    connectors: &[ConnectorSettings],
+) -> Result<(), ReloadError> {
+    let known: BTreeSet<&str> = connectors.iter().map(|connector| connector.name.as_str()).collect();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
+        let Some((key, octets)) = page.into_iter().next() else { return Ok(()) };
+        let Some(parsed) = OutboundKey::parse(&key) else {
+            after = Some(key);
+            continue;
+        };
+        if known.contains(parsed.connector.as_str()) {
+            // The separator of a key is 0x00: this is behind every record of the connector.
+            after = Some([parsed.connector.as_bytes(), &[1]].concat());
+            continue;
+        }
+        match OutboundRecord::decode(&octets) {
+            Ok(record) => {
+                let step = shared.agent().reroute(shared.clocks.wall(), &shared.sequence, &key, &record);
+                shared.commit(step).await?;
+            }
+            Err(error) => {
+                shared.event(
+                    EventKind::StoreFailed,
+                    &parsed.connector,
+                    format!("a record is damaged: {error}"),
+                );
+                after = Some(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a connector and its associations say to one another, and what a connector shows of itself.
+
+use std::time::Duration;
+
+use agent::connector::AssociationId;
+use agent::record::OutboundRecord;
+use clock::MonoTime;
+use tokio::sync::{mpsc, oneshot};
+
+/// What a connector tells one of its associations.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Transfer this; only sent when the association is idle.
+    Transfer(Box<Outgoing>),
+    /// Close in order.
+    Close,
+}
+
+/// A queued item that was taken for transfer.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// Its key in the outbound queue.
+    pub(crate) key: Vec<u8>,
+    /// What is transferred.
+    pub(crate) record: OutboundRecord,
+}
+
+/// What an association, or the task that opens one, tells its connector.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// An association that this connector opened is bound.
+    Opened(AssociationId),
+    /// An association could not be opened.
+    OpenFailed {
+        /// Which.
+        association: AssociationId,
+        /// Why, in words.
+        text: String,
+    },
+    /// A peer wants to open an association.
+    Inbound {
+        /// Whether this side may transfer on it too.
+        two_way: bool,
+        /// To its task.
+        commands: mpsc::Sender<Command>,
+        /// Its name, or `None` if the connector takes no more.
+        reply: oneshot::Sender<Option<AssociationId>>,
+    },
+    /// An association can take the next message.
+    Idle {
+        /// Which.
+        association: AssociationId,
+        /// A transfer was completed on it just now.
+        transferred: bool,
+    },
+    /// An association has ended.
+    Ended {
+        /// Which.
+        association: AssociationId,
+        /// Closed rather than aborted or lost.
+        orderly: bool,
+    },
+    /// A message is to be tried again.
+    Retry {
+        /// Its key.
+        key: Vec<u8>,
+        /// After this time.
+        after: Duration,
+    },
+    /// An operator wants the connector to try now.
+    ConnectNow,
+}
+
+/// What a connector shows of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectorView {
+    pub(crate) state: &'static str,
+    pub(crate) consecutive_failures: u32,
+    pub(crate) retry_at: Option<MonoTime>,
+    pub(crate) last_failure: Option<String>,
+    pub(crate) waiting: usize,
+}
