@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod replay;
+pub mod wire;
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

@@ -42,7 +42,12 @@ pub fn recorded(name: &str, responder: u16) -> Vec<Connection> {
 
 /// Sends what the recorded initiator sent. Each turn waits until the MTA has answered what the recorded responder had
 /// answered before it, and every transfer that has ended by then.
-pub fn replay(mut stream: TcpStream, connection: &Connection) -> Replayed {
+pub fn replay(stream: TcpStream, connection: &Connection) -> Replayed {
+    replay_in_pieces(stream, connection, usize::MAX)
+}
+
+/// [`replay`] in writes of at most so many octets.
+pub fn replay_in_pieces(mut stream: TcpStream, connection: &Connection, piece: usize) -> Replayed {
     let mut received = Vec::new();
     let mut sent = Vec::new();
     let mut theirs = Vec::new();
@@ -63,7 +68,7 @@ pub fn replay(mut stream: TcpStream, connection: &Connection) -> Replayed {
                     break;
                 }
                 // A peer that has aborted may have closed already.
-                if stream.write_all(&turn.octets).is_err() {
+                if turn.octets.chunks(piece).any(|piece| stream.write_all(piece).is_err()) {
                     cut_short = true;
                     break;
                 }
@@ -109,4 +114,19 @@ fn tally(answers: &[String]) -> [usize; 6] {
     let mut found = AWAITED.map(|name| count(answers, name));
     found[MIA] = count(&answers[activity..], "MIA");
     found
+}
+
+/// A conversation that breaks off after so many octets of its initiator. With `reset` the initiator does not take the
+/// last answers, so that its system resets the connection.
+pub fn broken_off(connection: &Connection, octets: usize, reset: bool) -> Connection {
+    let mut broken = connection.clone();
+    let mut left = octets;
+    for segment in broken.segments.iter_mut().filter(|segment| segment.side == Side::Initiator) {
+        segment.octets.truncate(left);
+        left -= segment.octets.len();
+    }
+    let last = broken.segments.iter().rposition(|s| s.side == Side::Initiator && !s.octets.is_empty());
+    broken.segments.truncate(last.map_or(0, |last| last + 1));
+    broken.reset_by = reset.then_some(Side::Initiator);
+    broken
 }
