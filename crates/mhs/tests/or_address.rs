@@ -411,6 +411,14 @@ fn written_address() -> impl Strategy<Value = OrAddress> {
         })
 }
 
+#[test]
+fn attributes_without_values_make_no_address() {
+    for text in ["S=", "S=;O=;", "C="] {
+        let error = OrAddress::parse(text).unwrap_err();
+        assert_eq!(error.kind, AddressErrorKind::Empty, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn parsing_never_panics(text in "\\PC{0,60}") {

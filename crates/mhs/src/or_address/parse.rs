@@ -223,6 +223,10 @@ impl Builder {
         }
         // The order is of no meaning; a fixed one makes equal texts equal addresses.
         self.address.extensions.sort_by_key(|extension| extension.number);
+        // Attributes without values, as in `S=`, are none.
+        if self.address.is_empty() {
+            return Err(AddressError { position: 0, key: String::new(), kind: AddressErrorKind::Empty });
+        }
         Ok(self.address)
     }
 
