@@ -44,7 +44,7 @@ const MISTAKES: [(usize, usize, &str, &str); 14] = [
     (13, 1, "remote_mta", "MTA-B"),
     (15, 10, "connector[0].hosts[0]", "port"),
     (16, 15, "1988-norml", "\"1988-normal\""),
-    (18, 8, "to-b", "name"),
+    (18, 8, "`to-b` is the name", "a name of its own"),
     (21, 24, "no/such/file", "readable file"),
     (23, 15, "window_size", "chappe config init"),
 ];
