@@ -1,5 +1,7 @@
 //! `chappe demo`, the first thing that a newcomer runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use support::{Outcome, chappe};

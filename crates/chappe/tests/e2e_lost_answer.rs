@@ -1,5 +1,7 @@
 //! The connection breaks around the end of a transfer, octet by octet: what was stored is sent again and known again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use support::{ANNA, OPERATIONS, Outcome, Pair, Plan, wait_for};
@@ -118,7 +120,7 @@ fn a_break_anywhere_near_the_end_of_the_data_neither_loses_nor_doubles() {
     let mut number = WARM_UP;
     // From within the content, over the end of the activity, into the release.
     for octets in end - 20..total {
-        let how = if number % 2 == 0 { Break::Close } else { Break::Reset };
+        let how = if number.is_multiple_of(2) { Break::Close } else { Break::Reset };
         let broken = send_through(&pair, &proxy, number, Fault::Cut { side: Side::Initiator, octets, how });
         number += 1;
         assert!(broken.broken, "the break after {octets} of {total} octets was not reached");

@@ -1,5 +1,7 @@
 //! The two MTAs of `examples/pair`, as a person at the terminal starts and uses them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::fs;

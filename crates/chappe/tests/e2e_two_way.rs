@@ -1,5 +1,7 @@
 //! Mail both ways at once over associations on which the turn passes to and fro.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use support::http;

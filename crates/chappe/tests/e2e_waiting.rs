@@ -1,5 +1,7 @@
 //! Messages that have to wait: for a peer that is down, for a time to come.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};

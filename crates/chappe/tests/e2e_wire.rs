@@ -1,5 +1,7 @@
 //! tshark judges whole conversations between two MTAs: every frame decodes, nothing is malformed, nothing warned of.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::fs;

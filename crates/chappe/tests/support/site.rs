@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use testkit::{Finished, Service, TempDir};
 
-use super::{DEADLINE, Outcome, http, items, json, program, repository, wait_for};
+use super::{DEADLINE, Outcome, http, items, json, program, repository, wait_for, wait_within};
 
-/// One MTA. It is killed when the value is dropped; its log is printed if that is because the test fails.
+/// How long a stop may take: longer than the stop timeout of any site.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// One MTA. It is killed when the value is dropped; its log is printed if that is because the test fails, else the
+/// log must not tell of a defect.
 #[derive(Debug)]
 pub struct Site {
     pub name: String,
@@ -85,7 +90,7 @@ impl Site {
     pub fn stop(&mut self) -> ExitStatus {
         self.running();
         let service = self.service.take().expect("it was running a moment ago");
-        service.terminate(DEADLINE).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        service.terminate(STOP_DEADLINE).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// Sends a signal and does not wait for what it does.
@@ -99,7 +104,7 @@ impl Site {
     /// It is still there when the deadline is over.
     pub fn wait_for_end(&mut self) -> ExitStatus {
         let mut service = self.service.take().expect("it was started");
-        wait_for("the end of the service", || service.ended())
+        wait_within(STOP_DEADLINE, "the end of the service", || service.ended())
     }
 
     fn running(&mut self) -> &Service {
@@ -222,6 +227,11 @@ impl Drop for Site {
         drop(self.service.take());
         if thread::panicking() {
             println!("--- log of {} ---\n{}", self.name, self.log());
+            return;
+        }
+        // Whatever a test is about: a service that noticed a defect of its own has failed it.
+        for defect in ["InternalError", "panicked at"] {
+            assert_eq!(self.logged(defect), 0, "{defect} in the log of {}:\n{}", self.name, self.log());
         }
     }
 }
