@@ -64,6 +64,22 @@ fn a_line_cut_at_any_octet_ends_both_stacks() {
     assert_eq!(cuts, 2 * (lengths.0 + lengths.1));
 }
 
+/// Before the association is open anybody may be at the other end: the limit on a TSDU is small.
+#[test]
+fn a_stranger_cannot_have_much_stored() {
+    let mut stack = Stack::responder(config());
+    let mut out = Vec::new();
+    stack.start(MonoTime::START, &mut out);
+    stack.receive(MonoTime::START, &[3, 0, 0, 11, 6, 0xE0, 0, 0, 0, 1, 0], &mut out);
+    let mut dt = vec![3, 0, 0x20, 7, 2, 0xF0, 0];
+    dt.resize(0x2007, 0);
+    let taken = (0..100).take_while(|_| {
+        stack.receive(MonoTime::START, &dt, &mut out);
+        !stack.is_finished()
+    });
+    assert_eq!(taken.count(), 8, "packets of 8 KiB");
+}
+
 /// Takes the octets of one side of a conversation, changed, into a fresh stack, and lets all its time pass.
 fn survive(mut stack: Stack, octets: &[u8], chunk: usize) -> Vec<RtIndication> {
     let mut now = MonoTime::START;

@@ -238,6 +238,11 @@ impl Cotp {
         }
     }
 
+    /// From now on takes TSDUs of up to so many octets.
+    pub fn set_max_tsdu(&mut self, octets: usize) {
+        self.config.max_tsdu = octets;
+    }
+
     /// When [`CotpEvent::Deadline`] is due.
     pub fn deadline(&self) -> Option<MonoTime> {
         match self.state {

@@ -61,7 +61,7 @@ pub struct StackConfig {
     /// Largest TPDU to propose or agree to.
     pub tpdu_size: TpduSize,
     /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
-    /// whole APDU must fit.
+    /// whole APDU must fit. Until the association is open it is 65 KiB at most.
     pub max_tsdu: usize,
 }
 
@@ -85,13 +85,17 @@ impl StackConfig {
     }
 }
 
+/// Longest TSDU while an association is being opened: an SPDU as long as its length indicator can say, and some room.
+/// Nobody has shown a password then, so that everybody who can connect could have more kept.
+const OPENING_TSDU_MAX: usize = u16::MAX as usize + 1024;
+
 impl StackConfig {
     pub(super) fn cotp(&self) -> CotpConfig {
         CotpConfig {
             calling_selector: self.local.transport.clone(),
             called_selector: self.remote.transport.clone(),
             tpdu_size: self.tpdu_size,
-            max_tsdu: self.max_tsdu,
+            max_tsdu: self.max_tsdu.min(OPENING_TSDU_MAX),
             connect_timeout: self.rtse.open_timeout,
         }
     }

@@ -224,8 +224,11 @@ impl Stack {
             }
             (Err(error), None) => return Err(error),
         }
-        if accepting && self.spm.as_ref().is_some_and(Spm::has_turn) {
-            self.rtpm.begin_with_turn();
+        if accepting {
+            self.cotp.set_max_tsdu(self.config.max_tsdu);
+            if self.spm.as_ref().is_some_and(Spm::has_turn) {
+                self.rtpm.begin_with_turn();
+            }
         }
         Ok(())
     }
@@ -474,6 +477,9 @@ impl Stack {
     fn indicate(&mut self, now: MonoTime, mut indication: RtIndication, out: &mut Vec<StackAction>) {
         if self.ended {
             return;
+        }
+        if let RtIndication::OpenConfirm { .. } = &indication {
+            self.cotp.set_max_tsdu(self.config.max_tsdu);
         }
         if let RtIndication::Open(open) = &mut indication {
             let (calling, called) = &self.transport_selectors;
