@@ -6,6 +6,8 @@ use agent::settings::{ConnectorSettings, Selectors};
 use mhs::p1::Limits;
 use osi::rtse::DialogueMode;
 use osi::stack::{SelectorSet, StackConfig};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 
 use crate::application::p1_application;
 
@@ -18,6 +20,12 @@ pub struct RuntimeLimits {
     pub connect_timeout: Duration,
     /// How long a peer may take from the connection to the end of the bind. Default 60 s.
     pub bind_timeout: Duration,
+    /// Silence after which TCP asks whether the peer is still there; it asks four times, a quarter of this apart.
+    /// Default 60 s.
+    pub tcp_keepalive: Duration,
+    /// How long octets may stand unacknowledged by the peer's TCP before the connection counts as lost. Default
+    /// 120 s.
+    pub tcp_user_timeout: Duration,
     /// Limits on P1 APDUs.
     pub apdu: Limits,
 }
@@ -28,6 +36,8 @@ impl Default for RuntimeLimits {
             max_associations: 1_000,
             connect_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(60),
+            tcp_keepalive: Duration::from_secs(60),
+            tcp_user_timeout: Duration::from_secs(120),
             apdu: Limits::default(),
         }
     }
@@ -54,6 +64,21 @@ impl RuntimeLimits {
         config.rtse.open_timeout = self.bind_timeout;
         config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
         config
+    }
+}
+
+impl RuntimeLimits {
+    /// Makes TCP find out that a peer has vanished, and send small PDUs at once.
+    pub(crate) fn apply(&self, socket: &TcpStream) -> std::io::Result<()> {
+        // Each PDU waits for its answer here; Nagle's algorithm would add a delay to it.
+        socket.set_nodelay(true)?;
+        let socket = SockRef::from(socket);
+        let probes = TcpKeepalive::new()
+            .with_time(self.tcp_keepalive)
+            .with_interval((self.tcp_keepalive / 4).max(Duration::from_secs(1)))
+            .with_retries(4);
+        socket.set_tcp_keepalive(&probes)?;
+        socket.set_tcp_user_timeout(Some(self.tcp_user_timeout))
     }
 }
 

@@ -38,8 +38,6 @@ pub(crate) struct Link {
 impl Link {
     /// Puts `stack` on a connected socket and starts it.
     pub(crate) fn new(socket: TcpStream, peer: SocketAddr, stack: Stack, clocks: Clocks) -> Self {
-        // Small PDUs wait for their answers here; Nagle's algorithm would add a delay to each.
-        let _ = socket.set_nodelay(true);
         let mut link = Link {
             socket,
             peer,

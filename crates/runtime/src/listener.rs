@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::association;
@@ -15,13 +14,13 @@ use crate::shared::Shared;
 const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 
 /// Accepts until the MTA stops, then waits for the associations that are ending.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, slots: Arc<Semaphore>) {
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     let mut stop = shared.stop.subscribe();
     let mut associations = JoinSet::new();
     while !*stop.borrow() {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok((socket, peer)) => match Arc::clone(&shared.slots).try_acquire_owned() {
                     Ok(slot) => {
                         let shared = Arc::clone(&shared);
                         associations.spawn(async move {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agent::{Agent, AgentSettings, SettingsProblem};
 use spool::{CommitError, EmbeddedSpool, OpenError, Options, Spool, SpoolError};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::clocks::Clocks;
@@ -103,7 +103,6 @@ impl Mta {
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let sequence = DurableSequence::open(&*spool).await?;
-        let slots = Arc::new(Semaphore::new(config.limits.max_associations));
         let shared = Arc::new(Shared::new(Clocks::start(), config.limits, spool, sequence, agent));
         let settings = shared.agent().settings().connectors.clone();
         requeue_orphans(&shared, &settings).await?;
@@ -115,7 +114,7 @@ impl Mta {
         tasks.spawn(work::run(Arc::clone(&shared)));
         tasks.spawn(housekeeping::run(Arc::clone(&shared)));
         for listener in listeners {
-            tasks.spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&slots)));
+            tasks.spawn(listener::run(Arc::clone(&shared), listener));
         }
         let mta = Mta {
             shared,

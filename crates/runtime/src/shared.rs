@@ -11,7 +11,7 @@ use agent::{Agent, Effect, IncomingApdu, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{CommitError, Spool};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::backlog::Backlog;
 use crate::clocks::Clocks;
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sequence: DurableSequence,
     pub(crate) registry: Arc<Registry>,
+    /// One permit for each association that may exist, both roles, those being opened included.
+    pub(crate) slots: Arc<Semaphore>,
     pub(crate) events: EventLog,
     pub(crate) counters: Counts,
     /// The window over the work queue.
@@ -87,6 +89,7 @@ impl Shared {
         sequence: DurableSequence,
         agent: Agent,
     ) -> Shared {
+        let slots = Arc::new(Semaphore::new(limits.max_associations));
         Shared {
             clocks,
             started: clocks.wall(),
@@ -94,6 +97,7 @@ impl Shared {
             spool,
             sequence,
             registry: Arc::default(),
+            slots,
             events: EventLog::default(),
             counters: Counts::default(),
             work: Backlog::new(agent::record::WORK, Vec::new()),

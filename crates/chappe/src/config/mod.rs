@@ -171,6 +171,12 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     if let Some(seconds) = section.number_in("bind_timeout_s", 1..=600) {
         limits.bind_timeout = Duration::from_secs(seconds);
     }
+    if let Some(seconds) = section.number_in("tcp_keepalive_s", 5..=7_200) {
+        limits.tcp_keepalive = Duration::from_secs(seconds);
+    }
+    if let Some(seconds) = section.number_in("tcp_user_timeout_s", 5..=7_200) {
+        limits.tcp_user_timeout = Duration::from_secs(seconds);
+    }
     if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
         limits.apdu.max_envelope_octets = kb << 10;
     }

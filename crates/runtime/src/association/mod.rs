@@ -69,7 +69,6 @@ impl Association {
                 }
             };
             tokio::select! {
-                biased;
                 indication = self.link.next() => match indication {
                     Some(indication) => {
                         if !self.indication(indication).await {
@@ -82,14 +81,14 @@ impl Association {
                     Command::Transfer(outgoing) => self.begin_transfer(outgoing).await,
                     Command::Close => {
                         self.wants_close = true;
-                        self.proceed();
+                        self.proceed().await;
                     }
                 },
                 _ = self.stop.changed(), if !self.wants_close => {
                     self.wants_close = true;
-                    self.proceed();
+                    self.proceed().await;
                 }
-                () = timed_out => self.transfer_timed_out().await,
+                () = timed_out => self.transfer_timed_out(),
             }
         }
         self.ended().await;
@@ -144,23 +143,18 @@ impl Association {
                 self.defect("an open primitive arrived on an open association");
             }
         }
-        self.proceed();
+        self.proceed().await;
         true
     }
 
     /// Does what has become possible: start a transfer, give the turn away, close.
-    fn proceed(&mut self) {
+    async fn proceed(&mut self) {
         if self.closing || self.receiving.is_some() || self.turn_passing {
             return;
         }
         let has_turn = self.link.has_turn();
         match &mut self.outgoing {
-            Some(sending) if !sending.is_started() && has_turn => {
-                sending.start();
-                let length = sending.length();
-                self.registration.set_state(AssociationState::Sending);
-                self.request(RtRequest::Transfer { length });
-            }
+            Some(sending) if !sending.is_started() && has_turn => self.request_transfer().await,
             Some(sending) if !sending.is_started() => {
                 let priority = sending.turn_priority();
                 self.registration.set_state(AssociationState::AwaitingTurn);

@@ -37,6 +37,12 @@ pub(crate) async fn open(
 ) {
     let mut stop = entry.stop.subscribe();
     let number = shared.registry.next_id();
+    let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+        let text = format!("not opened: {} associations exist", shared.limits.max_associations);
+        shared.event(EventKind::AssociationLimit, &connector.name, text.clone());
+        let _ = entry.messages.send(Message::OpenFailed { association: id, text }).await;
+        return;
+    };
     let round = open_round(&shared, &connector, number);
     let opened = tokio::select! {
         opened = round => opened,
@@ -118,6 +124,7 @@ async fn open_address(
         Ok(Err(error)) => return Err(format!("TCP: {error}")),
         Err(_) => return Err(format!("TCP: no answer within {} s", timeout.as_secs())),
     };
+    shared.limits.apply(&socket).map_err(|error| format!("TCP: {error}"))?;
     let agent = shared.agent();
     let argument = agent.bind_argument_for(connector).to_octets();
     let stack = Stack::initiator(
@@ -173,6 +180,11 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     let number = shared.registry.next_id();
     let registration =
         shared.registry.enter(number, None, peer.to_string(), Role::Responder, shared.clocks.wall());
+    if let Err(error) = shared.limits.apply(&socket) {
+        // It has gone again before it was looked at.
+        tracing::debug!("{peer}: {error}");
+        return;
+    }
     let mut link = Link::new(socket, peer, Stack::responder(shared.limits.responder_stack()), shared.clocks);
     let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {

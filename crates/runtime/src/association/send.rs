@@ -9,6 +9,7 @@ use agent::{Failed, TransferFailure, TransferFailureKind};
 use mhs::p1::MessageTransferEnvelope;
 use mhs::p1::message_header;
 use osi::rtse::RtRequest;
+use osi::stack::RequestError;
 use spool::BodyId;
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ pub(super) struct Sending {
     time_allowed: Duration,
     /// Set once RT-TRANSFER has been requested.
     deadline: Option<Instant>,
+    /// We have discarded it, for this reason; the peer's answer is awaited.
+    given_up: Option<TransferFailure>,
 }
 
 impl Sending {
@@ -45,12 +48,12 @@ impl Sending {
         };
         let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
         let time_allowed = time_allowed(timeouts, rank, outgoing.record.size);
-        Ok(Sending { outgoing, header, body, position: 0, time_allowed, deadline: None })
+        Ok(Sending { outgoing, header, body, position: 0, time_allowed, deadline: None, given_up: None })
     }
 
     /// RT-TRANSFER is being requested.
     pub(super) fn start(&mut self) {
-        self.deadline = Instant::now().checked_add(self.time_allowed);
+        self.deadline = Some(Instant::now() + self.time_allowed);
     }
 
     pub(super) fn is_started(&self) -> bool {
@@ -59,7 +62,7 @@ impl Sending {
 
     /// When the transfer has taken too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.filter(|_| self.given_up.is_none())
     }
 
     /// Octets of the APDU.
@@ -82,7 +85,7 @@ impl Association {
         match Sending::new(outgoing, &self.connector.transfer_timeout) {
             Ok(sending) => {
                 self.outgoing = Some(sending);
-                self.proceed();
+                self.proceed().await;
             }
             Err((outgoing, error)) => {
                 let text = format!("the stored envelope can't be read: {error}");
@@ -117,32 +120,52 @@ impl Association {
                     segment.extend_from_slice(&piece);
                 }
                 Ok(_) => {
-                    return self
-                        .cancel_transfer("the stored content is shorter than its envelope says")
-                        .await;
+                    return self.cancel_transfer("the stored content is shorter than its envelope says");
                 }
-                Err(error) => return self.cancel_transfer(&error.to_string()).await,
+                Err(error) => return self.cancel_transfer(&error.to_string()),
             }
         }
         self.request(RtRequest::Segment(segment));
     }
 
-    async fn cancel_transfer(&mut self, why: &str) {
-        self.cancel(TransferFailureKind::RefusedPermanent, why.to_owned()).await;
-    }
-
-    pub(super) async fn transfer_timed_out(&mut self) {
-        let allowed = self.outgoing.as_ref().map_or(0, |sending| sending.time_allowed.as_secs());
-        self.cancel(TransferFailureKind::TimedOut, format!("the transfer took longer than {allowed} s"))
-            .await;
-    }
-
-    /// Gives the transfer up; the association goes on once the peer has answered the discard.
-    async fn cancel(&mut self, kind: TransferFailureKind, why: String) {
-        self.request(RtRequest::TransferCancel);
-        if let Some(sending) = self.outgoing.take() {
-            self.settle_failure(sending.outgoing, failure(kind, why)).await;
+    /// Asks for the transfer of what is to be sent.
+    pub(super) async fn request_transfer(&mut self) {
+        let Some(sending) = &mut self.outgoing else { return };
+        let length = sending.length();
+        match self.link.request(RtRequest::Transfer { length }) {
+            // The last indication is on its way already and says why.
+            Ok(()) | Err(RequestError::Ended { .. }) => {
+                sending.start();
+                self.registration.set_state(AssociationState::Sending);
+            }
+            // Nothing was sent: this item can't go over an association like this one, others can.
+            Err(error @ RequestError::TooLong { .. }) => {
+                if let Some(sending) = self.outgoing.take() {
+                    let failure = failure(TransferFailureKind::RefusedPermanent, error.to_string());
+                    self.settle_failure(sending.outgoing, failure).await;
+                }
+                self.idle(false).await;
+            }
+            Err(error) => self.defect(&error.to_string()),
         }
+    }
+
+    fn cancel_transfer(&mut self, why: &str) {
+        self.give_up(TransferFailureKind::RefusedPermanent, why.to_owned());
+    }
+
+    pub(super) fn transfer_timed_out(&mut self) {
+        let allowed = self.outgoing.as_ref().map_or(0, |sending| sending.time_allowed.as_secs());
+        self.give_up(TransferFailureKind::TimedOut, format!("the transfer took longer than {allowed} s"));
+    }
+
+    /// Discards the transfer in progress. What becomes of the item is decided by the peer's answer: it may have
+    /// taken responsibility just before it heard of the discard.
+    fn give_up(&mut self, kind: TransferFailureKind, why: String) {
+        if let Some(sending) = &mut self.outgoing {
+            sending.given_up = Some(failure(kind, why));
+        }
+        self.request(RtRequest::TransferCancel);
     }
 
     pub(super) async fn transfer_confirmed(&mut self) {
@@ -178,15 +201,12 @@ impl Association {
 
     /// The transfer in progress failed; `refused` if the peer turned this very item down.
     pub(super) async fn transfer_failed(&mut self, text: String, refused: bool) {
-        let Some(sending) = self.outgoing.take() else {
-            // It was given up here and settled then; now the peer has answered.
-            self.registration.set_state(AssociationState::Idle);
-            return self.idle(false).await;
-        };
-        let failure = match (sending.is_started(), refused) {
-            (true, true) => failure(TransferFailureKind::RefusedTransient, text),
-            (true, false) => failure(TransferFailureKind::Interrupted, text),
-            (false, _) => {
+        let Some(mut sending) = self.outgoing.take() else { return };
+        let failure = match (sending.given_up.take(), sending.is_started(), refused) {
+            (Some(failure), _, _) => failure,
+            (None, true, true) => failure(TransferFailureKind::RefusedTransient, text),
+            (None, true, false) => failure(TransferFailureKind::Interrupted, text),
+            (None, false, _) => {
                 // Nothing of it was sent: as if it had never been taken.
                 self.entry.backlog.put_back(&sending.outgoing.key);
                 return;
