@@ -416,6 +416,8 @@ fn attributes_without_values_make_no_address() {
     for text in ["S=", "S=;O=;", "C="] {
         let error = OrAddress::parse(text).unwrap_err();
         assert_eq!(error.kind, AddressErrorKind::Empty, "{text}");
+        let error = AddressPattern::parse(text).unwrap_err();
+        assert_eq!(error.kind, AddressErrorKind::Empty, "{text}");
     }
 }
 

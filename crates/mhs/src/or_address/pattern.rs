@@ -93,6 +93,10 @@ impl AddressPattern {
             }
             *slot = Some(wanted);
         }
+        // Attributes without values ask for nothing, and a pattern that asks for nothing would agree with everything.
+        if pattern == AddressPattern::default() {
+            return Err(AddressError { position: 0, key: String::new(), kind: AddressErrorKind::Empty });
+        }
         Ok(pattern)
     }
 
