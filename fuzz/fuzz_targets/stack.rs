@@ -7,6 +7,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use osi::rtse::{AbortReason, DialogueMode, RtIndication, RtRequest};
 use osi::stack::{ApplicationContext, SessionReference, Stack, StackAction, StackConfig};
+use testkit::{GoldenVector, split_tsdu};
 
 /// What happens to the stack.
 #[derive(Arbitrary, Debug)]
@@ -15,8 +16,10 @@ enum Event {
     Octets(Vec<u8>),
     /// One TPKT with a data TPDU that ends a TSDU, so that the upper layers are reached.
     Tsdu(Vec<u8>),
-    /// The same as a whole conversation's beginning would send it: a legal connect TPDU.
+    /// A legal connect TPDU.
     Connect,
+    /// A legal TSDU, of which one octet may be changed.
+    Legal { which: u8, change: Option<(u16, u8)> },
     /// The deadline passes.
     Wait,
     /// The user answers the open.
@@ -50,6 +53,33 @@ fn config() -> StackConfig {
     config
 }
 
+/// What a peer sends in the course of an association, from either side.
+fn legal() -> Vec<Vec<u8>> {
+    let mut tsdus: Vec<Vec<u8>> =
+        [GoldenVector::Connect, GoldenVector::Accept, GoldenVector::Finish, GoldenVector::Disconnect]
+            .map(GoldenVector::octets)
+            .into();
+    let data = [
+        0x01, 0x00, 0x01, 0x00, 0x61, 0x16, 0x30, 0x14, 0x02, 1, 3, 0xA0, 0x0F, 0x04, 0x0D, 0x28, 0x0B, 0x02,
+        1, 5, 0xA0, 6, 0xA0, 4, 0x31, 2, 0x05, 0,
+    ];
+    let others: [&[u8]; 10] = [
+        // GT + AS, GT + MIP, GT + AE, with PT: MIA, AEA, ED; then GT and PT alone, AI and AD.
+        &[0x01, 0x00, 0x2D, 0x05, 0x29, 0x03, 0x02, 0x01, 0x01],
+        &data,
+        &[0x01, 0x00, 0x31, 0x03, 0x2A, 0x01, b'1'],
+        &[0x01, 0x00, 0x29, 0x03, 0x2A, 0x01, b'1'],
+        &[0x02, 0x00, 0x32, 0x03, 0x2A, 0x01, b'1'],
+        &[0x02, 0x00, 0x2A, 0x03, 0x2A, 0x01, b'1'],
+        &[0x02, 0x00, 0x30, 0x03, 0x32, 0x01, 5],
+        &[0x01, 0x03, 0x10, 0x01, 0x15],
+        &[0x02, 0x03, 0x10, 0x01, 0x15],
+        &[0x01, 0x00, 0x39, 0x00],
+    ];
+    tsdus.extend(others.iter().map(|tsdu| tsdu.to_vec()));
+    tsdus
+}
+
 fn is_last(indication: &RtIndication) -> bool {
     matches!(indication, RtIndication::OpenRefused(_) | RtIndication::Closed | RtIndication::Aborted(_))
 }
@@ -63,6 +93,7 @@ fuzz_target!(|input: (bool, Vec<Event>)| {
     } else {
         Stack::responder(config())
     };
+    let legal = legal();
     let mut now = MonoTime::START;
     let mut out = Vec::new();
     stack.start(now, &mut out);
@@ -75,13 +106,14 @@ fuzz_target!(|input: (bool, Vec<Event>)| {
     for event in events {
         match event {
             Event::Octets(octets) => stack.receive(now, &octets, &mut out),
-            Event::Tsdu(tsdu) => {
-                for (n, piece) in tsdu.chunks(8_000).enumerate() {
-                    let end = if (n + 1) * 8_000 >= tsdu.len() { 0x80 } else { 0 };
-                    let length = (piece.len() + 7) as u16;
-                    let packet = [&[3, 0][..], &length.to_be_bytes(), &[2, 0xF0, end], piece].concat();
-                    stack.receive(now, &packet, &mut out);
+            Event::Tsdu(tsdu) => stack.receive(now, &split_tsdu(&tsdu), &mut out),
+            Event::Legal { which, change } => {
+                let mut tsdu = legal[usize::from(which) % legal.len()].clone();
+                if let Some((at, to)) = change {
+                    let at = usize::from(at) % tsdu.len();
+                    tsdu[at] = to;
                 }
+                stack.receive(now, &split_tsdu(&tsdu), &mut out);
             }
             Event::Connect => {
                 let code = if initiator { 0xD0 } else { 0xE0 };
