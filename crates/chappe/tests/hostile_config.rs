@@ -1,4 +1,5 @@
 //! A configuration file full of mistakes: every one is told at once, by both commands that read it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use std::fs;
 use std::time::Duration;

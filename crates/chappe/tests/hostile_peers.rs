@@ -1,4 +1,5 @@
 //! Peers that break the rules of every layer, against one service which goes on serving a peer that keeps them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod peer;
 

@@ -3,6 +3,7 @@
 //!
 //! What the service answers need not be what PP answered. What the initiator had recorded itself to send must still
 //! be legal after it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod peer;
 

@@ -3,6 +3,7 @@
 //! The peers here write octets themselves; only what comes back is read with the product's decoders.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 #![allow(unreachable_pub, reason = "a module of a test has no crate to be public in")]
 
 pub mod answers;
