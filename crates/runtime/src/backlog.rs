@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use spool::{Space, Spool, SpoolError};
+use spool::{BoxFuture, Space, Spool, SpoolError};
 use tokio::sync::Notify;
 
 /// Keys that the window holds at most.
@@ -17,6 +17,24 @@ const WINDOW: usize = 4_096;
 const LOW_WATER: usize = 512;
 /// Records read by one step of a scan.
 const PAGE: usize = 256;
+
+/// Keys, in order.
+type Page<'a> = BoxFuture<'a, Result<Vec<Vec<u8>>, SpoolError>>;
+
+/// Where a window is filled from.
+pub(crate) trait Scan {
+    /// The first keys, at most [`PAGE`], of a queue that come after `after`.
+    fn page<'a>(&'a self, space: Space, prefix: &'a [u8], after: Option<&'a [u8]>) -> Page<'a>;
+}
+
+impl<S: Spool + ?Sized> Scan for S {
+    fn page<'a>(&'a self, space: Space, prefix: &'a [u8], after: Option<&'a [u8]>) -> Page<'a> {
+        Box::pin(async move {
+            let page = self.scan(space, prefix, after, PAGE).await?;
+            Ok(page.into_iter().map(|(key, _)| key).collect())
+        })
+    }
+}
 
 /// The window over one queue. One consumer takes keys, any number of producers add them.
 #[derive(Debug)]
@@ -32,7 +50,19 @@ struct Window {
     waiting: BTreeSet<Vec<u8>>,
     taken: BTreeSet<Vec<u8>>,
     beyond: Beyond,
-    dropped: bool,
+    /// Keys added beyond the frontier while a scan runs, which may have looked too early to see them.
+    late: Late,
+}
+
+/// What came in during a scan.
+#[derive(Debug)]
+enum Late {
+    /// No scan runs.
+    Closed,
+    /// A scan runs.
+    Keys(BTreeSet<Vec<u8>>),
+    /// So many that the scan has to be made again.
+    TooMany,
 }
 
 /// What the spool holds outside the window.
@@ -50,7 +80,7 @@ impl Backlog {
             waiting: BTreeSet::new(),
             taken: BTreeSet::new(),
             beyond: Beyond::After(None),
-            dropped: false,
+            late: Late::Closed,
         };
         Backlog { space, prefix, window: Mutex::new(window), changed: Notify::new() }
     }
@@ -128,7 +158,7 @@ impl Backlog {
     }
 
     /// Loads more keys from the spool if the window runs low and the spool holds more.
-    pub(crate) async fn refill(&self, spool: &dyn Spool) -> Result<(), SpoolError> {
+    pub(crate) async fn refill(&self, spool: &(impl Scan + ?Sized)) -> Result<(), SpoolError> {
         loop {
             let after = {
                 let mut window = self.lock();
@@ -139,32 +169,31 @@ impl Backlog {
                     Beyond::Nothing => return Ok(()),
                     Beyond::After(after) => {
                         let after = after.clone();
-                        window.dropped = false;
+                        window.late = Late::Keys(BTreeSet::new());
                         after
                     }
                 }
             };
-            let page = spool.scan(self.space, &self.prefix, after.as_deref(), PAGE).await?;
+            let page = spool.page(self.space, &self.prefix, after.as_deref()).await;
             let mut window = self.lock();
+            let late = std::mem::replace(&mut window.late, Late::Closed);
+            let page = page?;
             let more = page.len() == PAGE;
-            let last = page.last().map(|(key, _)| key.clone());
-            for (key, _) in page {
-                if !window.taken.contains(&key) {
-                    window.waiting.insert(key);
+            let last = page.last().cloned();
+            window.load(page.into_iter());
+            match late {
+                Late::Keys(keys) if !more => {
+                    window.load(keys.into_iter());
+                    window.beyond = Beyond::Nothing;
                 }
-            }
-            // A key that was committed and dropped while the scan ran may have been missed by it.
-            if more || window.dropped {
-                let frontier = last.or(after);
-                let unchanged = !more;
-                window.beyond = Beyond::After(frontier);
-                if unchanged {
-                    self.changed.notify_one();
-                    return Ok(());
+                Late::Keys(keys) => {
+                    window.load(keys.into_iter().filter(|key| last.as_ref().is_some_and(|last| key <= last)));
+                    window.beyond = Beyond::After(last);
                 }
-            } else {
-                window.beyond = Beyond::Nothing;
+                // The frontier stays; what was loaded twice is in the set once.
+                Late::TooMany | Late::Closed => {}
             }
+            window.trim();
         }
     }
 
@@ -181,13 +210,32 @@ impl Window {
         }
         match &self.beyond {
             Beyond::After(frontier) if frontier.as_ref().is_none_or(|frontier| key > *frontier) => {
-                self.dropped = true;
+                match &mut self.late {
+                    Late::Keys(keys) if keys.len() < WINDOW => {
+                        keys.insert(key);
+                    }
+                    Late::Keys(_) | Late::TooMany => self.late = Late::TooMany,
+                    Late::Closed => {}
+                }
                 return;
             }
             Beyond::After(_) | Beyond::Nothing => {}
         }
         self.waiting.insert(key);
-        if self.waiting.len() > WINDOW {
+        self.trim();
+    }
+
+    fn load(&mut self, keys: impl Iterator<Item = Vec<u8>>) {
+        for key in keys {
+            if !self.taken.contains(&key) {
+                self.waiting.insert(key);
+            }
+        }
+    }
+
+    /// Keeps the window to its size; what is put out is behind the frontier again.
+    fn trim(&mut self) {
+        while self.waiting.len() > WINDOW {
             self.waiting.pop_last();
             self.beyond = Beyond::After(self.waiting.last().cloned());
         }
@@ -257,6 +305,40 @@ mod tests {
         backlog.added(key(3));
         assert_eq!(backlog.take(), Some(key(3)));
         assert_eq!(backlog.take(), Some(key(10)));
+    }
+
+    /// A store in which keys are committed and announced just after a scan has looked.
+    struct Racing<'a> {
+        spool: &'a MemorySpool,
+        backlog: &'a Backlog,
+        late: Mutex<Vec<u32>>,
+    }
+
+    impl Scan for Racing<'_> {
+        fn page<'a>(&'a self, space: Space, prefix: &'a [u8], after: Option<&'a [u8]>) -> Page<'a> {
+            let page = block_on(self.spool.page(space, prefix, after));
+            for n in self.late.lock().unwrap().drain(..) {
+                store(self.spool, n..n + 1);
+                self.backlog.added(key(n));
+            }
+            Box::pin(std::future::ready(page))
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_during_a_scan_is_not_lost() {
+        // Short and long queues; keys before, inside and behind what the scan saw.
+        for stored in [0, 10, 300, 5_000] {
+            for late in [0, 5, 250, 4_999, 6_000] {
+                let spool = MemorySpool::new();
+                store(&spool, (1..=stored).map(|n| n * 2 + 1));
+                let backlog = Backlog::new(SPACE, b"q".to_vec());
+                let racing = Racing { spool: &spool, backlog: &backlog, late: Mutex::new(vec![late * 2]) };
+                block_on(backlog.refill(&racing)).unwrap();
+                let drained = drain(&backlog, &spool);
+                assert_eq!(drained.len(), stored as usize + 1, "{stored} stored, {} late", late * 2);
+            }
+        }
     }
 
     #[test]
