@@ -286,3 +286,22 @@ fn a_wrong_password_is_refused_layer_by_layer() {
     assert!(!event.to_string().contains("secret-a"), "{event}");
     assert_eq!(mta.count_events(0, "association-opened"), 0);
 }
+
+/// X.410 mode and 1984 P1 are not spoken yet: refused when the association is opened, and said so.
+#[test]
+fn x410_mode_is_refused_at_the_presentation_layer() {
+    let mta = Mta::start(&in_place_of(PP_B));
+    for name in ["pp-p1-88-x410mode-transfer.pcap", "pp-p1-84-message-and-report.pcap"] {
+        let from = mta.next_event();
+        let capture = testkit::Capture::fixture(name);
+        let connection = capture.to_port(PP_B).next().unwrap();
+        let replayed = replay(mta.connect(), connection);
+        assert_eq!(replayed.answers, ["CC", "RF 0"], "{}", mta.log());
+        mta.wait_for_event(
+            from,
+            "association-ended-abnormally",
+            &["127.0.0.1:", "presentation layer", "X410 instead of normal mode"],
+        );
+    }
+    mta.wait_until_quiet();
+}

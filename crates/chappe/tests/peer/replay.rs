@@ -96,7 +96,8 @@ fn read_until(stream: &mut TcpStream, received: &mut Vec<u8>, wanted: &[usize; 6
         if tally(&found).iter().zip(wanted).all(|(found, wanted)| found >= wanted) {
             return true;
         }
-        if count(&found, "AB") > 0 {
+        // Aborted, or refused where the recorded responder had not.
+        if count(&found, "AB") > 0 || count(&found, "RF") > wanted[2] {
             return false;
         }
         match stream.read(&mut piece) {
