@@ -378,6 +378,32 @@ fn a_peer_that_never_answers_is_given_up_in_time() {
     assert_eq!(aborted(&pair.b).blame, Blame::PeerGone);
 }
 
+#[test]
+fn the_session_layer_waits_as_long_as_rtse_does() {
+    let seconds = Duration::from_secs;
+    let mut a = config();
+    a.rtse.open_timeout = seconds(100);
+    let mut pair = Pair::new(a, config());
+    // Only the transport connection comes about.
+    let mut out = Vec::new();
+    pair.a.stack.start(pair.now, &mut out);
+    pair.a.stack.receive(pair.now, &[3, 0, 0, 11, 6, 0xD0, 0, 1, 0, 9, 0], &mut out);
+    assert_eq!(pair.a.stack.deadline(), Some(pair.now + seconds(100)));
+
+    let mut a = config();
+    a.rtse.release_timeout = seconds(7);
+    let mut pair = Pair::new(a, config());
+    pair.start();
+    pair.a.stack.request(pair.now, RtRequest::Close, &mut Vec::new()).unwrap();
+    assert_eq!(pair.a.stack.deadline(), Some(pair.now + seconds(7)));
+    let mut a = config();
+    a.rtse.release_timeout = seconds(70);
+    let mut pair = Pair::new(a, config());
+    pair.start();
+    pair.a.stack.request(pair.now, RtRequest::Close, &mut Vec::new()).unwrap();
+    assert_eq!(pair.a.stack.deadline(), Some(pair.now + seconds(70)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -56,12 +56,13 @@ pub struct StackConfig {
     pub calling_title: AeTitle,
     /// Settings of RTSE, among them all timers of an open association.
     pub rtse: RtseConfig,
-    /// Settings of the session layer. Its limit on SSDUs is not used: [`StackConfig::max_tsdu`] holds for both.
+    /// Settings of the session layer. Three of them are not used: [`StackConfig::max_tsdu`] holds for SSDUs as well, and
+    /// the times to open and to release are those of [`StackConfig::rtse`].
     pub session: SessionConfig,
     /// Largest TPDU to propose or agree to.
     pub tpdu_size: TpduSize,
     /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
-    /// whole APDU must fit. Until the association is open it is 65 KiB at most.
+    /// whole APDU must fit. Until the association is open it is 16 KiB at most.
     pub max_tsdu: usize,
 }
 
@@ -85,9 +86,10 @@ impl StackConfig {
     }
 }
 
-/// Longest TSDU while an association is being opened: an SPDU as long as its length indicator can say, and some room.
-/// Nobody has shown a password then, so that everybody who can connect could have more kept.
-const OPENING_TSDU_MAX: usize = u16::MAX as usize + 1024;
+/// Longest TSDU while an association is being opened: the longest user data that session version 2 allows (X.225), and
+/// some room. Nobody has shown a password then, so that everybody who can connect could have more kept. The session
+/// layer needs no limit of its own in that time: it takes data only once its connection is open.
+const OPENING_TSDU_MAX: usize = 16 * 1024;
 
 impl StackConfig {
     pub(super) fn cotp(&self) -> CotpConfig {
@@ -101,7 +103,12 @@ impl StackConfig {
     }
 
     pub(super) fn session(&self) -> SessionConfig {
-        SessionConfig { max_ssdu: self.max_tsdu, ..self.session.clone() }
+        SessionConfig {
+            max_ssdu: self.max_tsdu,
+            connect_timeout: self.rtse.open_timeout,
+            release_timeout: self.rtse.release_timeout,
+            ..self.session.clone()
+        }
     }
 }
 

@@ -488,7 +488,7 @@ impl Stack {
         }
         if ended::is_last(&indication) {
             self.ended = true;
-            let patience = self.config.session.abort_timeout.max(self.config.session.release_timeout);
+            let patience = self.config.session.abort_timeout.max(self.config.rtse.release_timeout);
             self.close_at = Some(now + patience + CLOSE_MARGIN);
         }
         out.push(StackAction::Indication(indication));
