@@ -36,6 +36,8 @@ pub enum TransferFailureKind {
     RefusedPermanent,
     /// It took longer than the transfer timeout.
     TimedOut,
+    /// One side can't transfer anything at this time. Does not count: it is no fault of the message.
+    Postponed,
 }
 
 /// What follows a failed transfer.
@@ -77,6 +79,7 @@ impl Agent {
         let mut record = record.clone();
         let after = match failure.kind {
             TransferFailureKind::NotStarted => Duration::ZERO,
+            TransferFailureKind::Postponed => Duration::from_secs(u64::from(retry.transfer_interval_s)),
             TransferFailureKind::Interrupted
             | TransferFailureKind::RefusedTransient
             | TransferFailureKind::TimedOut => {

@@ -11,6 +11,7 @@ use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAct
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::ConnectorSettings;
 use clock::{MonoTime, WallTime};
+use spool::CommitError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -189,8 +190,10 @@ impl Connector {
                         format!("next attempt in {} s", wait.as_secs()),
                     );
                 }
-                // Messages that have seen their last failed open are settled by the expiry pass.
-                self.next_expiry = self.shared.clocks.mono();
+                if self.policy.consecutive_failures() >= self.settings.retry.max_open_retries {
+                    // Messages that have seen their last failed open are settled by the expiry pass.
+                    self.next_expiry = self.shared.clocks.mono();
+                }
             }
             Message::Inbound { two_way, commands, reply } => {
                 let id = self.admit(two_way, commands);
@@ -265,12 +268,17 @@ impl Connector {
             let full = page.len() == EXPIRY_PAGE;
             after = page.last().map(|(key, _)| key.clone());
             let now = self.shared.clocks.wall();
+            // A long queue is looked through without holding up the tasks of others.
+            tokio::task::yield_now().await;
             for (key, octets) in page {
+                if *self.stop.borrow() {
+                    return;
+                }
                 if let Ok(record) = OutboundRecord::decode(&octets) {
                     self.settle_if_hopeless(now, key, &record).await;
                 }
             }
-            if !full || *self.stop.borrow() {
+            if !full {
                 return;
             }
         }
@@ -291,8 +299,11 @@ impl Connector {
             Some(step) => step,
             None => agent.open_retries_exhausted(now, &self.shared.sequence, &key, record),
         };
-        if let Err(error) = self.shared.commit(step).await {
-            self.shared.store_failed(&error);
+        match self.shared.commit(step).await {
+            Ok(()) => {}
+            // Transferred and removed since it was looked at.
+            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+            Err(error) => self.shared.store_failed(&error),
         }
     }
 

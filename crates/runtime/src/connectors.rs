@@ -1,6 +1,6 @@
 //! The running connectors: started with the MTA, changed by a reload.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Record, outbound_pref
 use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, SettingsProblem};
 use spool::{CommitError, SpoolError};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::connector::Connector;
 use crate::events::EventKind;
@@ -16,6 +16,9 @@ use crate::shared::Shared;
 
 /// Records read by one step of a scan.
 const PAGE: usize = 512;
+
+/// How long a connector may take to end before its task is cut off.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why new settings did not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -81,16 +84,27 @@ impl Connectors {
         Ok(())
     }
 
-    async fn stop(&mut self, shared: &Arc<Shared>, name: &str) {
-        let Some((_, task)) = self.running.remove(name) else { return };
-        if let Some(entry) = shared.connector(name) {
-            entry.stop.send_replace(true);
+    /// Stops these connectors, all at the same time, and waits until nothing of theirs touches their queues.
+    async fn stop(&mut self, shared: &Arc<Shared>, names: impl Iterator<Item = &String>) {
+        let mut ending = JoinSet::new();
+        for name in names {
+            let (Some((_, mut task)), Some(entry)) = (self.running.remove(name), shared.connector(name))
+            else {
+                continue;
+            };
+            let (shared, name) = (Arc::clone(shared), name.clone());
+            ending.spawn(async move {
+                entry.stop.send_replace(true);
+                if tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err() {
+                    task.abort();
+                    let _ = task.await;
+                }
+                // Associations of the peer's end by themselves within their grace.
+                entry.unused().await;
+                shared.remove_connector(&name);
+            });
         }
-        let abort = task.abort_handle();
-        if tokio::time::timeout(Duration::from_secs(10), task).await.is_err() {
-            abort.abort();
-        }
-        shared.remove_connector(name);
+        while ending.join_next().await.is_some() {}
     }
 
     /// Puts new settings into force while mail flows.
@@ -112,9 +126,7 @@ impl Connectors {
         }
         // From here on nothing new is routed to a connector that goes away.
         shared.replace_agent(agent);
-        for name in summary.removed.iter().chain(&summary.changed) {
-            self.stop(shared, name).await;
-        }
+        self.stop(shared, summary.removed.iter().chain(&summary.changed)).await;
         for connector in &settings.connectors {
             if !self.running.contains_key(&connector.name) {
                 if !summary.changed.contains(&connector.name) {
@@ -123,7 +135,7 @@ impl Connectors {
                 self.start(shared, connector.clone()).await?;
             }
         }
-        requeue_orphans(shared, &settings.connectors).await?;
+        self.requeue_orphans(shared).await?;
         shared.event(
             EventKind::ConfigurationReloaded,
             "",
@@ -134,39 +146,35 @@ impl Connectors {
         );
         Ok(summary)
     }
-}
 
-/// Routes anew what is queued for connectors that are no longer configured.
-pub(crate) async fn requeue_orphans(
-    shared: &Arc<Shared>,
-    connectors: &[ConnectorSettings],
-) -> Result<(), ReloadError> {
-    let known: BTreeSet<&str> = connectors.iter().map(|connector| connector.name.as_str()).collect();
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
-        let Some((key, octets)) = page.into_iter().next() else { return Ok(()) };
-        let Some(parsed) = OutboundKey::parse(&key) else {
-            after = Some(key);
-            continue;
-        };
-        if known.contains(parsed.connector.as_str()) {
-            // The separator of a key is 0x00: this is behind every record of the connector.
-            after = Some([parsed.connector.as_bytes(), &[1]].concat());
-            continue;
-        }
-        match OutboundRecord::decode(&octets) {
-            Ok(record) => {
-                let step = shared.agent().reroute(shared.clocks.wall(), &shared.sequence, &key, &record);
-                shared.commit(step).await?;
-            }
-            Err(error) => {
-                shared.event(
-                    EventKind::StoreFailed,
-                    &parsed.connector,
-                    format!("a record is damaged: {error}"),
-                );
+    /// Routes anew what is queued for connectors that do not exist (any more).
+    pub(crate) async fn requeue_orphans(&self, shared: &Arc<Shared>) -> Result<(), ReloadError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
+            let Some((key, octets)) = page.into_iter().next() else { return Ok(()) };
+            let Some(parsed) = OutboundKey::parse(&key) else {
                 after = Some(key);
+                continue;
+            };
+            if self.running.contains_key(&parsed.connector) {
+                // The separator of a key is 0x00: this is behind every record of the connector.
+                after = Some([parsed.connector.as_bytes(), &[1]].concat());
+                continue;
+            }
+            match OutboundRecord::decode(&octets) {
+                Ok(record) => {
+                    let step = shared.agent().reroute(shared.clocks.wall(), &shared.sequence, &key, &record);
+                    shared.commit(step).await?;
+                }
+                Err(error) => {
+                    shared.event(
+                        EventKind::StoreFailed,
+                        &parsed.connector,
+                        format!("a record is damaged: {error}"),
+                    );
+                    after = Some(key);
+                }
             }
         }
     }

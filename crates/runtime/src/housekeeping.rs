@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use agent::record::DUPLICATE_AGE;
 use spool::SpoolError;
+use tokio::sync::Mutex;
 
+use crate::connectors::Connectors;
 use crate::events::EventKind;
 use crate::shared::Shared;
 
@@ -13,11 +15,13 @@ use crate::shared::Shared;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How many of those pass between two looks at the duplicate history.
 const HISTORY_EVERY: u32 = 120;
+/// The same for messages of connectors that do not exist.
+const ORPHANS_EVERY: u32 = 12;
 /// Entries removed by one commit.
 const PAGE: usize = 1_000;
 
 /// Runs until the MTA stops.
-pub(crate) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) {
     let mut stop = shared.stop.subscribe();
     let mut round = 0u32;
     while !*stop.borrow() {
@@ -33,6 +37,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 format!("the duplicate history can't be trimmed: {error}"),
             );
         }
+        // A message may have been routed to a connector in the moment in which a reload removed it.
+        if round.is_multiple_of(ORPHANS_EVERY)
+            && let Ok(connectors) = connectors.try_lock()
+            && let Err(error) = connectors.requeue_orphans(&shared).await
+        {
+            shared.event(EventKind::StoreFailed, "", format!("orphaned messages can't be routed: {error}"));
+        }
         round = round.wrapping_add(1);
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
@@ -42,7 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// Removes digests older than the history; its keys begin with the time, so the first young one ends it.
-async fn forget_duplicates(shared: &Shared) -> Result<(), SpoolError> {
+async fn forget_duplicates(shared: &Arc<Shared>) -> Result<(), SpoolError> {
     loop {
         let page = shared.spool.scan(DUPLICATE_AGE, &[], None, PAGE).await?;
         let keys = page.iter().map(|(key, _)| key.as_slice());

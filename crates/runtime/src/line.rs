@@ -5,7 +5,7 @@ use std::time::Duration;
 use agent::connector::AssociationId;
 use agent::record::OutboundRecord;
 use clock::MonoTime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a connector tells one of its associations.
 #[derive(Debug)]
@@ -79,4 +79,10 @@ pub(crate) struct ConnectorView {
     pub(crate) retry_at: Option<MonoTime>,
     pub(crate) last_failure: Option<String>,
     pub(crate) waiting: usize,
+}
+
+/// Waits until a stop signal is given, or was given before.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could give the signal is gone, which stops as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

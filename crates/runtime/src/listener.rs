@@ -13,6 +13,9 @@ use crate::shared::Shared;
 /// Wait after accepting failed, for example for want of file descriptors: trying at once would only spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 
+/// Connections from one address on which no bind has come yet. More would let one host take every slot.
+const UNBOUND_PER_ADDRESS: usize = 64;
+
 /// Accepts until the MTA stops, then waits for the associations that are ending.
 pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     let mut stop = shared.stop.subscribe();
@@ -20,6 +23,10 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     while !*stop.borrow() {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((_, peer)) if shared.registry.unbound_from(peer.ip()) >= UNBOUND_PER_ADDRESS => {
+                    let text = format!("connection refused: {UNBOUND_PER_ADDRESS} from this address wait to bind");
+                    shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
+                }
                 Ok((socket, peer)) => match Arc::clone(&shared.slots).try_acquire_owned() {
                     Ok(slot) => {
                         let shared = Arc::clone(&shared);

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::clocks::Clocks;
-use crate::connectors::{Connectors, ReloadError, requeue_orphans};
+use crate::connectors::{Connectors, ReloadError};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
@@ -105,24 +105,19 @@ impl Mta {
         let sequence = DurableSequence::open(&*spool).await?;
         let shared = Arc::new(Shared::new(Clocks::start(), config.limits, spool, sequence, agent));
         let settings = shared.agent().settings().connectors.clone();
-        requeue_orphans(&shared, &settings).await?;
         let mut connectors = Connectors::default();
         for connector in settings {
             connectors.start(&shared, connector).await?;
         }
+        connectors.requeue_orphans(&shared).await?;
+        let connectors = Arc::new(Mutex::new(connectors));
         let mut tasks = JoinSet::new();
         tasks.spawn(work::run(Arc::clone(&shared)));
-        tasks.spawn(housekeeping::run(Arc::clone(&shared)));
+        tasks.spawn(housekeeping::run(Arc::clone(&shared), Arc::clone(&connectors)));
         for listener in listeners {
             tasks.spawn(listener::run(Arc::clone(&shared), listener));
         }
-        let mta = Mta {
-            shared,
-            tasks,
-            connectors: Arc::new(Mutex::new(connectors)),
-            p1,
-            stop_timeout: config.stop_timeout,
-        };
+        let mta = Mta { shared, tasks, connectors, p1, stop_timeout: config.stop_timeout };
         let name = mta.shared.agent().settings().mta.name.to_string();
         mta.shared.event(
             EventKind::StartupComplete,

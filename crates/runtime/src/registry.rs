@@ -1,6 +1,7 @@
 //! Who is there: the live associations and the connectors, for administration and for limits.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,8 +38,14 @@ pub(crate) struct ConnectorEntry {
     pub(crate) view: watch::Receiver<ConnectorView>,
     /// Becomes true when this connector and its associations are to end.
     pub(crate) stop: watch::Sender<bool>,
+    /// Associations that may be transferring out of the queue, and removals under way.
+    users: watch::Sender<usize>,
     depth: Depth,
 }
+
+/// Held by whatever may change a connector's queue; a successor waits until none is left.
+#[derive(Debug)]
+pub(crate) struct InUse(Arc<ConnectorEntry>);
 
 /// Messages and octets in a queue, kept by those who add and remove.
 #[derive(Debug, Default)]
@@ -82,6 +89,16 @@ impl Registry {
     /// All associations, by number.
     pub(crate) fn list(&self) -> Vec<AssociationStatus> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Connections from one address on which no bind has come yet.
+    pub(crate) fn unbound_from(&self, address: IpAddr) -> usize {
+        let from = |a: &AssociationStatus| {
+            a.peer.parse::<SocketAddr>().is_ok_and(|peer| peer.ip() == address)
+                && a.role == Role::Responder
+                && a.state == AssociationState::Opening
+        };
+        self.lock().values().filter(|a| from(a)).count()
     }
 
     /// Bound associations of one connector.
@@ -143,7 +160,26 @@ impl ConnectorEntry {
         messages: mpsc::Sender<Message>,
         view: watch::Receiver<ConnectorView>,
     ) -> Self {
-        ConnectorEntry { backlog, messages, view, stop: watch::Sender::new(false), depth: Depth::default() }
+        ConnectorEntry {
+            backlog,
+            messages,
+            view,
+            stop: watch::Sender::new(false),
+            users: watch::Sender::new(0),
+            depth: Depth::default(),
+        }
+    }
+
+    /// Marks the queue as in use until the mark is dropped.
+    pub(crate) fn in_use(self: &Arc<Self>) -> InUse {
+        self.users.send_modify(|users| *users += 1);
+        InUse(Arc::clone(self))
+    }
+
+    /// Waits until nobody uses the queue.
+    pub(crate) async fn unused(&self) {
+        // The sender lives in self, so waiting can't fail.
+        let _ = self.users.subscribe().wait_for(|users| *users == 0).await;
     }
 
     /// A record was committed to the queue.
@@ -168,5 +204,11 @@ impl ConnectorEntry {
     /// Messages and octets in the queue.
     pub(crate) fn depth(&self) -> (u64, u64) {
         (self.depth.messages.load(Ordering::Relaxed), self.depth.octets.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.users.send_modify(|users| *users -= 1);
     }
 }

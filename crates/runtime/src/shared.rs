@@ -136,14 +136,22 @@ impl Shared {
     }
 
     /// Makes one step durable, then announces what it means.
-    pub(crate) async fn commit(&self, step: Step) -> Result<(), CommitError> {
-        if !step.batch.is_empty() {
-            self.spool.commit(step.batch).await?;
-        }
-        for effect in step.effects {
-            self.announce(effect);
-        }
-        Ok(())
+    ///
+    /// Both happen even if the caller goes away meanwhile: a step that is durable but not announced would be work
+    /// that nobody does until a restart.
+    pub(crate) async fn commit(self: &Arc<Self>, step: Step) -> Result<(), CommitError> {
+        let shared = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            if !step.batch.is_empty() {
+                shared.spool.commit(step.batch).await?;
+            }
+            for effect in step.effects {
+                shared.announce(effect);
+            }
+            Ok(())
+        });
+        // A task that does not end in order ends with the process.
+        task.await.unwrap_or(Err(CommitError::Closed))
     }
 
     /// The store refused a step that had to be made. It refuses all further ones, so accepting ends by itself.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agent::Processed;
 use agent::record::{Record, WORK, WorkRecord};
 use clock::WallTime;
+use spool::CommitError;
 use tokio::task::JoinSet;
 
 use crate::events::EventKind;
@@ -52,8 +53,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// Processes up to [`TOGETHER`] items; false if there was nothing to do.
 async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
     let mut commits = JoinSet::new();
-    while commits.len() < TOGETHER {
+    let mut taken = 0;
+    while taken < TOGETHER {
         let Some(key) = shared.work.take() else { break };
+        taken += 1;
         let record = match shared.spool.get(WORK, &key).await {
             Ok(Some(octets)) => octets,
             Ok(None) => {
@@ -80,7 +83,8 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
                 let shared = Arc::clone(shared);
                 commits.spawn(async move {
                     match shared.commit(step).await {
-                        Ok(()) => shared.work.gone(&key),
+                        // If it was settled by somebody else, it is gone as well.
+                        Ok(()) | Err(CommitError::AssertionFailed { .. }) => shared.work.gone(&key),
                         // The store refuses everything from now on; the item is processed after a restart.
                         Err(error) => shared.store_failed(&error),
                     }
@@ -89,9 +93,8 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
             Processed::NotBefore(time) => held.insert(shared, time, key),
         }
     }
-    let any = !commits.is_empty();
     while commits.join_next().await.is_some() {}
-    any
+    taken > 0
 }
 
 /// Items held here for deferred delivery, by time. Bounded: the latest are forgotten and read again when the

@@ -192,3 +192,69 @@ async fn queued_messages_survive_a_restart() {
     mta_a.stop().await;
     mta_b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_whose_caller_goes_away_is_still_delivered() {
+    let (a, _) = pair(false);
+    let mta = a.start().await;
+    let handle = mta.handle();
+    let mut accepted = 0;
+    for _ in 0..20 {
+        let submission =
+            Submission::new(address("S=despatch;P=ALPHA;A= ;C=GB"), [address("S=other;P=ALPHA;A= ;C=GB")]);
+        let mut body = handle.begin_body().unwrap();
+        body.write(b"abandoned").unwrap();
+        let submitting = handle.submit(submission, body.finish().unwrap());
+        // Polled once, then dropped, as a server does when its client hangs up.
+        accepted += usize::from(tokio::time::timeout(Duration::ZERO, submitting).await.is_err());
+    }
+    assert!(accepted > 0, "no submission was abandoned");
+    let other = address("S=other;P=ALPHA;A= ;C=GB");
+    until(async || (handle.mailbox(&other, None, 100).await.unwrap().len() == 20).then_some(())).await;
+    mta.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_connector_that_is_removed_is_reported() {
+    let (a, _) = pair(false);
+    let mta = a.start().await;
+    let handle = mta.handle();
+    let subject = submit(&handle, "S=operations;P=BETA;A= ;C=GB", b"too late").await;
+    until(async || (handle.queue("to-BETA", None, 10).await.unwrap().len() == 1).then_some(())).await;
+    let without = AgentSettings { connectors: Vec::new(), ..a.settings.clone() };
+    let summary = handle.reload(without).await.unwrap();
+    assert_eq!(summary.removed, ["to-BETA"]);
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    let entry = until(async || handle.mailbox(&despatch, None, 1).await.unwrap().pop()).await;
+    let MailboxItem::Report { apdu } = entry.record.kind else { panic!("a report") };
+    let mhs::p1::MtsApdu::Report(report) = mhs::p1::MtsApdu::from_octets(&apdu).unwrap() else {
+        panic!("a report")
+    };
+    assert_eq!(report.content.subject_identifier.to_string(), subject);
+    mta.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_changed_under_way_neither_loses_nor_repeats() {
+    let (a, b) = pair(true);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let operations = address("S=operations;P=BETA;A= ;C=GB");
+    for n in 0..200u8 {
+        submit(&mta_a.handle(), "S=operations;P=BETA;A= ;C=GB", &[n; 50]).await;
+        if n % 40 == 20 {
+            let mut changed = a.settings.clone();
+            changed.connectors[0].association.lifetime_s = 100 + u32::from(n);
+            let summary = mta_a.handle().reload(changed).await.unwrap();
+            assert_eq!(summary.changed, ["to-BETA"]);
+        }
+    }
+    let at_b = mta_b.handle();
+    until(async || (at_b.mailbox(&operations, None, 1000).await.unwrap().len() >= 200).then_some(())).await;
+    until(async || {
+        mta_a.handle().queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())
+    })
+    .await;
+    assert_eq!(at_b.mailbox(&operations, None, 1000).await.unwrap().len(), 200);
+    mta_a.stop().await;
+    mta_b.stop().await;
+}

@@ -66,6 +66,7 @@ fn an_association_lost_before_the_transfer_began_does_not_count() {
     let mut a = queued();
     for _ in 0..100 {
         assert_eq!(fail(&mut a, TransferFailureKind::NotStarted), Some(Duration::ZERO));
+        assert_eq!(fail(&mut a, TransferFailureKind::Postponed), Some(Duration::from_secs(120)));
     }
     assert_eq!(a.queue("to-B")[0].1.attempts, 0);
 }

@@ -8,23 +8,59 @@ mod receive;
 mod send;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use agent::TransferFailureKind;
 use agent::connector::AssociationId;
 use agent::settings::ConnectorSettings;
 use osi::failure::Layer;
 use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
+use osi::session::ReasonCode;
 use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::events::EventKind;
-use crate::line::{Command, Message};
+use crate::line::{Command, Message, stopped};
 use crate::link::Link;
-use crate::registry::{ConnectorEntry, Registration};
+use crate::registry::{ConnectorEntry, InUse, Registration};
 use crate::shared::Shared;
 use crate::status::{AssociationState, Role};
 
 pub(crate) use open::{accept, open};
+
+/// How long an association may take to end in order when its connector or the MTA stops.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// Tells the connector of an association's end even if its task is cut off.
+struct Ending {
+    entry: Arc<ConnectorEntry>,
+    id: AssociationId,
+    told: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.told {
+            // A full channel means that the connector is gone or has hundreds of messages to read, this one's
+            // transfers among them; its slot is then free after the next start.
+            let _ = self.entry.messages.try_send(Message::Ended { association: self.id, orderly: false });
+        }
+    }
+}
+
+/// What an exception report says of the message (X.225 reason codes): a peer with troubles of its own refuses
+/// every message at this time, and that is no mark against this one.
+fn refusal_of(reason: Option<u8>) -> TransferFailureKind {
+    match reason.map(ReasonCode) {
+        Some(ReasonCode::RECEIVING_ABILITY_JEOPARDIZED | ReasonCode::LOCAL_SS_USER_ERROR) => {
+            TransferFailureKind::Postponed
+        }
+        Some(ReasonCode(_)) => TransferFailureKind::RefusedTransient,
+        None => TransferFailureKind::Interrupted,
+    }
+}
 
 /// The driver of one bound association.
 pub(crate) struct Association {
@@ -54,6 +90,10 @@ pub(crate) struct Association {
     closing: bool,
     /// It was closed, not aborted or lost.
     orderly: bool,
+    /// The connector or the MTA stops: when the association is cut off if it has not ended by then.
+    stopping: Option<Instant>,
+    in_use: InUse,
+    ending: Ending,
 }
 
 impl Association {
@@ -64,6 +104,13 @@ impl Association {
             let timeout = self.outgoing.as_ref().and_then(send::Sending::deadline);
             let timed_out = async {
                 match timeout {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let stopping = self.stopping;
+            let cut_off = async {
+                match stopping {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -84,11 +131,14 @@ impl Association {
                         self.proceed().await;
                     }
                 },
-                _ = self.stop.changed(), if !self.wants_close => {
+                () = stopped(&mut self.stop), if self.stopping.is_none() => {
+                    self.stopping = Some(Instant::now() + STOP_GRACE);
+                    self.put_back_unsent();
                     self.wants_close = true;
                     self.proceed().await;
                 }
                 () = timed_out => self.transfer_timed_out(),
+                () = cut_off => break,
             }
         }
         self.ended().await;
@@ -106,7 +156,9 @@ impl Association {
                     }
                     None => "the transfer was given up".to_owned(),
                 };
-                self.transfer_failed(text, true).await;
+                self.transfer_failed(text, refusal_of(reason)).await;
+                self.registration.set_state(AssociationState::Idle);
+                self.idle(false).await;
             }
             RtIndication::TransferStart => self.transfer_start().await,
             RtIndication::TransferData(octets) => self.transfer_data(octets).await,
@@ -204,15 +256,20 @@ impl Association {
             // A peer that aborts above the connection while it takes a message refuses that message.
             let refused =
                 aborted.by_peer && matches!(aborted.layer, Layer::Rtse | Layer::Acse | Layer::Application);
-            self.transfer_failed(format!("association aborted {who}: {}{reason}", aborted.text), refused)
-                .await;
+            let kind = if refused {
+                TransferFailureKind::RefusedTransient
+            } else {
+                TransferFailureKind::Interrupted
+            };
+            self.transfer_failed(format!("association aborted {who}: {}{reason}", aborted.text), kind).await;
         }
     }
 
     async fn ended(mut self) {
         self.registration.set_state(AssociationState::Closing);
         if self.outgoing.is_some() {
-            self.transfer_failed("the association ended".to_owned(), false).await;
+            let kind = TransferFailureKind::Interrupted;
+            self.transfer_failed("the association ended".to_owned(), kind).await;
         }
         if let Some(removal) = self.removal.take() {
             // A panic there has been reported by the task itself; the message stays queued.
@@ -225,7 +282,10 @@ impl Association {
                 self.entry.backlog.put_back(&outgoing.key);
             }
         }
+        self.ending.told = true;
         self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
+        // What a successor of the connector waits for is done; the peer may be slow to hear the end.
+        drop(self.in_use);
         self.link.finish().await;
     }
 

@@ -14,7 +14,7 @@ use osi::stack::Stack;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Association;
+use super::{Association, Ending};
 use crate::events::EventKind;
 use crate::line::{Command, Message};
 use crate::link::Link;
@@ -312,6 +312,8 @@ fn association(
     registration: Registration,
     commands: mpsc::Receiver<Command>,
 ) -> Association {
+    let ending = Ending { entry: Arc::clone(&entry), id, told: false };
+    let in_use = entry.in_use();
     Association {
         stop: entry.stop.subscribe(),
         shared,
@@ -332,5 +334,8 @@ fn association(
         turn_passing: false,
         closing: false,
         orderly: false,
+        stopping: None,
+        in_use,
+        ending,
     }
 }

@@ -139,6 +139,9 @@ impl Receiving {
                     self.body = Some(shared.spool.begin_body().map_err(store)?);
                 }
                 ApduPart::Content(content) => {
+                    if let Some(reason) = shared.spool.unhealthy_reason() {
+                        return Err(Trouble::Store(reason.to_string()));
+                    }
                     let Some(mut body) = self.body.take() else {
                         return Err(Trouble::Malformed("content before the envelope".to_owned()));
                     };

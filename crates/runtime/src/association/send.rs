@@ -10,7 +10,7 @@ use mhs::p1::MessageTransferEnvelope;
 use mhs::p1::message_header;
 use osi::rtse::RtRequest;
 use osi::stack::RequestError;
-use spool::BodyId;
+use spool::{BodyId, CommitError, SpoolError};
 use tokio::time::Instant;
 
 use super::Association;
@@ -122,7 +122,11 @@ impl Association {
                 Ok(_) => {
                     return self.cancel_transfer("the stored content is shorter than its envelope says");
                 }
-                Err(error) => return self.cancel_transfer(&error.to_string()),
+                Err(error @ (SpoolError::Damaged { .. } | SpoolError::NoSuchBody { .. })) => {
+                    return self.cancel_transfer(&error.to_string());
+                }
+                // The disk may answer again; the message is tried again.
+                Err(error) => return self.give_up(TransferFailureKind::Postponed, error.to_string()),
             }
         }
         self.request(RtRequest::Segment(segment));
@@ -190,7 +194,9 @@ impl Association {
         );
         let shared = Arc::clone(&self.shared);
         let step = shared.agent().transferred(&sending.outgoing.key, &sending.outgoing.record);
+        let in_use = self.entry.in_use();
         self.removal = Some(tokio::spawn(async move {
+            let _in_use = in_use;
             // On failure it stays taken: the peer has it, so this process must not send it again.
             if let Err(error) = shared.commit(step).await {
                 shared.store_failed(&error);
@@ -199,22 +205,26 @@ impl Association {
         self.idle(true).await;
     }
 
-    /// The transfer in progress failed; `refused` if the peer turned this very item down.
-    pub(super) async fn transfer_failed(&mut self, text: String, refused: bool) {
+    /// The transfer in progress failed. The caller tells the connector what becomes of the association.
+    pub(super) async fn transfer_failed(&mut self, text: String, kind: TransferFailureKind) {
         let Some(mut sending) = self.outgoing.take() else { return };
-        let failure = match (sending.given_up.take(), sending.is_started(), refused) {
-            (Some(failure), _, _) => failure,
-            (None, true, true) => failure(TransferFailureKind::RefusedTransient, text),
-            (None, true, false) => failure(TransferFailureKind::Interrupted, text),
-            (None, false, _) => {
+        let failure = match (sending.given_up.take(), sending.is_started()) {
+            (Some(failure), _) => failure,
+            (None, true) => failure(kind, text),
+            (None, false) => {
                 // Nothing of it was sent: as if it had never been taken.
                 self.entry.backlog.put_back(&sending.outgoing.key);
                 return;
             }
         };
-        self.registration.set_state(AssociationState::Idle);
         self.settle_failure(sending.outgoing, failure).await;
-        self.idle(false).await;
+    }
+
+    /// Lets go of an item whose transfer has not begun: the association is to end.
+    pub(super) fn put_back_unsent(&mut self) {
+        if let Some(sending) = self.outgoing.take_if(|sending| !sending.is_started()) {
+            self.entry.backlog.put_back(&sending.outgoing.key);
+        }
     }
 
     async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure) {
@@ -228,13 +238,15 @@ impl Association {
         match shared.agent().transfer_failed(now, &shared.sequence, &key, &record, &failure) {
             Failed::Retry { step, after, record: _ } => match shared.commit(step).await {
                 Ok(()) => self.tell(Message::Retry { key, after }).await,
+                // Settled by somebody else meanwhile.
+                Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
                 Err(error) => shared.store_failed(&error),
             },
-            Failed::Settled(step) => {
-                if let Err(error) = shared.commit(step).await {
-                    shared.store_failed(&error);
-                }
-            }
+            Failed::Settled(step) => match shared.commit(step).await {
+                Ok(()) => {}
+                Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+                Err(error) => shared.store_failed(&error),
+            },
         }
     }
 }
