@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clock::WallTime;
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
-use mhs::p1::Report;
+use mhs::p1::{P1Error, Report};
 
 use crate::accept::add_work;
 use crate::agent::Agent;
@@ -153,7 +153,7 @@ impl Agent {
         };
         let transfer = match transfer {
             Ok(transfer) => transfer,
-            Err(error) => return Some(unreadable(OUTBOUND, key, record, &error)),
+            Err(error) => return Some(put_aside(key, record, &error)),
         };
         let failure = Failure {
             reason: Reason::UNABLE_TO_TRANSFER.0,
@@ -249,6 +249,13 @@ fn expire_report(key: &[u8], record: &OutboundRecord, apdu: &[u8]) -> Step {
             });
             step
         }
-        Err(error) => unreadable(OUTBOUND, key, record, &error),
+        Err(error) => put_aside(key, record, &error),
     }
+}
+
+/// Quarantines a copy whose octets are unreadable; its queue is shorter by it.
+fn put_aside(key: &[u8], record: &OutboundRecord, error: &P1Error) -> Step {
+    let mut step = unreadable(OUTBOUND, key, record, error);
+    step.effects.extend(leave(key, record, Departure::GivenUp).effects);
+    step
 }

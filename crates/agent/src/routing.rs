@@ -191,7 +191,11 @@ impl Agent {
             return unknown(RouteFailure::NoMatch, explain);
         }
         if let Some(incoming) = traveller.incoming {
-            candidates.retain(|candidate| candidate.connector.name != incoming);
+            // Another connector to the same MTA leads back as well.
+            let back = self.settings().connector(incoming).map(|connector| &connector.remote_mta);
+            candidates.retain(|candidate| {
+                candidate.connector.name != incoming && Some(&candidate.connector.remote_mta) != back
+            });
             if candidates.is_empty() {
                 return unknown(RouteFailure::WayBack(incoming.to_owned()), explain);
             }

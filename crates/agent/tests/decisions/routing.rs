@@ -80,6 +80,14 @@ fn the_way_back_is_no_way() {
 }
 
 #[test]
+fn another_connector_to_the_mta_it_came_from_is_the_way_back_too() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "P=B;A= ;C=GB")]);
+    settings.connectors[1].remote_mta = settings.connectors[0].remote_mta.clone();
+    let back = RouteDecision::Unknown(RouteFailure::WayBack("to-B".into()));
+    assert_eq!(decide(&settings, "S=x;P=B;A= ;C=GB", Some("to-B")), back);
+}
+
+#[test]
 fn the_explanation_names_what_was_considered_and_what_was_decided() {
     let agent = Agent::new(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")])).unwrap();
     let steps = agent.route(&user("x", "B"), None).steps.join("\n");
