@@ -145,6 +145,16 @@ fn states() -> Vec<(&'static str, bool, Rtpm)> {
         ),
         ("waiting for the peer to take the turn", true, opened(vec![Ask(RtRequest::TurnGive)])),
         ("waiting for the peer to answer the release", true, opened(vec![Ask(RtRequest::Close)])),
+        (
+            "no transfer is in progress",
+            true,
+            accepted(vec![start(), Data, end(), Ask(RtRequest::TransferAccept)]),
+        ),
+        (
+            "waiting for the peer to confirm the discard",
+            true,
+            opened(vec![transfer(), segment(), Ask(RtRequest::TransferCancel)]),
+        ),
         ("ended", false, opened(vec![Hear(AIndication::PAbort(PAbortCause::Unreadable))])),
     ]
 }
@@ -233,9 +243,18 @@ fn every_state_meets_every_event() {
                     assert!(!matches!(error, RtseError::Timeout { .. }));
                     assert_eq!(rtpm.state_name(), "ended");
                     assert!(rtpm.deadline().is_none());
+                    let crossed = matches!(error, RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll);
+                    if let RtseError::AcceptedAfterAll = error {
+                        let confirm = RtpmAction::Indication(RtIndication::TransferConfirm);
+                        assert_eq!(out.remove(0), confirm);
+                    }
                     let aborts = match &out[..] {
                         [RtpmAction::Association(ARequest::Abort { user_information })] => {
-                            let reason = Some(AbortReason::PROTOCOL_ERROR);
+                            let reason = if crossed {
+                                Some(AbortReason::TRANSFER_COMPLETED)
+                            } else {
+                                Some(AbortReason::PROTOCOL_ERROR)
+                            };
                             let rtab = Rtab { reason, user_data: Vec::new() };
                             assert_eq!(RtseApdu::decode(user_information).unwrap(), RtseApdu::Rtab(rtab));
                             true
@@ -248,13 +267,13 @@ fn every_state_meets_every_event() {
             }
         }
     }
-    assert_eq!((cells, allowed, refused, errors), (646, 160, 171, 315));
+    assert_eq!((cells, allowed, refused, errors), (722, 181, 190, 351));
 }
 
 #[test]
 fn every_wait_for_the_peer_has_an_end() {
     let waits = states().into_iter().filter(|(name, _, _)| name.starts_with("waiting")).count();
-    assert_eq!(waits, 7);
+    assert_eq!(waits, 8);
     for (name, _, mut rtpm) in states() {
         let Some(deadline) = rtpm.deadline() else {
             assert!(!name.starts_with("waiting"), "{name}");

@@ -133,6 +133,8 @@ fn states() -> Vec<(&'static str, Spm)> {
     pair.settle();
     add("await AEA", &pair, INITIATOR);
     add("AE indicated", &pair, RESPONDER);
+    pair.ask(INITIATOR, SsRequest::ActivityDiscard(reason));
+    add("await AEA and ADA", &pair, INITIATOR);
     let mut pair = activity.clone();
     pair.ask(INITIATOR, SsRequest::ActivityInterrupt(reason));
     pair.settle();
@@ -204,7 +206,7 @@ fn every_state_takes_or_refuses_everything() {
         }
         table.push(format!("{state} < {} > {}", taken.join(" "), allowed.join(" ")));
     }
-    assert_eq!(cells, 23 * (30 + 20));
+    assert_eq!(cells, 24 * (30 + 20));
     let everything: Vec<&str> = tsdus.iter().map(|(name, _)| name.as_str()).collect();
     let everything = everything.join(" ");
     let expected: Vec<String> = TABLE.iter().map(|line| line.replace("everything", &everything)).collect();
@@ -215,7 +217,7 @@ fn every_state_takes_or_refuses_everything() {
 }
 
 /// After `<` what is taken from the peer, after `>` what the user may ask for.
-const TABLE: [&str; 23] = [
+const TABLE: [&str; 24] = [
     "initiator, no transport < AB > abort",
     "responder, no transport < AB > abort",
     "await CN < CN AB > abort",
@@ -228,9 +230,10 @@ const TABLE: [&str; 23] = [
     "receiving < AB PT DT AI AD AE MIP > minor-response exception please abort",
     "await AEA < AB PT AEA MIA ED ER > interrupt discard abort",
     "AE indicated < AB PT AI AD > minor-response end-response exception please abort",
+    "await AEA and ADA < AB PT ADA AEA MIA ED ER > abort",
     "await AIA < AB PT AIA AEA MIA ED ER > abort",
     "AI indicated < AB PT > interrupt-response abort",
-    "await ADA < AB PT ADA AEA MIA ED ER > abort",
+    "await ADA < AB PT ADA MIA ED ER > abort",
     "AD indicated < AB PT > discard-response abort",
     "ED sent < AB PT DT AI AD AE MIP > abort",
     "ED indicated < AB PT > interrupt discard abort",
@@ -310,7 +313,7 @@ fn transport_events_out_of_place_are_our_own_fault() {
             assert!(result.is_ok() || out.is_empty());
         }
     }
-    assert_eq!(cells, 46);
+    assert_eq!(cells, 48);
 }
 
 #[test]

@@ -19,9 +19,11 @@ pub struct RtseConfig {
     /// Time for the association to be opened, from the start of the transport connection: for the initiator until
     /// the answer to the bind, for the responder until the bind.
     pub open_timeout: Duration,
-    /// Time without any progress of the peer during a transfer.
+    /// Time without any progress during a transfer: without an answer of the peer that is due, and without octets that
+    /// arrive or leave.
     pub transfer_timeout: Duration,
-    /// Time for the peer to take the turn that it was given.
+    /// Time for the peer to take the turn that it was given, and to give the turn that it was asked for; the latter
+    /// begins anew with the end of each transfer of the peer's.
     pub turn_timeout: Duration,
     /// Time for the peer to answer the release.
     pub release_timeout: Duration,

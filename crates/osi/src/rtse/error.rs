@@ -62,6 +62,12 @@ pub enum RtseError {
     /// The peer wants two-way alternate.
     #[error("peer wants two-way alternate, only monologue is offered")]
     TwoWayAlternate,
+    /// The peer gave up an APDU when we had accepted it already. Nobody's fault: the two met on their way.
+    #[error("peer gave up an APDU that had been accepted")]
+    GivenUpTooLate,
+    /// The peer accepted an APDU that we were giving up. Nobody's fault: the two met on their way.
+    #[error("peer accepted an APDU that was being given up")]
+    AcceptedAfterAll,
     /// The peer did not do what was due.
     #[error("peer let {} s pass while {state}", .after.as_secs())]
     Timeout {
@@ -83,7 +89,8 @@ impl RtseError {
             | RtseError::External(_)
             | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
             RtseError::Recover | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
-            RtseError::Timeout { .. } => Blame::PeerGone,
+            RtseError::Timeout { .. } | RtseError::GivenUpTooLate => Blame::PeerGone,
+            RtseError::AcceptedAfterAll => Blame::Local,
         }
     }
 
@@ -97,6 +104,7 @@ impl RtseError {
             | RtseError::External(_)
             | RtseError::Unexpected { .. } => Some(AbortReason::PROTOCOL_ERROR),
             RtseError::Recover | RtseError::TwoWayAlternate => None,
+            RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => Some(AbortReason::TRANSFER_COMPLETED),
             RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
         }
     }

@@ -12,7 +12,7 @@ use super::open::{self, Settled};
 use super::service::{
     AbortReason, Aborted, Agreed, DialogueMode, OpenIndication, RtIndication, RtRequest, Selectors,
 };
-use super::transfer::Phase;
+use super::transfer::{Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
 use crate::presentation::{PConnect, PIndication, PRequest};
@@ -42,7 +42,7 @@ pub(super) enum State {
     /// RTORQ received and indicated.
     AwaitResponse { settled: Settled },
     /// The association is open.
-    Open { settled: Settled, turn: bool, phase: Phase },
+    Open { settled: Settled, turn: Turn, phase: Phase },
     /// Over.
     Ended,
 }
@@ -139,7 +139,7 @@ impl Rtpm {
                 let accept = ARequest::AssociateAccept { user_information: rtoac.encode() };
                 out.push(RtpmAction::Association(accept));
                 let settled = settled.clone();
-                self.state = State::Open { settled, turn: false, phase: Phase::Ready };
+                self.state = State::Open { settled, turn: Turn::theirs(), phase: Phase::Ready };
                 Ok(())
             }
             (RtRequest::OpenReject { user_data, transient }, State::AwaitResponse { .. }) => {
@@ -150,7 +150,7 @@ impl Rtpm {
                 Ok(())
             }
             (RtRequest::Close, State::Open { settled: _, turn, phase: phase @ Phase::Ready }) => {
-                if !*turn {
+                if !turn.is_ours() {
                     return Err(RequestError::NoTurn { request: name });
                 }
                 *phase = Phase::AwaitRelease { until: now + self.config.release_timeout };
@@ -177,7 +177,7 @@ impl Rtpm {
                 | RtRequest::TurnPlease { .. }
                 | RtRequest::TurnGive),
                 State::Open { settled, turn, phase },
-            ) => phase.request(now, &self.config, settled, *turn, request, name, out),
+            ) => phase.request(now, &self.config, settled, turn, request, name, out),
             (
                 RtRequest::OpenAccept { .. }
                 | RtRequest::OpenReject { .. }
@@ -265,6 +265,20 @@ impl Rtpm {
         result
     }
 
+    /// Octets of data arrived that are not yet a whole P-DATA: the peer goes on, if slowly.
+    pub fn received(&mut self, now: MonoTime) {
+        if let State::Open { phase, .. } = &mut self.state {
+            phase.received(now + self.config.transfer_timeout);
+        }
+    }
+
+    /// Octets of ours have left: the peer may not have got yet what it has to answer.
+    pub fn wrote(&mut self, now: MonoTime) {
+        if let State::Open { phase, .. } = &mut self.state {
+            phase.wrote(now + self.config.transfer_timeout);
+        }
+    }
+
     /// When [`RtpmEvent::Deadline`] is due.
     pub fn deadline(&self) -> Option<MonoTime> {
         self.timer().map(|(until, _, _)| until)
@@ -272,13 +286,13 @@ impl Rtpm {
 
     /// Whether this side holds the turn.
     pub fn has_turn(&self) -> bool {
-        matches!(self.state, State::Open { turn: true, .. })
+        matches!(self.state, State::Open { turn: Turn::Ours, .. })
     }
 
     /// The session connection that was just accepted came with the turn on this side (X.218 initial turn).
     pub fn begin_with_turn(&mut self) {
         if let State::Open { turn, phase: Phase::Ready, .. } = &mut self.state {
-            *turn = true;
+            *turn = Turn::Ours;
         }
     }
 
@@ -314,7 +328,7 @@ impl Rtpm {
                 let mut settled = settled.clone();
                 settled.answered(rtoac.checkpoint_size_kb, rtoac.window_size);
                 let agreed = settled.agreed;
-                self.state = State::Open { settled, turn: true, phase: Phase::Ready };
+                self.state = State::Open { settled, turn: Turn::Ours, phase: Phase::Ready };
                 out.push(RtpmAction::Indication(RtIndication::OpenConfirm { user_data, agreed }));
                 Ok(())
             }
@@ -330,7 +344,7 @@ impl Rtpm {
                 self.end(RtIndication::OpenRefused(open::refused_by_session(&refuse)), out);
                 Ok(())
             }
-            (AIndication::Release, State::Open { turn: false, phase: Phase::Ready, .. }) => {
+            (AIndication::Release, State::Open { turn: Turn::Theirs(_), phase: Phase::Ready, .. }) => {
                 out.push(RtpmAction::Association(ARequest::ReleaseResponse));
                 self.end(RtIndication::Closed, out);
                 Ok(())
@@ -348,6 +362,12 @@ impl Rtpm {
                 | State::Open { .. },
             ) => {
                 let indication = open::aborted_by_peer(by_provider, &user_information);
+                // X.228: we gave the APDU up too late, the peer has taken responsibility for it.
+                if indication.reason == Some(AbortReason::TRANSFER_COMPLETED)
+                    && let State::Open { phase: Phase::Discarding { complete: true, .. }, .. } = self.state
+                {
+                    out.push(RtpmAction::Indication(RtIndication::TransferConfirm));
+                }
                 self.end(RtIndication::Aborted(indication), out);
                 Ok(())
             }
@@ -453,6 +473,9 @@ impl Rtpm {
             State::AwaitOpen { until } | State::AwaitConfirm { until, .. } => {
                 Some((*until, self.state.name(), self.config.open_timeout))
             }
+            State::Open { turn, phase: Phase::Ready, .. } => turn
+                .until()
+                .map(|until| (until, "waiting for the peer to give the turn", self.config.turn_timeout)),
             State::Open { phase, .. } => {
                 phase.timer(&self.config).map(|(until, after)| (until, phase.name(), after))
             }

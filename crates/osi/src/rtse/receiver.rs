@@ -21,11 +21,9 @@ impl Receiver {
         Receiver { external: ExternalReader::new(allowed), received: 0, secured: 0 }
     }
 
-    /// Octets of the APDU among the next octets of the stream.
-    pub(super) fn data(&mut self, octets: &[u8]) -> Result<Vec<u8>, ExternalError> {
-        let mut apdu = Vec::new();
-        self.external.feed(octets, &mut apdu)?;
-        Ok(apdu)
+    /// Adds to `apdu` the octets of the APDU among the next octets of the stream.
+    pub(super) fn data(&mut self, octets: &[u8], apdu: &mut Vec<u8>) -> Result<(), ExternalError> {
+        self.external.feed(octets, apdu)
     }
 
     /// The stream has ended.

@@ -40,6 +40,11 @@ pub enum RtRequest {
     /// The next octets of the APDU, answering [`RtIndication::SegmentWanted`]; exactly as many as wanted.
     Segment(Vec<u8>),
     /// The sender gives up the transfer in progress (activity discard).
+    ///
+    /// What became of the APDU is known only by what follows, which is exactly one of these:
+    /// [`RtIndication::TransferConfirm`], if the peer had accepted it before it heard of the cancelling (the
+    /// association is aborted after that); [`RtIndication::TransferFailed`]; or [`RtIndication::Aborted`] without a
+    /// confirm before it, which leaves it open whether the peer has the APDU.
     TransferCancel,
     /// The receiver has secured everything up to this checkpoint ([`RtIndication::Checkpoint`]).
     CheckpointSecured {
@@ -54,7 +59,8 @@ pub enum RtRequest {
         /// True if the same APDU may succeed later (a local problem); false if the APDU itself is the problem.
         transient: bool,
     },
-    /// RT-TURN-PLEASE request; two-way alternate only.
+    /// RT-TURN-PLEASE request; two-way alternate only. It is sent as soon as the session layer allows, which is not
+    /// before a refused APDU has been discarded. A peer that does not give the turn in time is aborted.
     TurnPlease {
         /// 0 is the most urgent.
         priority: u32,
@@ -86,7 +92,8 @@ pub enum RtIndication {
         /// Number of octets, at least 1 unless the APDU is empty.
         octets: usize,
     },
-    /// RT-TRANSFER confirm, positive: the peer has taken responsibility.
+    /// RT-TRANSFER confirm, positive: the peer has taken responsibility. Also after
+    /// [`RtRequest::TransferCancel`], where the acceptance was faster.
     TransferConfirm,
     /// RT-TRANSFER confirm, negative: the peer refused this APDU, or it was cancelled; the association goes on.
     TransferFailed {

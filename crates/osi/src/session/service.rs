@@ -189,7 +189,7 @@ pub enum SsIndication {
         /// Serial number that the end carries.
         serial: u32,
     },
-    /// S-ACTIVITY-END confirm.
+    /// S-ACTIVITY-END confirm. It may come after S-ACTIVITY-DISCARD request, too, before the confirm of that.
     ActivityEndConfirm,
     /// S-ACTIVITY-INTERRUPT indication.
     ActivityInterrupt(ReasonCode),

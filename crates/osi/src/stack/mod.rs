@@ -468,7 +468,9 @@ impl Stack {
         let mut steps: Vec<Step> = actions.into_iter().map(from_rtpm).collect();
         if let Err(error) = result {
             let reason: Option<AbortReason> = error.abort_reason();
-            steps.insert(0, ended::failed(Layer::Rtse, error.blame(), reason, &error));
+            // What the user was told before the failure comes before it, such as that an APDU was accepted.
+            let abort = steps.iter().position(|step| matches!(step, Step::Acpm(_))).unwrap_or(steps.len());
+            steps.insert(abort, ended::failed(Layer::Rtse, error.blame(), reason, &error));
         }
         steps
     }

@@ -12,7 +12,7 @@ use super::super::names::sync_name;
 use super::super::open::Settled;
 use super::super::receiver::Receiver;
 use super::super::service::{DialogueMode, RtIndication};
-use super::{Phase, indicate, sync, want};
+use super::{Phase, Turn, indicate, sync, want};
 use crate::presentation::{PIndication, PValue, SyncIndication, SyncRequest};
 use crate::session::ReasonCode;
 
@@ -23,15 +23,15 @@ impl Phase {
         now: MonoTime,
         config: &RtseConfig,
         settled: &Settled,
-        turn: &mut bool,
+        turn: &mut Turn,
         indication: PIndication,
         out: &mut Vec<RtpmAction>,
     ) -> Result<(), RtseError> {
         let patience = now + config.transfer_timeout;
         match indication {
             PIndication::Data(values) => self.data(patience, settled, values, out),
-            PIndication::Sync(event) => self.sync(patience, settled, turn, event, out),
-            PIndication::TokenPlease { user_data } => turn_please(settled, *turn, user_data, out),
+            PIndication::Sync(event) => self.sync(now, config, settled, turn, event, out),
+            PIndication::TokenPlease { user_data } => turn_please(settled, turn.is_ours(), user_data, out),
             // These go to association control and never come here.
             PIndication::Connect(_)
             | PIndication::ConnectConfirm { .. }
@@ -54,11 +54,12 @@ impl Phase {
     ) -> Result<(), RtseError> {
         match self {
             Phase::Receiving { receiver, until } => {
+                let mut apdu = Vec::new();
                 for value in values {
-                    let octets = receiver.data(&segment(settled, value)?)?;
-                    if !octets.is_empty() {
-                        out.push(RtpmAction::Indication(RtIndication::TransferData(octets)));
-                    }
+                    receiver.data(&segment(settled, value)?, &mut apdu)?;
+                }
+                if !apdu.is_empty() {
+                    indicate(out, RtIndication::TransferData(apdu));
                 }
                 if until.is_some() {
                     *until = Some(patience);
@@ -79,20 +80,24 @@ impl Phase {
 
     fn sync(
         &mut self,
-        patience: MonoTime,
+        now: MonoTime,
+        config: &RtseConfig,
         settled: &Settled,
-        turn: &mut bool,
+        turn: &mut Turn,
         event: SyncIndication,
         out: &mut Vec<RtpmAction>,
     ) -> Result<(), RtseError> {
         let name = sync_name(&event);
+        let patience = now + config.transfer_timeout;
         match (event, &mut *self) {
-            (SyncIndication::ActivityStart { .. }, Phase::Ready) if !*turn => {
+            (SyncIndication::ActivityStart { .. }, Phase::Ready) if !turn.is_ours() => {
+                turn.transfer_begins();
                 let receiver = Receiver::new(settled.apdu.clone());
                 *self = Phase::Receiving { receiver, until: Some(patience) };
                 indicate(out, RtIndication::TransferStart);
             }
-            (SyncIndication::ActivityResume(_), Phase::Ready) if !*turn => {
+            (SyncIndication::ActivityResume(_), Phase::Ready) if !turn.is_ours() => {
+                turn.transfer_begins();
                 // Nothing is kept of interrupted activities.
                 sync(out, SyncRequest::ExceptionReport(ReasonCode::UNRECOVERABLE_PROCEDURAL_ERROR));
                 *self = Phase::Refused { indicate: false, until: patience };
@@ -114,12 +119,24 @@ impl Phase {
             (
                 SyncIndication::ActivityDiscard(_),
                 Phase::Receiving { .. } | Phase::AwaitAcceptance | Phase::Refused { .. },
-            ) => self.given_up(SyncRequest::ActivityDiscardResponse, out),
+            ) => {
+                self.given_up(SyncRequest::ActivityDiscardResponse, out);
+                turn.transfer_ended(now, config, settled, false, out);
+            }
             // Without resuming, an interrupt comes to the same.
             (
                 SyncIndication::ActivityInterrupt(_),
                 Phase::Receiving { .. } | Phase::AwaitAcceptance | Phase::Refused { .. },
-            ) => self.given_up(SyncRequest::ActivityInterruptResponse, out),
+            ) => {
+                self.given_up(SyncRequest::ActivityInterruptResponse, out);
+                turn.transfer_ended(now, config, settled, false, out);
+            }
+            // It crossed the acceptance of the APDU. X.228 has an abort with a reason of its own for this.
+            (SyncIndication::ActivityDiscard(_) | SyncIndication::ActivityInterrupt(_), Phase::Ready)
+                if matches!(turn, Turn::Theirs(theirs) if theirs.completed) =>
+            {
+                return Err(RtseError::GivenUpTooLate);
+            }
             (SyncIndication::MinorConfirm { serial }, Phase::Sending { sender, until }) => {
                 sender.confirm(serial);
                 want(sender, out);
@@ -135,14 +152,14 @@ impl Phase {
                 Phase::Sending { .. } | Phase::AwaitEndConfirm { .. },
             ) => {
                 sync(out, SyncRequest::ActivityDiscard(ReasonCode::NON_SPECIFIC));
-                *self = Phase::Discarding { reason: Some(reason), until: patience };
+                *self = Phase::Discarding { reason: Some(reason), complete: false, until: patience };
             }
             (
                 SyncIndication::ProviderExceptionReport,
                 Phase::Sending { .. } | Phase::AwaitEndConfirm { .. },
             ) => {
                 sync(out, SyncRequest::ActivityDiscard(ReasonCode::NON_SPECIFIC));
-                *self = Phase::Discarding { reason: None, until: patience };
+                *self = Phase::Discarding { reason: None, complete: false, until: patience };
             }
             (SyncIndication::ProviderExceptionReport, Phase::Receiving { .. } | Phase::AwaitAcceptance) => {
                 *self = Phase::Refused { indicate: true, until: patience };
@@ -153,24 +170,29 @@ impl Phase {
                 indicate(out, RtIndication::TransferFailed { reason });
             }
             (SyncIndication::ControlGive, Phase::Ready)
-                if !*turn && settled.agreed.dialogue_mode == DialogueMode::TwoWayAlternate =>
+                if !turn.is_ours() && settled.agreed.dialogue_mode == DialogueMode::TwoWayAlternate =>
             {
-                *turn = true;
+                *turn = Turn::Ours;
                 indicate(out, RtIndication::TurnGive);
             }
             (SyncIndication::ControlGiven, Phase::AwaitTurnTaken { .. }) => {
-                *turn = false;
+                *turn = Turn::theirs();
                 *self = Phase::Ready;
                 indicate(out, RtIndication::TurnGiven);
+            }
+            // A peer that keeps to X.228 aborts as soon as it learns of the discard, so there is nothing to wait for.
+            (SyncIndication::ActivityEndConfirm, Phase::Discarding { complete: true, .. }) => {
+                indicate(out, RtIndication::TransferConfirm);
+                return Err(RtseError::AcceptedAfterAll);
             }
             // What was on its way when the APDU was given up.
             (
                 SyncIndication::MinorConfirm { .. }
-                | SyncIndication::ActivityEndConfirm
                 | SyncIndication::ExceptionReport(_)
                 | SyncIndication::ProviderExceptionReport,
                 Phase::Discarding { .. },
             )
+            | (SyncIndication::ActivityEndConfirm, Phase::Discarding { complete: false, .. })
             | (
                 SyncIndication::Minor { .. }
                 | SyncIndication::ActivityEnd { .. }

@@ -2,12 +2,14 @@
 
 mod indication;
 mod request;
+mod turn;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use clock::MonoTime;
 
+pub(in crate::rtse) use self::turn::Turn;
 use super::config::RtseConfig;
 use super::machine::RtpmAction;
 use super::receiver::Receiver;
@@ -24,8 +26,14 @@ pub(in crate::rtse) enum Phase {
     Sending { sender: Sender, until: Option<MonoTime> },
     /// All of our APDU is sent, the peer has not taken responsibility yet.
     AwaitEndConfirm { until: MonoTime },
-    /// Our APDU was given up; the peer has not confirmed that. With the reason of its exception report.
-    Discarding { reason: Option<u8>, until: MonoTime },
+    /// Our APDU was given up; the peer has not confirmed that.
+    Discarding {
+        /// Reason of its exception report.
+        reason: Option<u8>,
+        /// The APDU was complete when our user gave it up, so the peer may have accepted it.
+        complete: bool,
+        until: MonoTime,
+    },
     /// The peer's APDU is on its way. The deadline is there while it is the peer's move.
     Receiving { receiver: Receiver, until: Option<MonoTime> },
     /// All of the peer's APDU is here, our user has not taken responsibility yet.
@@ -69,6 +77,37 @@ impl Phase {
             | Phase::Refused { until, .. } => Some((*until, config.transfer_timeout)),
             Phase::AwaitTurnTaken { until } => Some((*until, config.turn_timeout)),
             Phase::AwaitRelease { until } => Some((*until, config.release_timeout)),
+        }
+    }
+
+    /// Octets of the peer's arrived that are not yet a whole SSDU.
+    pub(in crate::rtse) fn received(&mut self, patience: MonoTime) {
+        match self {
+            Phase::Receiving { until: Some(until), .. } | Phase::Refused { until, .. } => *until = patience,
+            Phase::Ready
+            | Phase::Sending { .. }
+            | Phase::AwaitEndConfirm { .. }
+            | Phase::Discarding { .. }
+            | Phase::Receiving { until: None, .. }
+            | Phase::AwaitAcceptance
+            | Phase::AwaitTurnTaken { .. }
+            | Phase::AwaitRelease { .. } => {}
+        }
+    }
+
+    /// Octets of ours have left, so what the peer has to answer may not have reached it yet.
+    pub(in crate::rtse) fn wrote(&mut self, patience: MonoTime) {
+        match self {
+            Phase::Sending { until: Some(until), .. }
+            | Phase::AwaitEndConfirm { until }
+            | Phase::Discarding { until, .. } => *until = patience,
+            Phase::Ready
+            | Phase::Sending { until: None, .. }
+            | Phase::Receiving { .. }
+            | Phase::AwaitAcceptance
+            | Phase::Refused { .. }
+            | Phase::AwaitTurnTaken { .. }
+            | Phase::AwaitRelease { .. } => {}
         }
     }
 }

@@ -5,14 +5,13 @@ use alloc::vec::Vec;
 use ber::{Tag, Writer};
 use clock::MonoTime;
 
-use super::super::apdu::RtseApdu;
 use super::super::config::RtseConfig;
 use super::super::error::RequestError;
 use super::super::machine::RtpmAction;
 use super::super::open::Settled;
 use super::super::sender::{Sender, Sent};
 use super::super::service::{DialogueMode, RtRequest};
-use super::{Phase, sync, want};
+use super::{Phase, Turn, sync, want};
 use crate::presentation::{PRequest, PValue, SyncRequest};
 use crate::session::ReasonCode;
 
@@ -24,7 +23,7 @@ impl Phase {
         now: MonoTime,
         config: &RtseConfig,
         settled: &mut Settled,
-        turn: bool,
+        turn: &mut Turn,
         request: RtRequest,
         name: &'static str,
         out: &mut Vec<RtpmAction>,
@@ -34,7 +33,7 @@ impl Phase {
             |phase: &Phase| Err(RequestError::OutOfState { request: name, state: phase.name() });
         match (request, &mut *self) {
             (RtRequest::Transfer { length }, Phase::Ready) => {
-                if !turn {
+                if !turn.is_ours() {
                     return Err(RequestError::NoTurn { request: name });
                 }
                 let mut sender = Sender::new(config, &settled.agreed, settled.apdu_context(), length)?;
@@ -64,7 +63,8 @@ impl Phase {
             (RtRequest::Segment(_) | RtRequest::TransferCancel, Phase::Discarding { .. }) => Ok(()),
             (RtRequest::TransferCancel, Phase::Sending { .. } | Phase::AwaitEndConfirm { .. }) => {
                 sync(out, SyncRequest::ActivityDiscard(ReasonCode::NON_SPECIFIC));
-                *self = Phase::Discarding { reason: None, until: patience };
+                let complete = matches!(self, Phase::AwaitEndConfirm { .. });
+                *self = Phase::Discarding { reason: None, complete, until: patience };
                 Ok(())
             }
             (RtRequest::CheckpointSecured { serial }, Phase::Receiving { receiver, until }) => {
@@ -78,6 +78,7 @@ impl Phase {
             (RtRequest::TransferAccept, Phase::AwaitAcceptance) => {
                 sync(out, SyncRequest::ActivityEndResponse);
                 *self = Phase::Ready;
+                turn.transfer_ended(now, config, settled, true, out);
                 Ok(())
             }
             (RtRequest::TransferRefuse { transient }, Phase::Receiving { .. } | Phase::AwaitAcceptance) => {
@@ -87,20 +88,22 @@ impl Phase {
             }
             (
                 RtRequest::TurnPlease { priority },
-                Phase::Ready | Phase::Receiving { .. } | Phase::AwaitAcceptance | Phase::Refused { .. },
+                Phase::Ready | Phase::Receiving { .. } | Phase::AwaitAcceptance,
             ) => {
                 two_way(settled, name)?;
-                if turn {
-                    return Err(RequestError::HasTurn);
-                }
-                let rttp = RtseApdu::Rttp(i64::from(priority)).encode();
-                let user_data = Vec::from([PValue { context: settled.rtse_context(), encoding: rttp }]);
-                out.push(RtpmAction::Presentation(PRequest::TokenPlease { user_data }));
+                let Turn::Theirs(theirs) = turn else { return Err(RequestError::HasTurn) };
+                theirs.ask(now, config, settled, priority, out);
+                Ok(())
+            }
+            (RtRequest::TurnPlease { priority }, Phase::Refused { .. }) => {
+                two_way(settled, name)?;
+                let Turn::Theirs(theirs) = turn else { return Err(RequestError::HasTurn) };
+                theirs.ask_later(priority);
                 Ok(())
             }
             (RtRequest::TurnGive, Phase::Ready) => {
                 two_way(settled, name)?;
-                if !turn {
+                if !turn.is_ours() {
                     return Err(RequestError::NoTurn { request: name });
                 }
                 sync(out, SyncRequest::ControlGive);

@@ -123,7 +123,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -153,7 +153,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -173,7 +173,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -191,7 +191,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionReceived => Err(self.unexpected(spdu)),
@@ -225,7 +225,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -253,7 +253,7 @@ impl Open {
             Phase::AwaitGta
             | Phase::AwaitAea(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionReceived => Err(self.unexpected(spdu)),
@@ -272,7 +272,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -282,7 +282,7 @@ impl Open {
 
     fn ada(&mut self, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
         match self.phase {
-            Phase::AwaitAda => {
+            Phase::AwaitAda { .. } => {
                 self.phase = Phase::Idle;
                 out.push(SpmAction::Indication(SsIndication::ActivityDiscardConfirm));
                 Ok(())
@@ -333,7 +333,7 @@ impl Open {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionReceived => Err(self.unexpected(spdu)),
@@ -351,7 +351,7 @@ impl Open {
             Phase::Activity(sync) => self.phase = Phase::Activity(confirm(sync)?),
             Phase::AwaitAea(sync) => self.phase = Phase::AwaitAea(confirm(sync)?),
             // It crossed our AI or AD.
-            Phase::AwaitAia | Phase::AwaitAda => return Ok(()),
+            Phase::AwaitAia | Phase::AwaitAda { .. } => return Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::AwaitEndResponse(_)
@@ -375,12 +375,23 @@ impl Open {
             Phase::AwaitAea(sync) => {
                 Err(SessionError::SerialNumber { spdu: "AEA", found: serial, expected: sync.next })
             }
-            // It crossed our AI or AD. The peer will find no activity to stop and say so.
-            Phase::AwaitAia | Phase::AwaitAda => Ok(()),
+            // It crossed our AD. X.225 drops it; but the user has to know that the peer has taken what was given up. The
+            // peer will find no activity to discard and say so.
+            Phase::AwaitAda { end: Some(expected) } if serial == expected => {
+                self.phase = Phase::AwaitAda { end: None };
+                out.push(SpmAction::Indication(SsIndication::ActivityEndConfirm));
+                Ok(())
+            }
+            Phase::AwaitAda { end: Some(expected) } => {
+                Err(SessionError::SerialNumber { spdu: "AEA", found: serial, expected })
+            }
+            // It crossed our AI. The peer will find no activity to stop and say so.
+            Phase::AwaitAia => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::Activity(_)
             | Phase::AwaitEndResponse(_)
+            | Phase::AwaitAda { end: None }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -403,7 +414,7 @@ impl Open {
                 Ok(())
             }
             // It crossed our AI or AD.
-            Phase::AwaitAia | Phase::AwaitAda => Ok(()),
+            Phase::AwaitAia | Phase::AwaitAda { .. } => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::AwaitEndResponse(_)

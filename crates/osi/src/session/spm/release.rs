@@ -30,7 +30,7 @@ impl Spm {
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent

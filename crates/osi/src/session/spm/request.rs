@@ -81,7 +81,10 @@ impl Spm {
             }
             SsRequest::ActivityDiscard(reason) => {
                 let ad = Spdu::Ad { reason: Some(reason) };
-                self.step("S-ACTIVITY-DISCARD", out, |open| open.stop(ad, Phase::AwaitAda))
+                self.step("S-ACTIVITY-DISCARD", out, |open| {
+                    let end = if let Phase::AwaitAea(sync) = open.phase { Some(sync.next) } else { None };
+                    open.stop(ad, Phase::AwaitAda { end })
+                })
             }
             SsRequest::ActivityInterruptResponse => self.step("S-ACTIVITY-INTERRUPT response", out, |open| {
                 let Phase::AwaitInterruptResponse = open.phase else { return None };
@@ -224,7 +227,7 @@ impl Open {
             | Phase::AwaitGta
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
-            | Phase::AwaitAda
+            | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent => None,

@@ -105,8 +105,8 @@ pub(super) enum Phase {
     AwaitEndResponse(Sync),
     /// AI sent.
     AwaitAia,
-    /// AD sent.
-    AwaitAda,
+    /// AD sent. With the serial number of our AE, as long as that may still be answered.
+    AwaitAda { end: Option<u32> },
     /// AI indicated, the user has to answer.
     AwaitInterruptResponse,
     /// AD indicated, the user has to answer.
@@ -158,7 +158,7 @@ impl Open {
             (Phase::AwaitAea(_), _) => "awaiting AEA",
             (Phase::AwaitEndResponse(_), _) => "awaiting the user's answer to AE",
             (Phase::AwaitAia, _) => "awaiting AIA",
-            (Phase::AwaitAda, _) => "awaiting ADA",
+            (Phase::AwaitAda { .. }, _) => "awaiting ADA",
             (Phase::AwaitInterruptResponse, _) => "awaiting the user's answer to AI",
             (Phase::AwaitDiscardResponse, _) => "awaiting the user's answer to AD",
             (Phase::ExceptionSent, _) => "awaiting AI or AD after ED",

@@ -1,0 +1,95 @@
+//! Two open associations' ends whose users do only what a test tells them, with a line that carries only when told.
+
+use clock::{MonoTime, WallTime};
+use osi::rtse::{RequestError, RtIndication, RtRequest};
+use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
+
+use crate::pair::{BIND, BIND_RESULT};
+
+pub(crate) const A: usize = 0;
+pub(crate) const B: usize = 1;
+
+pub(crate) struct Manual {
+    pub(crate) now: MonoTime,
+    pub(crate) stacks: [Stack; 2],
+    /// Packets sent by each end and not carried yet.
+    pub(crate) sent: [Vec<Vec<u8>>; 2],
+    /// What each end's user was told.
+    pub(crate) told: [Vec<RtIndication>; 2],
+}
+
+impl Manual {
+    /// The association is open, nothing is under way, A has the turn.
+    pub(crate) fn open(a: StackConfig, b: StackConfig) -> Self {
+        let reference = SessionReference {
+            user_reference: "host-a".to_owned(),
+            time: WallTime::from_unix(1_795_321_800),
+        };
+        let mut manual = Manual {
+            now: MonoTime::START,
+            stacks: [Stack::initiator(a, BIND.to_vec(), reference), Stack::responder(b)],
+            sent: Default::default(),
+            told: Default::default(),
+        };
+        for end in [A, B] {
+            let mut out = Vec::new();
+            manual.stacks[end].start(manual.now, &mut out);
+            manual.absorb(end, out);
+        }
+        manual.settle();
+        manual.ask(B, RtRequest::OpenAccept { user_data: BIND_RESULT.to_vec() });
+        manual.settle();
+        manual.told = Default::default();
+        manual
+    }
+
+    fn absorb(&mut self, end: usize, actions: Vec<StackAction>) {
+        for action in actions {
+            match action {
+                StackAction::Transmit(packet) => self.sent[end].push(packet),
+                StackAction::Indication(indication) => self.told[end].push(indication),
+                StackAction::Close => {}
+            }
+        }
+    }
+
+    pub(crate) fn request(&mut self, end: usize, request: RtRequest) -> Result<(), RequestError> {
+        let mut out = Vec::new();
+        let result = self.stacks[end].request(self.now, request, &mut out);
+        self.absorb(end, out);
+        result
+    }
+
+    /// A request that has to be taken.
+    pub(crate) fn ask(&mut self, end: usize, request: RtRequest) {
+        self.request(end, request).unwrap();
+    }
+
+    /// Carries the first packet that `end` has sent; whether there was one.
+    pub(crate) fn carry(&mut self, end: usize) -> bool {
+        if self.sent[end].is_empty() {
+            return false;
+        }
+        let packet = self.sent[end].remove(0);
+        let mut out = Vec::new();
+        self.stacks[1 - end].receive(self.now, &packet, &mut out);
+        self.absorb(1 - end, out);
+        true
+    }
+
+    pub(crate) fn settle(&mut self) {
+        while self.carry(A) | self.carry(B) {}
+    }
+
+    /// Lets time pass up to the deadline of `end`, which must have one.
+    pub(crate) fn expire(&mut self, end: usize) {
+        self.now = self.stacks[end].deadline().unwrap();
+        let mut out = Vec::new();
+        self.stacks[end].tick(self.now, &mut out);
+        self.absorb(end, out);
+    }
+
+    pub(crate) fn take(&mut self, end: usize) -> Vec<RtIndication> {
+        core::mem::take(&mut self.told[end])
+    }
+}
