@@ -45,6 +45,12 @@ pub enum ErrorKind {
         /// The tag of the missing element.
         expected: Tag,
     },
+    /// More elements of a list than the reader of that type takes.
+    #[error("more than {limit} elements")]
+    TooMany {
+        /// The most that are taken.
+        limit: usize,
+    },
     /// Octets after the last element of a type.
     #[error("trailing octets after the last element")]
     Trailing,

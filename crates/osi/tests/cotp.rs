@@ -93,10 +93,14 @@ fn size_is_negotiated_down_and_never_up() {
     }
     let mut initiator = Cotp::initiator(CotpConfig { tpdu_size: TpduSize::OCTETS_2048, ..config() });
     ok(&mut initiator, CotpEvent::Start);
-    let (result, out) = step(&mut initiator, CotpEvent::Tpdu(&confirmed(Some(TpduSize::MAX))));
-    assert_eq!(result, Err(CotpError::TpduSize { found: 8192, offered: 2048 }));
-    let [CotpAction::Tpdu(er), CotpAction::Close] = out.as_slice() else { panic!("{out:?}") };
-    assert!(matches!(Tpdu::decode(er), Ok(Tpdu::Er { cause: 3, .. })));
+    // More than was offered: that much is sent, and no more.
+    ok(&mut initiator, CotpEvent::Tpdu(&confirmed(Some(TpduSize::MAX))));
+    let out = ok(&mut initiator, CotpEvent::Request(TRequest::Data(vec![0; 5000])));
+    let longest = out.iter().map(|action| match action {
+        CotpAction::Tpdu(tpdu) => tpdu.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(longest.max(), Some(2048));
 }
 
 #[test]
@@ -150,9 +154,18 @@ fn assembly_is_bounded() {
     let whole = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(true, &[1; 10])));
     assert_eq!(whole, [CotpAction::Indication(TIndication::Data(vec![1; 10]))]);
     assert_eq!(ok(&mut machine, CotpEvent::Tpdu(&encode_dt(false, &[1; 6]))), []);
-    let (result, _) = step(&mut machine, CotpEvent::Tpdu(&encode_dt(false, &[1; 5])));
-    assert_eq!(result, Err(CotpError::TsduTooLong { limit: 10 }));
-    assert!(machine.is_closed());
+    assert_eq!(machine.partial_octets(), 6);
+    let told = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(false, &[1; 5])));
+    assert_eq!(told, [CotpAction::Indication(TIndication::TooLong { limit: 10 })]);
+    assert_eq!(machine.partial_octets(), 0);
+    // The rest of it is dropped, the next one is taken.
+    for end in [false, false, true] {
+        assert_eq!(ok(&mut machine, CotpEvent::Tpdu(&encode_dt(end, &[1; 11]))), []);
+    }
+    let whole = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(true, &[2])));
+    assert_eq!(whole, [CotpAction::Indication(TIndication::Data(vec![2]))]);
+    let both = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(true, &[1; 11])));
+    assert_eq!(both, [CotpAction::Indication(TIndication::TooLong { limit: 10 })]);
 }
 
 fn states() -> Vec<(&'static str, Cotp)> {

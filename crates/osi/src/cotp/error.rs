@@ -31,20 +31,6 @@ pub enum CotpError {
         /// The class.
         class: u8,
     },
-    /// The peer chose a larger TPDU size than was offered.
-    #[error("the peer chose a TPDU size of {found} octets, {offered} were offered")]
-    TpduSize {
-        /// Size chosen, in octets.
-        found: usize,
-        /// Size offered, in octets.
-        offered: usize,
-    },
-    /// A TSDU grew over the limit.
-    #[error("TSDU exceeds the limit of {limit} octets")]
-    TsduTooLong {
-        /// The limit in octets.
-        limit: usize,
-    },
     /// The peer did not answer in time.
     #[error("the peer did not answer in time while {state}")]
     Timeout {
@@ -66,11 +52,8 @@ impl CotpError {
     pub fn blame(&self) -> Blame {
         match self {
             CotpError::Tpdu(error) => error.blame(),
-            CotpError::UnexpectedTpdu { .. } | CotpError::Reference { .. } | CotpError::TpduSize { .. } => {
-                Blame::PeerMisbehaved
-            }
+            CotpError::UnexpectedTpdu { .. } | CotpError::Reference { .. } => Blame::PeerMisbehaved,
             CotpError::Class { .. } => Blame::PeerIncompatible,
-            CotpError::TsduTooLong { .. } => Blame::LimitReached,
             CotpError::Timeout { .. } => Blame::PeerGone,
             CotpError::RequestOutOfState { .. } => Blame::Local,
         }

@@ -108,6 +108,12 @@ pub enum TIndication {
     Confirm,
     /// T-DATA indication: a whole TSDU.
     Data(Vec<u8>),
+    /// A TSDU grew over the limit. Nothing of it is kept, and nothing will be given of what still comes of it; the
+    /// connection goes on, so that the user can tell the peer.
+    TooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// T-DISCONNECT indication: the connection is over, or was refused.
     Disconnect(TDisconnect),
 }
@@ -164,8 +170,15 @@ struct Open {
     peer_reference: u16,
     /// Octets of user data that a DT of ours may carry.
     data_octets: usize,
-    /// The TSDU that is arriving.
-    assembly: Vec<u8>,
+    assembly: Assembly,
+}
+
+/// The TSDU that is arriving.
+#[derive(Clone, Debug)]
+enum Assembly {
+    Taking(Vec<u8>),
+    /// It is too long.
+    Dropping,
 }
 
 impl State {
@@ -243,6 +256,19 @@ impl Cotp {
         self.config.max_tsdu = octets;
     }
 
+    /// Octets that are here of a TSDU which is not whole yet.
+    pub fn partial_octets(&self) -> usize {
+        match &self.state {
+            State::Open(Open { assembly: Assembly::Taking(tsdu), .. }) => tsdu.len(),
+            State::Open(Open { assembly: Assembly::Dropping, .. })
+            | State::AwaitStart
+            | State::AwaitCc { .. }
+            | State::AwaitCr { .. }
+            | State::AwaitUser { .. }
+            | State::Closed => 0,
+        }
+    }
+
     /// When [`CotpEvent::Deadline`] is due.
     pub fn deadline(&self) -> Option<MonoTime> {
         match self.state {
@@ -315,21 +341,17 @@ impl Cotp {
                 if confirm.class != 0 {
                     return Err(CotpError::Class { class: confirm.class });
                 }
-                let offered = self.config.tpdu_size;
-                if let Some(size) = confirm.tpdu_size
-                    && size > offered
-                {
-                    return Err(CotpError::TpduSize { found: size.octets(), offered: offered.octets() });
-                }
                 // A CC without a size leaves it open whether the peer means 128 octets (X.224) or 65 531
-                // (RFC 1006); every known peer takes 2048.
-                let size = confirm.tpdu_size.unwrap_or(offered.min(TpduSize::OCTETS_2048));
+                // (RFC 1006); every known peer takes 2048. One that chooses more than was offered has taken the offer
+                // too; what it then sends is taken in any size.
+                let size = confirm.tpdu_size.unwrap_or(TpduSize::OCTETS_2048).min(self.config.tpdu_size);
                 self.state = State::Open(Open::new(confirm.source, size));
                 out.push(CotpAction::Indication(TIndication::Confirm));
                 Ok(())
             }
             (State::Open(open), Tpdu::Dt { end_of_tsdu, data }) => {
-                open.take(end_of_tsdu, data, self.config.max_tsdu, out)
+                open.take(end_of_tsdu, data, self.config.max_tsdu, out);
+                Ok(())
             }
             // DR answers CR; some send it, too, before they close an open connection.
             (
@@ -421,7 +443,6 @@ impl Cotp {
         let cause = match error {
             CotpError::Tpdu(error) => error.er_cause(),
             CotpError::UnexpectedTpdu { .. } => ErCause::INVALID_TPDU_TYPE,
-            CotpError::TpduSize { .. } => ErCause::INVALID_PARAMETER_VALUE,
             CotpError::Class { .. } if matches!(self.state, State::AwaitCr { .. }) => {
                 // The CR has been decoded once; its reference stands in octets 4 and 5.
                 let destination = match tpdu {
@@ -434,7 +455,6 @@ impl Cotp {
             }
             CotpError::Class { .. }
             | CotpError::Reference { .. }
-            | CotpError::TsduTooLong { .. }
             | CotpError::Timeout { .. }
             | CotpError::RequestOutOfState { .. } => ErCause::NOT_SPECIFIED,
         };
@@ -466,30 +486,27 @@ impl Cotp {
 impl Open {
     fn new(peer_reference: u16, size: TpduSize) -> Self {
         let data_octets = size.octets().min(MAX_TPDU_OCTETS) - DT_HEADER_OCTETS;
-        Open { peer_reference, data_octets, assembly: Vec::new() }
+        Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()) }
     }
 
     /// DTs of any size are taken: what was agreed bounds what we send, TPKT bounds what arrives.
-    fn take(
-        &mut self,
-        end_of_tsdu: bool,
-        data: Vec<u8>,
-        limit: usize,
-        out: &mut Vec<CotpAction>,
-    ) -> Result<(), CotpError> {
-        if self.assembly.len().saturating_add(data.len()) > limit {
-            return Err(CotpError::TsduTooLong { limit });
+    fn take(&mut self, end_of_tsdu: bool, data: Vec<u8>, limit: usize, out: &mut Vec<CotpAction>) {
+        if let Assembly::Taking(tsdu) = &mut self.assembly {
+            if tsdu.len().saturating_add(data.len()) > limit {
+                self.assembly = Assembly::Dropping;
+                out.push(CotpAction::Indication(TIndication::TooLong { limit }));
+            } else if tsdu.is_empty() {
+                *tsdu = data;
+            } else {
+                tsdu.extend_from_slice(&data);
+            }
         }
-        if self.assembly.is_empty() {
-            self.assembly = data;
-        } else {
-            self.assembly.extend_from_slice(&data);
-        }
-        if end_of_tsdu {
-            let tsdu = core::mem::take(&mut self.assembly);
+        if end_of_tsdu
+            && let Assembly::Taking(tsdu) =
+                core::mem::replace(&mut self.assembly, Assembly::Taking(Vec::new()))
+        {
             out.push(CotpAction::Indication(TIndication::Data(tsdu)));
         }
-        Ok(())
     }
 
     fn send(&self, tsdu: &[u8], out: &mut Vec<CotpAction>) {

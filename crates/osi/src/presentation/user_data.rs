@@ -5,6 +5,10 @@ use alloc::vec::Vec;
 
 use ber::{Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
 
+/// Most presentation data values that one User-data may have. RTSE has one in each; a value in memory takes many times
+/// the octets that the smallest one takes on the wire.
+const VALUES_MAX: usize = 1024;
+
 /// Presentation-context-identifier. Chosen by the initiator of the connection, which uses odd ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContextId(pub i64);
@@ -122,7 +126,7 @@ impl<'a> UserData<'a> {
     /// Reads User-data that is all of `octets`: the SS-user data of a data transfer or token request.
     ///
     /// # Errors
-    /// Not a User-data, or octets after it.
+    /// Not a User-data, octets after it, or more than 1,024 values.
     pub fn decode(octets: &'a [u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(octets);
         let element = reader.any()?;
@@ -137,8 +141,10 @@ impl<'a> UserData<'a> {
             UserData::FULL => {
                 let mut values = element.reader()?;
                 let mut list = Vec::new();
-                // Each entry takes octets of the input, which bounds the list.
                 while !values.is_empty() {
+                    if list.len() == VALUES_MAX {
+                        return Err(values.error(ErrorKind::TooMany { limit: VALUES_MAX }));
+                    }
                     list.push(Pdv::decode(values.expect(Tag::SEQUENCE)?)?);
                 }
                 Ok(UserData::Full(list))

@@ -113,6 +113,12 @@ pub enum SessionError {
         /// The limit in octets.
         limit: usize,
     },
+    /// A TSDU grew over the limit.
+    #[error("TSDU exceeds the limit of {limit} octets")]
+    TsduTooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// The peer did not answer in time.
     #[error("the peer did not answer in time while {state}")]
     Timeout {
@@ -165,7 +171,7 @@ impl SessionError {
             | SessionError::TsduSize { .. }
             | SessionError::ConnectDataOverflow
             | SessionError::SegmentedSpdu { .. } => Blame::PeerIncompatible,
-            SessionError::SsduTooLong { .. } => Blame::LimitReached,
+            SessionError::SsduTooLong { .. } | SessionError::TsduTooLong { .. } => Blame::LimitReached,
             SessionError::Timeout { .. } => Blame::PeerGone,
             SessionError::RequestOutOfState { .. }
             | SessionError::RequestSerial { .. }

@@ -59,8 +59,10 @@ pub struct StackConfig {
     /// Settings of the session layer. Three of them are not used: [`StackConfig::max_tsdu`] holds for SSDUs as well, and
     /// the times to open and to release are those of [`StackConfig::rtse`].
     pub session: SessionConfig,
-    /// Largest TPDU to propose or agree to.
+    /// Largest TPDU to agree to as a responder.
     pub tpdu_size: TpduSize,
+    /// TPDU size to offer as an initiator.
+    pub tpdu_size_offered: TpduSize,
     /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
     /// whole APDU must fit. Until the association is open it is 16 KiB at most.
     pub max_tsdu: usize,
@@ -80,6 +82,8 @@ impl StackConfig {
             rtse: RtseConfig::default(),
             session: SessionConfig::default(),
             tpdu_size: TpduSize::MAX,
+            // X.224 has no more in class 0; RFC 1006 has, but not every implementation of it.
+            tpdu_size_offered: TpduSize::OCTETS_2048,
             // 16 MiB and what the layers put around it.
             max_tsdu: 16 * 1024 * 1024 + 1024,
         }
@@ -92,11 +96,11 @@ impl StackConfig {
 const OPENING_TSDU_MAX: usize = 16 * 1024;
 
 impl StackConfig {
-    pub(super) fn cotp(&self) -> CotpConfig {
+    pub(super) fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
         CotpConfig {
             calling_selector: self.local.transport.clone(),
             called_selector: self.remote.transport.clone(),
-            tpdu_size: self.tpdu_size,
+            tpdu_size,
             max_tsdu: self.max_tsdu.min(OPENING_TSDU_MAX),
             connect_timeout: self.rtse.open_timeout,
         }

@@ -42,8 +42,8 @@ pub enum StackAction {
 /// One connection, from TPKT up to RTSE.
 ///
 /// The driver calls [`Stack::start`] once TCP is connected, [`Stack::receive`] with octets as they come,
-/// [`Stack::tick`] when [`Stack::deadline`] has passed, [`Stack::request`] for its user, and
-/// [`Stack::transport_closed`] when the connection has ended. Exactly one of OpenRefused, Closed and Aborted is
+/// [`Stack::wrote`] when octets have left, [`Stack::tick`] when [`Stack::deadline`] has passed, [`Stack::request`] for
+/// its user, and [`Stack::transport_closed`] when the connection has ended. Exactly one of OpenRefused, Closed and Aborted is
 /// indicated; nothing is after it. [`StackAction::Close`] comes exactly once, in bounded time after that.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -88,12 +88,14 @@ enum SessionInput {
     ConnectConfirm,
     ConnectIndication,
     Tsdu(Vec<u8>),
+    TsduTooLong { limit: usize },
     Disconnected,
     Request(SsRequest),
     Deadline,
 }
 
-/// Steps that one event may cause. A TSDU with the most SPDUs that the session layer takes causes a few hundred.
+/// Steps that one event may cause, besides sending: a long APDU goes out in as many pieces as the peer's sizes make it.
+/// A TSDU with the most SPDUs that the session layer takes causes a few hundred.
 const STEPS_MAX: usize = 10_000;
 /// What a connection gets beyond the session layer's own timers to be closed after its end.
 const CLOSE_MARGIN: Duration = Duration::from_secs(5);
@@ -120,7 +122,7 @@ impl Stack {
             connect,
             open_user_data,
         );
-        let cotp = Cotp::initiator(config.cotp());
+        let cotp = Cotp::initiator(config.cotp(config.tpdu_size_offered));
         Stack::new(config, cotp, None, rtpm)
     }
 
@@ -129,7 +131,7 @@ impl Stack {
         let application = config.application.clone();
         let rtpm =
             Rtpm::responder(config.rtse.clone(), application.bind_and_rtse_syntax, application.apdu_syntax);
-        let cotp = Cotp::responder(config.cotp());
+        let cotp = Cotp::responder(config.cotp(config.tpdu_size));
         let spm = Spm::responder(config.session());
         Stack::new(config, cotp, Some(spm), rtpm)
     }
@@ -178,6 +180,7 @@ impl Stack {
     pub fn receive(&mut self, now: MonoTime, octets: &[u8], out: &mut Vec<StackAction>) {
         let mut rest = octets;
         while !self.closed {
+            let partial = self.partial_octets();
             let steps = match self.deframer.next(&mut rest) {
                 Ok(None) => return,
                 Ok(Some(tpdu)) => {
@@ -195,7 +198,21 @@ impl Stack {
                 }
             };
             self.run(now, steps, out);
+            if self.partial_octets() > partial {
+                self.rtpm.received(now);
+            }
         }
+    }
+
+    /// The driver has sent some of what it was given to transmit. A transfer whose octets leave is not at rest, however
+    /// long the peer's answer takes.
+    pub fn wrote(&mut self, now: MonoTime) {
+        self.rtpm.wrote(now);
+    }
+
+    /// Octets that are here of data which is not whole yet.
+    fn partial_octets(&self) -> usize {
+        self.cotp.partial_octets() + self.spm.as_ref().map_or(0, Spm::partial_octets)
     }
 
     /// Carries out a request of the user.
@@ -298,7 +315,7 @@ impl Stack {
         let mut pending: Vec<Step> = steps.into_iter().rev().collect();
         let mut taken = 0;
         while let Some(step) = pending.pop() {
-            taken += 1;
+            taken += usize::from(!matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_))));
             if taken == STEPS_MAX {
                 pending.clear();
                 pending.extend([Step::Disconnect, ended::internal("too many steps for one event")]);
@@ -383,6 +400,7 @@ impl Stack {
             }
             TIndication::Confirm => Vec::from([Step::Spm(SessionInput::ConnectConfirm)]),
             TIndication::Data(tsdu) => Vec::from([Step::Spm(SessionInput::Tsdu(tsdu))]),
+            TIndication::TooLong { limit } => Vec::from([Step::Spm(SessionInput::TsduTooLong { limit })]),
             TIndication::Disconnect(disconnect) => {
                 let opening = self.rtpm.agreed().is_none();
                 Vec::from([
@@ -400,6 +418,7 @@ impl Stack {
             SessionInput::ConnectConfirm
             | SessionInput::ConnectIndication
             | SessionInput::Tsdu(_)
+            | SessionInput::TsduTooLong { .. }
             | SessionInput::Disconnected
             | SessionInput::Deadline => (false, false),
         };
@@ -407,6 +426,7 @@ impl Stack {
             SessionInput::ConnectConfirm => SpmEvent::TConnectConfirm,
             SessionInput::ConnectIndication => SpmEvent::TConnectIndication,
             SessionInput::Tsdu(ref tsdu) => SpmEvent::Tsdu(tsdu),
+            SessionInput::TsduTooLong { limit } => SpmEvent::TsduTooLong { limit },
             SessionInput::Disconnected => SpmEvent::TDisconnect,
             SessionInput::Deadline => SpmEvent::Deadline,
             // The machine is made with the request, and sends it when the transport connection is there.

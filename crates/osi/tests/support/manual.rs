@@ -1,4 +1,7 @@
-//! Two open associations' ends whose users do only what a test tells them, with a line that carries only when told.
+//! Two ends of an open association whose users do only what a test tells them, with a line that carries only when told.
+#![allow(dead_code, reason = "each test uses another part of it")]
+
+use std::collections::VecDeque;
 
 use clock::{MonoTime, WallTime};
 use osi::rtse::{RequestError, RtIndication, RtRequest};
@@ -13,7 +16,7 @@ pub(crate) struct Manual {
     pub(crate) now: MonoTime,
     pub(crate) stacks: [Stack; 2],
     /// Packets sent by each end and not carried yet.
-    pub(crate) sent: [Vec<Vec<u8>>; 2],
+    pub(crate) sent: [VecDeque<Vec<u8>>; 2],
     /// What each end's user was told.
     pub(crate) told: [Vec<RtIndication>; 2],
 }
@@ -46,7 +49,7 @@ impl Manual {
     fn absorb(&mut self, end: usize, actions: Vec<StackAction>) {
         for action in actions {
             match action {
-                StackAction::Transmit(packet) => self.sent[end].push(packet),
+                StackAction::Transmit(packet) => self.sent[end].push_back(packet),
                 StackAction::Indication(indication) => self.told[end].push(indication),
                 StackAction::Close => {}
             }
@@ -67,10 +70,7 @@ impl Manual {
 
     /// Carries the first packet that `end` has sent; whether there was one.
     pub(crate) fn carry(&mut self, end: usize) -> bool {
-        if self.sent[end].is_empty() {
-            return false;
-        }
-        let packet = self.sent[end].remove(0);
+        let Some(packet) = self.sent[end].pop_front() else { return false };
         let mut out = Vec::new();
         self.stacks[1 - end].receive(self.now, &packet, &mut out);
         self.absorb(1 - end, out);

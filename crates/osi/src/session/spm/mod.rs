@@ -99,6 +99,11 @@ pub enum SpmEvent<'a> {
     TConnectIndication,
     /// A whole TSDU arrived.
     Tsdu(&'a [u8]),
+    /// A TSDU is longer than the transport layer takes; it was dropped.
+    TsduTooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// The transport connection is gone.
     TDisconnect,
     /// The session user asks for something.
@@ -156,6 +161,7 @@ impl Spm {
             SpmEvent::TConnectConfirm => self.transport_confirmed(now, out),
             SpmEvent::TConnectIndication => self.transport_indicated(now),
             SpmEvent::Tsdu(tsdu) => self.tsdu(now, tsdu, out),
+            SpmEvent::TsduTooLong { limit } => self.tsdu_too_long(now, limit, out),
             SpmEvent::TDisconnect => {
                 self.transport_gone(out);
                 Ok(())
@@ -192,6 +198,23 @@ impl Spm {
         self.state.version()
     }
 
+    /// Octets that are here of an SSDU which is not whole yet.
+    pub fn partial_octets(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.assembly.as_ref().map_or(0, Vec::len),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::AwaitDn { .. }
+            | State::AwaitReleaseResponse { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => 0,
+        }
+    }
+
     /// Whether nothing more will happen.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -213,6 +236,27 @@ impl Spm {
             }
         }
         Ok(())
+    }
+
+    fn tsdu_too_long(
+        &mut self,
+        now: MonoTime,
+        limit: usize,
+        out: &mut Vec<SpmAction>,
+    ) -> Result<(), SessionError> {
+        match self.state {
+            State::AwaitTDisconnect { .. } | State::AwaitAbortAccept { .. } | State::Closed => Ok(()),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::Open(_)
+            | State::AwaitDn { .. }
+            | State::AwaitReleaseResponse { .. } => {
+                Err(self.fail(now, SessionError::TsduTooLong { limit }, &[], out))
+            }
+        }
     }
 
     /// Ends the connection because of `error`: AB to the peer, S-P-ABORT to the user.
