@@ -144,12 +144,21 @@ impl Backlog {
         window.taken.insert(key.to_vec())
     }
 
-    /// Keys waiting in the window whose octet at `position` is below `rank`, and the others.
+    /// Keys waiting in the window whose octet at `position` is below `rank`, and the others. Counts the smaller
+    /// part only.
     pub(crate) fn waiting_by_rank(&self, position: usize, rank: u8) -> (usize, usize) {
         let window = self.lock();
-        let urgent =
-            window.waiting.iter().take_while(|key| key.get(position).is_some_and(|&r| r < rank)).count();
-        (urgent, window.waiting.len() - urgent)
+        let is_urgent = |key: &&Vec<u8>| key.get(position).is_some_and(|&r| r < rank);
+        let all = window.waiting.len();
+        // From both ends at once, so that the cost is the smaller part whichever it is.
+        let mut ends = window.waiting.iter().zip(window.waiting.iter().rev()).enumerate();
+        let found = ends.find_map(|(n, (first, last))| match (is_urgent(&first), is_urgent(&last)) {
+            (false, _) => Some(n),
+            (_, true) => Some(all - n),
+            (true, false) => None,
+        });
+        let urgent = found.unwrap_or(0);
+        (urgent, all - urgent)
     }
 
     /// Waits until something was added or put back since the last wait.
@@ -337,6 +346,19 @@ mod tests {
                 block_on(backlog.refill(&racing)).unwrap();
                 let drained = drain(&backlog, &spool);
                 assert_eq!(drained.len(), stored as usize + 1, "{stored} stored, {} late", late * 2);
+            }
+        }
+    }
+
+    #[test]
+    fn urgent_keys_are_counted_from_the_nearer_end() {
+        for urgent in 0..6u32 {
+            for other in 0..6u32 {
+                let backlog = Backlog::new(SPACE, b"q".to_vec());
+                block_on(backlog.refill(&MemorySpool::new())).unwrap();
+                (0..urgent).for_each(|n| backlog.added([b"q\x00".as_slice(), &n.to_be_bytes()].concat()));
+                (0..other).for_each(|n| backlog.added([b"q\x01".as_slice(), &n.to_be_bytes()].concat()));
+                assert_eq!(backlog.waiting_by_rank(1, 1), (urgent as usize, other as usize));
             }
         }
     }

@@ -124,7 +124,7 @@ impl Connector {
             return;
         }
         self.dispatch().await;
-        let (urgent, other) = self.entry.backlog.waiting_by_rank(self.rank_position(), Rank::Normal.octet());
+        let (urgent, other) = self.waiting();
         self.policy(PolicyEvent::Queue { urgent, other });
     }
 
@@ -167,6 +167,9 @@ impl Connector {
                 self.lines.remove(&association);
                 continue;
             }
+            // First what still waits: the policy must not open an association for what has just been taken.
+            let (urgent, other) = self.waiting();
+            self.policy(PolicyEvent::Queue { urgent, other });
             self.policy(PolicyEvent::Busy(association));
         }
     }
@@ -346,7 +349,7 @@ impl Connector {
     }
 
     fn show(&self) {
-        let (urgent, other) = self.entry.backlog.waiting_by_rank(self.rank_position(), Rank::Normal.octet());
+        let (urgent, other) = self.waiting();
         let state = self.policy.state();
         self.view.send_replace(ConnectorView {
             retry_at: match state {
@@ -366,8 +369,9 @@ impl Connector {
         });
     }
 
-    fn rank_position(&self) -> usize {
-        self.entry.backlog.prefix().len()
+    /// Urgent messages, reports and probes that wait in the window, and all others.
+    fn waiting(&self) -> (usize, usize) {
+        self.entry.backlog.waiting_by_rank(self.entry.backlog.prefix().len(), Rank::Normal.octet())
     }
 
     fn store_trouble(&mut self, why: &str) {

@@ -258,3 +258,22 @@ async fn a_connector_changed_under_way_neither_loses_nor_repeats() {
     mta_a.stop().await;
     mta_b.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_report_opens_one_association() {
+    let (a, b) = pair(false);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    for n in 1..=10 {
+        submit(&mta_a.handle(), "S=operations;P=BETA;A= ;C=GB", b"?").await;
+        until(async || {
+            (mta_a.handle().mailbox(&despatch, None, 100).await.unwrap().len() == n).then_some(())
+        })
+        .await;
+    }
+    let opened =
+        |mta: &Mta| mta.handle().events(0).iter().filter(|event| event.text.ends_with("opened")).count();
+    assert_eq!((opened(&mta_a), opened(&mta_b)), (1, 1));
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
