@@ -17,6 +17,8 @@ use crate::clocks::Clocks;
 const READ: usize = 16 * 1024;
 /// Nothing is read, and no further segment is asked for, while more octets than this wait to be sent.
 const OUTBOUND_LIMIT: usize = 256 * 1024;
+/// A peer that takes nothing for so long is gone, whatever its TCP says.
+const STALLED: Duration = Duration::from_secs(300);
 /// How long a finished connection may take to send its last octets.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -31,6 +33,8 @@ pub(crate) struct Link {
     indications: VecDeque<RtIndication>,
     read_closed: bool,
     closing: Option<Instant>,
+    /// Octets wait to be sent and none has left since.
+    unsent_since: Option<Instant>,
     octets_in: u64,
     octets_out: u64,
 }
@@ -48,6 +52,7 @@ impl Link {
             indications: VecDeque::new(),
             read_closed: false,
             closing: None,
+            unsent_since: None,
             octets_in: 0,
             octets_out: 0,
         };
@@ -94,7 +99,7 @@ impl Link {
             }
             let now = self.clocks.mono();
             let mut deadline = self.stack.deadline().map(|at| self.clocks.instant(at));
-            if let Some(at) = gives_up {
+            for at in [gives_up, self.unsent_since.map(|since| since + STALLED)].into_iter().flatten() {
                 deadline = Some(deadline.map_or(at, |d| d.min(at)));
             }
             let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < OUTBOUND_LIMIT;
@@ -131,6 +136,8 @@ impl Link {
                 () = timer => {
                     if gives_up.is_some_and(|at| Instant::now() >= at) {
                         self.outbound.clear();
+                    } else if self.unsent_since.is_some_and(|since| since.elapsed() >= STALLED) {
+                        self.lost(true);
                     } else {
                         self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
                         self.absorb();
@@ -164,6 +171,7 @@ impl Link {
     }
 
     fn write(&mut self) {
+        let before = self.octets_out;
         while !self.outbound.is_empty() {
             let (front, _) = self.outbound.as_slices();
             match self.socket.try_write(front) {
@@ -171,9 +179,13 @@ impl Link {
                     self.octets_out += count as u64;
                     self.outbound.drain(..count);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return self.lost(true),
             }
+        }
+        if self.octets_out > before {
+            self.stack.wrote(self.clocks.mono());
+            self.unsent_since = (!self.outbound.is_empty()).then(Instant::now);
         }
         if self.outbound.capacity() > OUTBOUND_LIMIT {
             self.outbound.shrink_to(READ);
@@ -185,6 +197,7 @@ impl Link {
         self.read_closed = true;
         if reset {
             self.outbound.clear();
+            self.unsent_since = None;
         }
         self.stack.transport_closed(self.clocks.mono(), reset, &mut self.actions);
         self.absorb();
@@ -194,7 +207,12 @@ impl Link {
     fn absorb(&mut self) {
         for action in self.actions.drain(..) {
             match action {
-                StackAction::Transmit(octets) => self.outbound.extend(octets),
+                StackAction::Transmit(octets) => {
+                    self.outbound.extend(octets);
+                    if !self.outbound.is_empty() {
+                        self.unsent_since.get_or_insert_with(Instant::now);
+                    }
+                }
                 StackAction::Indication(indication) => self.indications.push_back(indication),
                 StackAction::Close => {
                     self.closing.get_or_insert_with(|| Instant::now() + LINGER);
