@@ -6,9 +6,9 @@ pub const DEFAULT_DEPTH: u16 = 64;
 /// Reads the elements of one container (or of the top level) in order.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    rest: &'a [u8],
-    offset: usize,
-    depth: u16,
+    pub(crate) rest: &'a [u8],
+    pub(crate) offset: usize,
+    pub(crate) depth: u16,
 }
 
 /// One element: tag, form, contents and its whole encoding.
@@ -22,8 +22,8 @@ pub struct Tlv<'a> {
     pub contents: &'a [u8],
     /// The whole encoding as it came, header and end-of-contents included.
     pub raw: &'a [u8],
-    offset: usize,
-    depth: u16,
+    pub(crate) offset: usize,
+    pub(crate) depth: u16,
 }
 
 impl<'a> Reader<'a> {

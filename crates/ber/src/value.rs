@@ -1,8 +1,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::reader::Tlv;
-use crate::{Error, ErrorKind, Oid, Tag};
+use crate::reader::{Reader, Tlv};
+use crate::{Error, ErrorKind, Header, Length, Oid, Tag};
 
 /// A BIT STRING. Bit 0 is the most significant bit of the first octet, as ASN.1 numbers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,6 +32,14 @@ impl BitString {
             *octet = if on { *octet | mask } else { *octet & !mask };
         }
     }
+}
+
+/// A constructed encoding among the segments of a string that has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    /// Where its contents end, or for an indefinite length, where they end at the latest.
+    end: usize,
+    indefinite: bool,
 }
 
 /// Values of primitive types. The tag is not looked at: implicit tagging has replaced it by then.
@@ -120,6 +128,8 @@ impl<'a> Tlv<'a> {
         Ok(value)
     }
 
+    /// Hands the primitive segments of a string to `take`, in order. One pass over the octets, whatever the nesting:
+    /// the levels that are open are kept in a list, which the depth of the reader bounds.
     fn for_each_segment(
         &self,
         segment_tag: Tag,
@@ -128,15 +138,61 @@ impl<'a> Tlv<'a> {
         if !self.constructed {
             return take(self);
         }
-        // Depth is bounded by the reader: each level of recursion uses up one of its levels.
-        let mut segments = self.reader()?;
-        while let Some(segment) = segments.next()? {
-            if segment.tag != segment_tag && segment.tag != self.tag {
-                return Err(
-                    segment.error(ErrorKind::UnexpectedTag { expected: segment_tag, found: segment.tag })
-                );
+        let Reader { rest: contents, offset: start, depth } = self.reader()?;
+        // The end of the contents of this encoding is known, whichever way it was told.
+        let mut open = Vec::from([Level { end: contents.len(), indefinite: false }]);
+        let mut position = 0;
+        while let Some(&Level { end, indefinite }) = open.last() {
+            if position == end && !indefinite {
+                open.pop();
+                continue;
             }
-            segment.for_each_segment(segment_tag, take)?;
+            let error = |kind| Error { kind, offset: start + position };
+            let here = contents.get(position..end).unwrap_or_default();
+            let header = Header::parse(here).map_err(error)?.ok_or_else(|| error(ErrorKind::Truncated))?;
+            let inside = position + header.size;
+            if header.tag == Tag::EOC {
+                if !indefinite || header.constructed || header.length != Length::Definite(0) {
+                    return Err(error(ErrorKind::UnexpectedEoc));
+                }
+                open.pop();
+                position = inside;
+                continue;
+            }
+            if header.tag != segment_tag && header.tag != self.tag {
+                let found = header.tag;
+                return Err(error(ErrorKind::UnexpectedTag { expected: segment_tag, found }));
+            }
+            let level = match header.length {
+                Length::Indefinite => Level { end, indefinite: true },
+                Length::Definite(length) => Level {
+                    end: usize::try_from(length)
+                        .ok()
+                        .and_then(|length| inside.checked_add(length))
+                        .filter(|&inner| inner <= end)
+                        .ok_or_else(|| error(ErrorKind::Truncated))?,
+                    indefinite: false,
+                },
+            };
+            // A level below this encoding's own for each that is open.
+            let below = u16::try_from(open.len()).unwrap_or(u16::MAX);
+            if header.constructed {
+                if below > depth {
+                    return Err(error(ErrorKind::TooDeep));
+                }
+                open.push(level);
+                position = inside;
+                continue;
+            }
+            take(&Tlv {
+                tag: header.tag,
+                constructed: false,
+                contents: contents.get(inside..level.end).unwrap_or_default(),
+                raw: contents.get(position..level.end).unwrap_or_default(),
+                offset: start + position,
+                depth: depth.saturating_sub(below - 1),
+            })?;
+            position = level.end;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use ber::{BitString, Error, ErrorKind, Header, Length, Oid, Reader, Tag, Writer};
+use ber::{BitString, Error, ErrorKind, Header, Length, Oid, Reader, Tag, Tlv, Writer};
 use proptest::prelude::*;
 
 #[test]
@@ -159,7 +159,7 @@ impl Node {
         }
     }
 
-    fn check(&self, tlv: ber::Tlv<'_>) {
+    fn check(&self, tlv: Tlv<'_>) {
         match self {
             Node::Primitive(number, contents) => {
                 assert_eq!((tlv.tag, tlv.primitive().unwrap()), (Tag::context(*number), &contents[..]));
@@ -183,6 +183,126 @@ fn node() -> impl Strategy<Value = Node> {
         (0u32..300, any::<bool>(), proptest::collection::vec(inner, 0..5))
             .prop_map(|(number, indefinite, children)| Node::Constructed(number, indefinite, children))
     })
+}
+
+/// A string in segments, some of them segmented again.
+#[derive(Clone, Debug)]
+enum Segment {
+    Octets(Vec<u8>),
+    Segmented(bool, Vec<Segment>),
+}
+
+impl Segment {
+    fn write(&self, w: &mut Writer) {
+        match self {
+            Segment::Octets(octets) => w.primitive(Tag::OCTET_STRING, octets),
+            Segment::Segmented(false, segments) => {
+                w.constructed(Tag::OCTET_STRING, |w| segments.iter().for_each(|segment| segment.write(w)));
+            }
+            Segment::Segmented(true, segments) => {
+                w.raw(&[0x24, 0x80]);
+                segments.iter().for_each(|segment| segment.write(w));
+                w.raw(&[0, 0]);
+            }
+        }
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        match self {
+            Segment::Octets(octets) => octets.clone(),
+            Segment::Segmented(_, segments) => segments.iter().flat_map(Segment::octets).collect(),
+        }
+    }
+}
+
+fn segment() -> impl Strategy<Value = Segment> {
+    let leaf = prop::collection::vec(any::<u8>(), 0..5).prop_map(Segment::Octets);
+    leaf.prop_recursive(6, 60, 5, |inner| {
+        (any::<bool>(), prop::collection::vec(inner, 0..5))
+            .prop_map(|(indefinite, segments)| Segment::Segmented(indefinite, segments))
+    })
+}
+
+/// The octets of a string, read level by level.
+fn by_levels(tlv: &Tlv<'_>) -> Result<Vec<u8>, ErrorKind> {
+    if !tlv.constructed {
+        return Ok(tlv.contents.to_vec());
+    }
+    let mut reader = tlv.reader().map_err(|error| error.kind)?;
+    let mut octets = Vec::new();
+    while let Some(segment) = reader.next().map_err(|error| error.kind)? {
+        if segment.tag != Tag::OCTET_STRING {
+            let (expected, found) = (Tag::OCTET_STRING, segment.tag);
+            return Err(ErrorKind::UnexpectedTag { expected, found });
+        }
+        octets.extend(by_levels(&segment)?);
+    }
+    Ok(octets)
+}
+
+#[test]
+fn segments_nest_as_deep_as_the_reader_allows() {
+    for indefinite in [false, true] {
+        let nested = |levels: usize| {
+            let innermost = Segment::Octets(vec![7]);
+            let whole = (0..levels).fold(innermost, |inner, _| Segment::Segmented(indefinite, vec![inner]));
+            Writer::encode(|w| whole.write(w))
+        };
+        let read = |octets: &[u8]| {
+            let tlv = Reader::with_depth(octets, 5).any()?;
+            tlv.octets().map(|octets| octets.into_owned())
+        };
+        assert_eq!(read(&nested(5)), Ok(vec![7]));
+        assert_eq!(read(&nested(6)).unwrap_err().kind, ErrorKind::TooDeep);
+    }
+}
+
+#[test]
+fn an_error_in_a_nested_segment_names_its_place() {
+    // An INTEGER among the segments; a segment that is longer than what holds it.
+    for (octets, kind, offset) in [
+        (
+            &[0x24, 0x80, 4, 1, 1, 0x24, 5, 4, 1, 2, 2, 0, 0, 0][..],
+            ErrorKind::UnexpectedTag { expected: Tag::OCTET_STRING, found: Tag::INTEGER },
+            10,
+        ),
+        (&[0x24, 6, 0x24, 3, 4, 2, 1, 0], ErrorKind::Truncated, 4),
+        (&[0x24, 4, 0x24, 2, 0, 0], ErrorKind::UnexpectedEoc, 4),
+        (&[0x24, 5, 0x24, 0x80, 4, 1, 7], ErrorKind::Truncated, 7),
+    ] {
+        let error = Reader::new(octets).any().unwrap().octets().unwrap_err();
+        assert_eq!((error.kind, error.offset), (kind, offset), "{octets:02x?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn segments_make_the_string_they_were_cut_from(segment in segment()) {
+        let octets = Writer::encode(|w| segment.write(w));
+        let read = Reader::new(&octets).any().unwrap();
+        prop_assert_eq!(read.octets().unwrap(), segment.octets());
+    }
+
+    /// One pass finds what reading level by level finds, in what is wrong too.
+    #[test]
+    fn segments_are_read_as_level_by_level(
+        segment in segment(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut octets = Writer::encode(|w| Segment::Segmented(true, vec![segment]).write(w));
+        for (at, to) in changes {
+            let at = at.index(octets.len());
+            octets[at] = to;
+        }
+        if let Ok(tlv) = Reader::new(&octets).any() && tlv.tag == Tag::OCTET_STRING {
+            let expected = by_levels(&tlv);
+            let found = tlv.octets();
+            prop_assert_eq!(found.is_ok(), expected.is_ok());
+            if let (Ok(found), Ok(expected)) = (found, expected) {
+                prop_assert_eq!(found.into_owned(), expected);
+            }
+        }
+    }
 }
 
 proptest! {
