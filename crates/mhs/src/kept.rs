@@ -256,6 +256,10 @@ impl<'a, T> IntoIterator for &'a mut List<T> {
     }
 }
 
+/// Most members of one SET that this MTA does not know. Each takes much more in memory than its two octets at least on
+/// the wire.
+const UNKNOWN_MAX: usize = 256;
+
 /// The order in which the members of a SET came, and those members that this MTA does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout<F> {
@@ -284,8 +288,14 @@ impl<F: Copy + PartialEq> Layout<F> {
     ) -> Result<Self, DecodeError> {
         let mut layout = Layout { frame: Frame::of(tlv), slots: Vec::new() };
         let mut reader = tlv.reader()?;
+        let mut unknown = 0;
         while let Some(member) = reader.next()? {
             let Some((field, name)) = field_of(&member) else {
+                if unknown == UNKNOWN_MAX {
+                    let kind = DecodeErrorKind::TooMany { limit: UNKNOWN_MAX };
+                    return Err(DecodeError::new(kind, member.offset()));
+                }
+                unknown += 1;
                 layout.slots.push(Slot::Unknown(member.raw.into()));
                 continue;
             };

@@ -320,6 +320,19 @@ fn errors_name_the_field_and_the_place() {
 }
 
 #[test]
+fn unknown_members_of_a_set_are_bounded() {
+    // What is wrong with an envelope that has nothing but unknown members.
+    let fault = |members: usize| {
+        let octets = Writer::encode(|w| {
+            w.constructed(Tag::SET, |w| (0..members).for_each(|_| w.primitive(Tag::context(30), &[])));
+        });
+        MessageTransferEnvelope::from_octets(&octets).unwrap_err().kind
+    };
+    assert_eq!(fault(256), DecodeErrorKind::Missing);
+    assert_eq!(fault(257), DecodeErrorKind::TooMany { limit: 256 });
+}
+
+#[test]
 fn lists_are_bounded() {
     let mut many = envelope();
     for _ in 0..512 {
