@@ -12,7 +12,7 @@ use manual::{A, B, Manual};
 use osi::cotp::TpduSize;
 use osi::cotp::tpdu::Tpdu;
 use osi::failure::{Blame, Layer};
-use osi::rtse::{Aborted, RtIndication, RtRequest};
+use osi::rtse::{Aborted, RequestError, RtIndication, RtRequest};
 use osi::session::spdu::{Spdu, decode_tsdu};
 use osi::stack::StackConfig;
 use pair::{apdu, two_way};
@@ -69,6 +69,22 @@ fn an_apdu_may_go_in_any_number_of_session_segments() {
     assert!(pair.sent[A].len() > 11_000);
     pair.settle();
     assert_eq!(received(&pair.take(B)), apdu);
+}
+
+#[test]
+fn an_apdu_has_no_more_checkpoints_than_serial_numbers() {
+    let mut small = two_way();
+    small.rtse.checkpoint_size_kb = 1;
+    let mut pair = Manual::open(small.clone(), small);
+    let told = pair.request(A, RtRequest::Transfer { length: 2_000_000_000 }).unwrap_err();
+    let RequestError::TooLong { length: 2_000_000_000, limit } = told else { panic!("{told}") };
+    // 999,998 checkpoints and a last segment without one, less the head of the EXTERNAL.
+    let octets = 999_999 * 1024;
+    assert!((octets - 32..octets).contains(&limit), "{limit}");
+    assert!(pair.sent[A].is_empty());
+    assert!(pair.request(A, RtRequest::Transfer { length: limit + 1 }).is_err());
+    pair.ask(A, RtRequest::Transfer { length: limit });
+    assert_eq!(pair.take(A).len(), 1, "the association goes on");
 }
 
 #[test]

@@ -144,8 +144,11 @@ pub enum RequestError {
         /// Octets given.
         given: usize,
     },
-    /// An APDU too long to be sent in one piece, on an association without checkpoints.
-    #[error("APDU of {length} octets exceeds the limit of {limit} without checkpoints")]
+    /// An APDU too long for an association of these settings: to be sent in one piece, where there are no checkpoints,
+    /// or for the number of checkpoints that there may be.
+    #[error(
+        "APDU of {length} octets exceeds the limit of {limit} with the checkpoint size of this association"
+    )]
     TooLong {
         /// Its length in octets.
         length: u64,

@@ -8,6 +8,10 @@ use super::external;
 use super::service::Agreed;
 use crate::presentation::ContextId;
 
+/// Checkpoints of one activity: their serial numbers begin with 1, have six digits (X.225), and the end of the activity
+/// takes one, too.
+const CHECKPOINTS_MAX: u64 = 999_998;
+
 /// An APDU on its way out, from the activity start to its last segment.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
@@ -52,7 +56,14 @@ impl Sender {
             length.saturating_add(head.len() as u64)
         } else {
             // The agreed size may be whatever the peer proposed; ours bounds what is held in memory.
-            (u64::from(agreed.checkpoint_size_kb) * 1024).min(config.segment_octets_max.max(1024) as u64)
+            let chunk =
+                (u64::from(agreed.checkpoint_size_kb) * 1024).min(config.segment_octets_max.max(1024) as u64);
+            // There is no checkpoint after the last segment.
+            let limit = (chunk * (CHECKPOINTS_MAX + 1)).saturating_sub(head.len() as u64);
+            if length > limit {
+                return Err(RequestError::TooLong { length, limit });
+            }
+            chunk
         };
         Ok(Sender {
             head,
