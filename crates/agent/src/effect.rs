@@ -201,16 +201,21 @@ pub enum Departure {
 }
 
 /// Why something was dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Discard {
     /// No recipient is marked as this MTA's responsibility.
+    #[error("no recipient is marked as this MTA's responsibility")]
     NoResponsibility,
     /// A report whose destination can't be reached; a report never makes a report.
+    #[error("its destination can't be reached: {0}")]
     Unroutable(String),
     /// A report that came back.
+    #[error("it came back")]
     Loop,
     /// A report that was too old.
+    #[error("it was too old")]
     Expired,
     /// A report the originator did not ask for: it ends at the originating MTA.
+    #[error("its originator did not ask for it")]
     NotRequested,
 }

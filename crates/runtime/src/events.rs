@@ -47,6 +47,8 @@ pub enum EventKind {
     AssociationLimit,
     /// An APDU of a peer can't be decoded.
     DecodeError,
+    /// The domain that a message identifier names is not the first in its trace; the message goes on.
+    SubmittingDomainInconsistent,
     /// A message, probe or report was transferred out.
     ObjectSent,
     /// A message, probe or report was transferred in.
@@ -88,6 +90,7 @@ impl EventKind {
             EventKind::UnknownMta => Some(51),
             EventKind::AssociationLimit => Some(57),
             EventKind::DecodeError => Some(200),
+            EventKind::SubmittingDomainInconsistent => Some(209),
             EventKind::ObjectSent => Some(271),
             EventKind::ObjectReceived => Some(272),
             EventKind::TransferFailed => Some(270),
@@ -125,6 +128,7 @@ impl EventKind {
             | EventKind::UnknownMta
             | EventKind::AssociationLimit
             | EventKind::DecodeError
+            | EventKind::SubmittingDomainInconsistent
             | EventKind::TransferFailed
             | EventKind::NonDelivery
             | EventKind::ReportDiscarded => Severity::Warning,

@@ -232,10 +232,10 @@ impl Shared {
                 ),
             ),
             Effect::Discarded { kind, mts_identifier, why } => {
-                self.event(EventKind::ReportDiscarded, "", format!("{kind} {mts_identifier}: {why:?}"));
+                self.event(EventKind::ReportDiscarded, "", format!("{kind} {mts_identifier}: {why}"));
             }
             Effect::SubmittingDomainInconsistent { mts_identifier, traced } => self.event(
-                EventKind::DecodeError,
+                EventKind::SubmittingDomainInconsistent,
                 "",
                 format!("{mts_identifier}: first trace element names another domain, {traced}"),
             ),

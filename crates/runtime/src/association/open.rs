@@ -203,6 +203,11 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         }
     };
     let agreed = opening.agreed;
+    if let Some(reason) = shared.spool.unhealthy_reason() {
+        // Refused here the peer waits with all its messages; refused later each would count as a failure.
+        shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
+        return reject(&mut link, MtaBindError::BUSY, true).await;
+    }
     let connector = match admit(&shared, &opening) {
         Ok(connector) => Arc::new(connector),
         Err(refusal) => {
@@ -218,9 +223,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
                 Inadmissible::Malformed(_) => EventKind::DecodeError,
             };
             shared.event(kind, &peer.to_string(), format!("bind refused: {refusal}"));
-            let user_data = refusal.bind_error().to_octets();
-            let _ = link.request(RtRequest::OpenReject { user_data, transient: false });
-            return link.finish().await;
+            return reject(&mut link, refusal.bind_error(), false).await;
         }
     };
     let (sender, commands) = mpsc::channel(4);
@@ -228,9 +231,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     let Some((entry, id)) = join_connector(&shared, &connector.name, two_way, sender).await else {
         let text = format!("bind refused: connector {} takes no further association", connector.name);
         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
-        let user_data = MtaBindError::BUSY.to_octets();
-        let _ = link.request(RtRequest::OpenReject { user_data, transient: true });
-        return link.finish().await;
+        return reject(&mut link, MtaBindError::BUSY, true).await;
     };
     let result = shared.agent().bind_result_for(&connector).to_octets();
     // Refused only if the association has ended meanwhile; its driver finds that out at once.
@@ -282,6 +283,13 @@ async fn join_connector(
     entry.messages.send(Message::Inbound { two_way, commands, reply }).await.ok()?;
     let id = answer.await.ok()??;
     Some((entry, id))
+}
+
+/// Refuses a bind.
+async fn reject(link: &mut Link, error: MtaBindError, transient: bool) {
+    // Not accepted any more only if the peer has gone meanwhile.
+    let _ = link.request(RtRequest::OpenReject { user_data: error.to_octets(), transient });
+    link.finish().await;
 }
 
 async fn wait_for_open(link: &mut Link) -> Result<OpenIndication, String> {
