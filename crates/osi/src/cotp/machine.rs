@@ -6,8 +6,8 @@ use core::time::Duration;
 use clock::MonoTime;
 
 use super::CotpError;
-use super::tpdu::{Connect, DT_HEADER_OCTETS, DrReason, ErCause, Tpdu, TpduSize, encode_dt};
-use crate::tpkt::MAX_TPDU_OCTETS;
+use super::open::Open;
+use super::tpdu::{Connect, DrReason, ErCause, Tpdu, TpduSize};
 
 /// Our end's reference. A TCP connection carries one transport connection, so one value serves all.
 const REFERENCE: u16 = 1;
@@ -165,22 +165,6 @@ enum State {
     Closed,
 }
 
-#[derive(Clone, Debug)]
-struct Open {
-    peer_reference: u16,
-    /// Octets of user data that a DT of ours may carry.
-    data_octets: usize,
-    assembly: Assembly,
-}
-
-/// The TSDU that is arriving.
-#[derive(Clone, Debug)]
-enum Assembly {
-    Taking(Vec<u8>),
-    /// It is too long.
-    Dropping,
-}
-
 impl State {
     fn name(&self) -> &'static str {
         match self {
@@ -259,9 +243,8 @@ impl Cotp {
     /// Octets that are here of a TSDU which is not whole yet.
     pub fn partial_octets(&self) -> usize {
         match &self.state {
-            State::Open(Open { assembly: Assembly::Taking(tsdu), .. }) => tsdu.len(),
-            State::Open(Open { assembly: Assembly::Dropping, .. })
-            | State::AwaitStart
+            State::Open(open) => open.partial_octets(),
+            State::AwaitStart
             | State::AwaitCc { .. }
             | State::AwaitCr { .. }
             | State::AwaitUser { .. }
@@ -480,45 +463,6 @@ impl Cotp {
     fn close(&mut self, out: &mut Vec<CotpAction>) {
         self.state = State::Closed;
         out.push(CotpAction::Close);
-    }
-}
-
-impl Open {
-    fn new(peer_reference: u16, size: TpduSize) -> Self {
-        let data_octets = size.octets().min(MAX_TPDU_OCTETS) - DT_HEADER_OCTETS;
-        Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()) }
-    }
-
-    /// DTs of any size are taken: what was agreed bounds what we send, TPKT bounds what arrives.
-    fn take(&mut self, end_of_tsdu: bool, data: Vec<u8>, limit: usize, out: &mut Vec<CotpAction>) {
-        if let Assembly::Taking(tsdu) = &mut self.assembly {
-            if tsdu.len().saturating_add(data.len()) > limit {
-                self.assembly = Assembly::Dropping;
-                out.push(CotpAction::Indication(TIndication::TooLong { limit }));
-            } else if tsdu.is_empty() {
-                *tsdu = data;
-            } else {
-                tsdu.extend_from_slice(&data);
-            }
-        }
-        if end_of_tsdu
-            && let Assembly::Taking(tsdu) =
-                core::mem::replace(&mut self.assembly, Assembly::Taking(Vec::new()))
-        {
-            out.push(CotpAction::Indication(TIndication::Data(tsdu)));
-        }
-    }
-
-    fn send(&self, tsdu: &[u8], out: &mut Vec<CotpAction>) {
-        let mut rest = tsdu;
-        loop {
-            let (now, later) = rest.split_at(rest.len().min(self.data_octets));
-            out.push(CotpAction::Tpdu(encode_dt(later.is_empty(), now)));
-            if later.is_empty() {
-                return;
-            }
-            rest = later;
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod machine;
+mod open;
 pub mod tpdu;
 
 pub use error::CotpError;

@@ -89,8 +89,9 @@ impl RtseError {
             | RtseError::External(_)
             | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
             RtseError::Recover | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
-            RtseError::Timeout { .. } | RtseError::GivenUpTooLate => Blame::PeerGone,
-            RtseError::AcceptedAfterAll => Blame::Local,
+            RtseError::Timeout { .. } | RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => {
+                Blame::PeerGone
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Step;
+use super::step::Step;
 use crate::cotp::tpdu::DrReason;
 use crate::cotp::{TDisconnect, TDisconnectReason};
 use crate::failure::{Blame, Layer};
@@ -44,9 +44,10 @@ pub(super) fn failed(
     Step::Indicate(aborted(layer, blame, false, reason, format!("{error}")))
 }
 
-/// A defect of this program.
-pub(super) fn internal(what: &'static str) -> Step {
-    Step::Indicate(aborted(Layer::Application, Blame::Local, false, None, String::from(what)))
+/// Never seen: the limits of the layers let no event cause so much.
+pub(super) fn too_many_steps() -> Step {
+    let text = String::from("too many steps for one event");
+    Step::Indicate(aborted(Layer::Application, Blame::LimitReached, false, None, text))
 }
 
 /// The user aborted before there was an association.

@@ -8,6 +8,7 @@
 mod config;
 mod ended;
 mod route;
+mod step;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,6 +18,7 @@ use clock::MonoTime;
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
 
 use route::{from_acpm, from_cotp, from_ppm, from_rtpm, from_spm};
+use step::{SessionInput, Step};
 
 use crate::acse::{Acpm, AcpmConfig, AcpmEvent};
 use crate::cotp::tpdu::DrReason;
@@ -63,35 +65,6 @@ pub struct Stack {
     closed: bool,
     /// When the connection is closed whatever the peer does.
     close_at: Option<MonoTime>,
-}
-
-/// Something for one of the layers.
-#[derive(Debug)]
-enum Step {
-    Cotp(TRequest),
-    FromCotp(TIndication),
-    Spm(SessionInput),
-    Ppm(PpmEvent),
-    Acpm(AcpmEvent),
-    Rtpm(RtpmEvent),
-    Indicate(RtIndication),
-    Transmit(Vec<u8>),
-    /// End the transport connection.
-    Disconnect,
-    /// The transport layer is through: close.
-    Close,
-}
-
-/// [`SpmEvent`], owned.
-#[derive(Debug)]
-enum SessionInput {
-    ConnectConfirm,
-    ConnectIndication,
-    Tsdu(Vec<u8>),
-    TsduTooLong { limit: usize },
-    Disconnected,
-    Request(SsRequest),
-    Deadline,
 }
 
 /// Steps that one event may cause, besides sending: a long APDU goes out in as many pieces as the peer's sizes make it.
@@ -318,7 +291,7 @@ impl Stack {
             taken += usize::from(!matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_))));
             if taken == STEPS_MAX {
                 pending.clear();
-                pending.extend([Step::Disconnect, ended::internal("too many steps for one event")]);
+                pending.extend([Step::Disconnect, ended::too_many_steps()]);
             }
             let next = self.step(now, step, out);
             pending.extend(next.into_iter().rev());

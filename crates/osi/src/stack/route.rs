@@ -1,6 +1,6 @@
 //! Who gets what a layer gives out.
 
-use super::{SessionInput, Step};
+use super::step::{SessionInput, Step};
 use crate::acse::{AcpmAction, AcpmEvent};
 use crate::cotp::{CotpAction, TRequest};
 use crate::presentation::{PIndication, PpmAction, PpmEvent};

@@ -1,0 +1,72 @@
+//! Data on an established transport connection of class 0 (X.224): TSDUs into DTs and back.
+
+use alloc::vec::Vec;
+
+use super::machine::{CotpAction, TIndication};
+use super::tpdu::{DT_HEADER_OCTETS, TpduSize, encode_dt};
+use crate::tpkt::MAX_TPDU_OCTETS;
+
+/// An established transport connection.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) peer_reference: u16,
+    /// Octets of user data that a DT of ours may carry.
+    data_octets: usize,
+    assembly: Assembly,
+}
+
+/// The TSDU that is arriving.
+#[derive(Clone, Debug)]
+enum Assembly {
+    Taking(Vec<u8>),
+    /// It is too long.
+    Dropping,
+}
+
+impl Open {
+    pub(super) fn new(peer_reference: u16, size: TpduSize) -> Self {
+        let data_octets = size.octets().min(MAX_TPDU_OCTETS) - DT_HEADER_OCTETS;
+        Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()) }
+    }
+
+    /// DTs of any size are taken: what was agreed bounds what we send, TPKT bounds what arrives.
+    pub(super) fn take(&mut self, end_of_tsdu: bool, data: Vec<u8>, limit: usize, out: &mut Vec<CotpAction>) {
+        if let Assembly::Taking(tsdu) = &mut self.assembly {
+            if tsdu.len().saturating_add(data.len()) > limit {
+                self.assembly = Assembly::Dropping;
+                out.push(CotpAction::Indication(TIndication::TooLong { limit }));
+            } else if tsdu.is_empty() {
+                *tsdu = data;
+            } else {
+                tsdu.extend_from_slice(&data);
+            }
+        }
+        if end_of_tsdu
+            && let Assembly::Taking(tsdu) =
+                core::mem::replace(&mut self.assembly, Assembly::Taking(Vec::new()))
+        {
+            out.push(CotpAction::Indication(TIndication::Data(tsdu)));
+        }
+    }
+
+    /// Octets that are here of a TSDU which is not whole yet.
+    pub(super) fn partial_octets(&self) -> usize {
+        match &self.assembly {
+            Assembly::Taking(tsdu) => tsdu.len(),
+            Assembly::Dropping => 0,
+        }
+    }
+
+    /// Cuts a TSDU into DTs.
+    pub(super) fn send(&self, tsdu: &[u8], out: &mut Vec<CotpAction>) {
+        let mut rest = tsdu;
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(self.data_octets));
+            out.push(CotpAction::Tpdu(encode_dt(later.is_empty(), now)));
+            if later.is_empty() {
+                return;
+            }
+            rest = later;
+        }
+    }
+}
