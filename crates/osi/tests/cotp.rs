@@ -151,6 +151,8 @@ fn assembly_is_bounded() {
     let mut machine = Cotp::initiator(CotpConfig { max_tsdu: 10, ..config() });
     ok(&mut machine, CotpEvent::Start);
     ok(&mut machine, CotpEvent::Tpdu(&confirmed(None)));
+    let mut stranger = machine.clone();
+    machine.user_is_open(10);
     let whole = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(true, &[1; 10])));
     assert_eq!(whole, [CotpAction::Indication(TIndication::Data(vec![1; 10]))]);
     assert_eq!(ok(&mut machine, CotpEvent::Tpdu(&encode_dt(false, &[1; 6]))), []);
@@ -166,6 +168,11 @@ fn assembly_is_bounded() {
     assert_eq!(whole, [CotpAction::Indication(TIndication::Data(vec![2]))]);
     let both = ok(&mut machine, CotpEvent::Tpdu(&encode_dt(true, &[1; 11])));
     assert_eq!(both, [CotpAction::Indication(TIndication::TooLong { limit: 10 })]);
+    // Before that there is nobody who could tell the peer.
+    let (result, out) = step(&mut stranger, CotpEvent::Tpdu(&encode_dt(false, &[1; 11])));
+    assert_eq!(result, Err(CotpError::TsduTooLong { limit: 10 }));
+    let [CotpAction::Tpdu(er), CotpAction::Close] = out.as_slice() else { panic!("{out:?}") };
+    assert!(matches!(Tpdu::decode(er), Ok(Tpdu::Er { cause: 0, .. })));
 }
 
 fn states() -> Vec<(&'static str, Cotp)> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ber::Oid;
 use osi::failure::{Blame, Layer};
 use osi::rtse::{AbortReason, DialogueMode, RequestError, RtIndication, RtRequest};
+use osi::stack::StackAction;
 use pair::{BIND, BIND_ERROR, BIND_RESULT, Pair, Then, apdu, config, two_way};
 use proptest::prelude::*;
 
@@ -76,8 +77,8 @@ fn the_sender_stops_at_the_window_and_goes_on_when_checkpoints_are_secured() {
             let mut octets = Vec::new();
             for action in out.drain(..) {
                 match action {
-                    osi::stack::StackAction::Transmit(sent) => octets.extend(sent),
-                    osi::stack::StackAction::Indication(RtIndication::SegmentWanted { octets }) => {
+                    StackAction::Transmit(sent) => octets.extend(sent),
+                    StackAction::Indication(RtIndication::SegmentWanted { octets }) => {
                         wanted += 1;
                         more = Some(octets);
                     }
@@ -95,13 +96,10 @@ fn the_sender_stops_at_the_window_and_goes_on_when_checkpoints_are_secured() {
         // Everything up to the last checkpoint at once.
         let mut out = Vec::new();
         pair.b.stack.request(pair.now, RtRequest::CheckpointSecured { serial: window }, &mut out).unwrap();
-        let [osi::stack::StackAction::Transmit(mia)] = &out[..] else { panic!("{out:?}") };
+        let [StackAction::Transmit(mia)] = &out[..] else { panic!("{out:?}") };
         let mut out = Vec::new();
         pair.a.stack.receive(pair.now, mia, &mut out);
-        assert!(matches!(
-            out[..],
-            [osi::stack::StackAction::Indication(RtIndication::SegmentWanted { octets: 1024 })]
-        ));
+        assert!(matches!(out[..], [StackAction::Indication(RtIndication::SegmentWanted { octets: 1024 })]));
     }
 }
 
@@ -172,7 +170,7 @@ fn the_turn_can_be_asked_for_during_a_transfer() {
     pair.start();
     let mut out = Vec::new();
     pair.a.stack.request(pair.now, RtRequest::Transfer { length: 4 }, &mut out).unwrap();
-    out.retain(|action| matches!(action, osi::stack::StackAction::Transmit(_)));
+    out.retain(|action| matches!(action, StackAction::Transmit(_)));
     pair.a.perform(pair.now, out);
     pair.pump();
     pair.b.request(pair.now, RtRequest::TurnPlease { priority: 0 });
@@ -292,7 +290,7 @@ fn a_cancelled_transfer_does_not_end_the_association() {
     pair.start();
     let mut out = Vec::new();
     pair.a.stack.request(pair.now, RtRequest::Transfer { length: 100_000 }, &mut out).unwrap();
-    out.retain(|action| matches!(action, osi::stack::StackAction::Transmit(_)));
+    out.retain(|action| matches!(action, StackAction::Transmit(_)));
     pair.a.perform(pair.now, out);
     pair.a.request(pair.now, RtRequest::TransferCancel);
     pair.pump();
@@ -376,6 +374,23 @@ fn a_peer_that_never_answers_is_given_up_in_time() {
     assert!(took <= Duration::from_secs(60 + 35), "{took:?}");
     assert_eq!(aborted(&pair.a).blame, Blame::PeerGone);
     assert_eq!(aborted(&pair.b).blame, Blame::PeerGone);
+}
+
+#[test]
+fn a_caller_who_never_binds_is_hung_up_on_in_time() {
+    let mut b = config();
+    b.rtse.open_timeout = Duration::from_secs(9);
+    let mut pair = Pair::new(config(), b);
+    let mut out = Vec::new();
+    pair.b.stack.start(pair.now, &mut out);
+    pair.b.stack.receive(pair.now, &[3, 0, 0, 11, 6, 0xE0, 0, 0, 0, 1, 0], &mut out);
+    out.clear();
+    assert_eq!(pair.b.stack.deadline(), Some(pair.now + Duration::from_secs(9)));
+    pair.b.stack.tick(pair.now + Duration::from_secs(9), &mut out);
+    let [StackAction::Indication(RtIndication::Aborted(aborted)), StackAction::Close] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!((aborted.layer, aborted.blame), (Layer::Rtse, Blame::PeerGone));
 }
 
 #[test]

@@ -31,6 +31,12 @@ pub enum CotpError {
         /// The class.
         class: u8,
     },
+    /// A TSDU grew over the limit before the user's own connection was open.
+    #[error("TSDU exceeds the limit of {limit} octets")]
+    TsduTooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// The peer did not answer in time.
     #[error("the peer did not answer in time while {state}")]
     Timeout {
@@ -54,6 +60,7 @@ impl CotpError {
             CotpError::Tpdu(error) => error.blame(),
             CotpError::UnexpectedTpdu { .. } | CotpError::Reference { .. } => Blame::PeerMisbehaved,
             CotpError::Class { .. } => Blame::PeerIncompatible,
+            CotpError::TsduTooLong { .. } => Blame::LimitReached,
             CotpError::Timeout { .. } => Blame::PeerGone,
             CotpError::RequestOutOfState { .. } => Blame::Local,
         }

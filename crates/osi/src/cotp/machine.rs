@@ -108,8 +108,8 @@ pub enum TIndication {
     Confirm,
     /// T-DATA indication: a whole TSDU.
     Data(Vec<u8>),
-    /// A TSDU grew over the limit. Nothing of it is kept, and nothing will be given of what still comes of it; the
-    /// connection goes on, so that the user can tell the peer.
+    /// A TSDU grew over the limit after [`Cotp::user_is_open`]. Nothing of it is kept, and nothing will be given of
+    /// what still comes of it; the connection goes on, so that the user can tell the peer.
     TooLong {
         /// The limit in octets.
         limit: usize,
@@ -142,6 +142,7 @@ pub enum TDisconnectReason {
 #[derive(Clone, Debug)]
 pub struct Cotp {
     config: CotpConfig,
+    user_is_open: bool,
     state: State,
 }
 
@@ -189,12 +190,12 @@ impl State {
 impl Cotp {
     /// A machine that sends CR once TCP is up.
     pub fn initiator(config: CotpConfig) -> Self {
-        Cotp { config, state: State::AwaitStart }
+        Cotp { config, user_is_open: false, state: State::AwaitStart }
     }
 
     /// A machine that waits for CR.
     pub fn responder(config: CotpConfig) -> Self {
-        Cotp { config, state: State::AwaitCr { deadline: None } }
+        Cotp { config, user_is_open: false, state: State::AwaitCr { deadline: None } }
     }
 
     /// Advances by one event.
@@ -235,9 +236,11 @@ impl Cotp {
         }
     }
 
-    /// From now on takes TSDUs of up to so many octets.
-    pub fn set_max_tsdu(&mut self, octets: usize) {
-        self.config.max_tsdu = octets;
+    /// The user's own connection is open. From now on TSDUs of up to so many octets are taken, and a longer one no
+    /// longer ends the transport connection: the user can tell its peer what is wrong.
+    pub fn user_is_open(&mut self, max_tsdu: usize) {
+        self.config.max_tsdu = max_tsdu;
+        self.user_is_open = true;
     }
 
     /// Octets that are here of a TSDU which is not whole yet.
@@ -333,7 +336,14 @@ impl Cotp {
                 Ok(())
             }
             (State::Open(open), Tpdu::Dt { end_of_tsdu, data }) => {
-                open.take(end_of_tsdu, data, self.config.max_tsdu, out);
+                let limit = self.config.max_tsdu;
+                if open.take(end_of_tsdu, data, limit, out) {
+                    return Ok(());
+                }
+                if !self.user_is_open {
+                    return Err(CotpError::TsduTooLong { limit });
+                }
+                out.push(CotpAction::Indication(TIndication::TooLong { limit }));
                 Ok(())
             }
             // DR answers CR; some send it, too, before they close an open connection.
@@ -438,6 +448,7 @@ impl Cotp {
             }
             CotpError::Class { .. }
             | CotpError::Reference { .. }
+            | CotpError::TsduTooLong { .. }
             | CotpError::Timeout { .. }
             | CotpError::RequestOutOfState { .. } => ErCause::NOT_SPECIFIED,
         };

@@ -29,12 +29,20 @@ impl Open {
         Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()) }
     }
 
-    /// DTs of any size are taken: what was agreed bounds what we send, TPKT bounds what arrives.
-    pub(super) fn take(&mut self, end_of_tsdu: bool, data: Vec<u8>, limit: usize, out: &mut Vec<CotpAction>) {
+    /// Takes a DT; whether the TSDU is within the limit, or was not before. DTs of any size are taken: what was agreed
+    /// bounds what we send, TPKT bounds what arrives.
+    pub(super) fn take(
+        &mut self,
+        end_of_tsdu: bool,
+        data: Vec<u8>,
+        limit: usize,
+        out: &mut Vec<CotpAction>,
+    ) -> bool {
+        let mut within = true;
         if let Assembly::Taking(tsdu) = &mut self.assembly {
             if tsdu.len().saturating_add(data.len()) > limit {
                 self.assembly = Assembly::Dropping;
-                out.push(CotpAction::Indication(TIndication::TooLong { limit }));
+                within = false;
             } else if tsdu.is_empty() {
                 *tsdu = data;
             } else {
@@ -47,6 +55,7 @@ impl Open {
         {
             out.push(CotpAction::Indication(TIndication::Data(tsdu)));
         }
+        within
     }
 
     /// Octets that are here of a TSDU which is not whole yet.

@@ -215,7 +215,7 @@ impl Stack {
             (Err(error), None) => return Err(error),
         }
         if accepting {
-            self.cotp.set_max_tsdu(self.config.max_tsdu);
+            self.cotp.user_is_open(self.config.max_tsdu);
             if self.spm.as_ref().is_some_and(Spm::has_turn) {
                 self.rtpm.begin_with_turn();
             }
@@ -255,11 +255,12 @@ impl Stack {
             }
             self.run(now, steps, out);
         }
-        if !self.closed && due(self.spm.as_ref().and_then(Spm::deadline)) {
-            self.run(now, Vec::from([Step::Spm(SessionInput::Deadline)]), out);
-        }
+        // RTSE first: it has more to tell the peer.
         if !self.closed && !self.ended && due(self.rtpm.deadline()) {
             self.run(now, Vec::from([Step::Rtpm(RtpmEvent::Deadline)]), out);
+        }
+        if !self.closed && due(self.spm.as_ref().and_then(Spm::deadline)) {
+            self.run(now, Vec::from([Step::Spm(SessionInput::Deadline)]), out);
         }
         if !self.closed && due(self.close_at) {
             self.run(now, Vec::from([Step::Disconnect]), out);
@@ -462,8 +463,12 @@ impl Stack {
         if let Err(error) = result {
             let reason: Option<AbortReason> = error.abort_reason();
             // What the user was told before the failure comes before it, such as that an APDU was accepted.
-            let abort = steps.iter().position(|step| matches!(step, Step::Acpm(_))).unwrap_or(steps.len());
-            steps.insert(abort, ended::failed(Layer::Rtse, error.blame(), reason, &error));
+            let failed = ended::failed(Layer::Rtse, error.blame(), reason, &error);
+            match steps.iter().position(|step| matches!(step, Step::Acpm(_))) {
+                Some(abort) => steps.insert(abort, failed),
+                // There is no association that could be aborted; the connection is.
+                None => steps.extend([failed, Step::Disconnect]),
+            }
         }
         steps
     }
@@ -474,7 +479,7 @@ impl Stack {
             return;
         }
         if let RtIndication::OpenConfirm { .. } = &indication {
-            self.cotp.set_max_tsdu(self.config.max_tsdu);
+            self.cotp.user_is_open(self.config.max_tsdu);
         }
         if let RtIndication::Open(open) = &mut indication {
             let (calling, called) = &self.transport_selectors;
