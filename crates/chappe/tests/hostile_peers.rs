@@ -166,8 +166,8 @@ const CASES: &[Case] = &[
     Case {
         name: "CP nested 10,000 deep",
         deed: |mta| told(Wire::transport(mta), &connect_with(&nested(10_000, 0x31))),
-        answers: &["CC", "RF 134"],
-        event: ("association-ended-abnormally", &["session layer", "20000 octets"]),
+        answers: &["CC", "ER 0"],
+        event: ("association-ended-abnormally", &["COTP layer", "limit of 16384"]),
     },
     Case {
         name: "no PPDU in an association",
