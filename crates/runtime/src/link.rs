@@ -71,6 +71,11 @@ impl Link {
         self.stack.has_turn()
     }
 
+    /// Whether the stack is further on than the indications taken from here.
+    pub(crate) fn is_ahead(&self) -> bool {
+        !self.indications.is_empty()
+    }
+
     /// Octets received and sent on the socket so far.
     pub(crate) fn octets(&self) -> (u64, u64) {
         (self.octets_in, self.octets_out)

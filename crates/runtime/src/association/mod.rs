@@ -162,7 +162,9 @@ impl Association {
             }
             RtIndication::TransferStart => self.transfer_start().await,
             RtIndication::TransferData(octets) => self.transfer_data(octets).await,
-            RtIndication::Checkpoint { serial } => self.request(RtRequest::CheckpointSecured { serial }),
+            RtIndication::Checkpoint { serial } => {
+                self.request_if_in_time(RtRequest::CheckpointSecured { serial })
+            }
             RtIndication::TransferEnd => self.transfer_end().await,
             RtIndication::TransferDiscarded => {
                 self.receiving = None;
@@ -299,6 +301,17 @@ impl Association {
         match self.link.request(request) {
             // The last indication is on its way already and says why.
             Ok(()) | Err(RequestError::Ended { .. }) => {}
+            Err(error) => self.defect(&error.to_string()),
+        }
+    }
+
+    /// A request about the transfer in progress, whose end may be among the indications that are not looked at yet.
+    /// Then the request comes too late, and that end decides.
+    fn request_if_in_time(&mut self, request: RtRequest) {
+        match self.link.request(request) {
+            Ok(()) | Err(RequestError::Ended { .. }) => {}
+            Err(RequestError::OutOfState { .. } | RequestError::Checkpoint { .. })
+                if self.link.is_ahead() => {}
             Err(error) => self.defect(&error.to_string()),
         }
     }

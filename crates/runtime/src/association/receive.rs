@@ -82,7 +82,8 @@ impl Association {
             Ok(step) => step,
             Err(refusal) => {
                 self.event(EventKind::TransferFailed, format!("{summary} refused: {refusal}"));
-                return self.request(RtRequest::TransferRefuse { transient: refusal.is_transient() });
+                return self
+                    .request_if_in_time(RtRequest::TransferRefuse { transient: refusal.is_transient() });
             }
         };
         match shared.commit(step).await {
@@ -101,7 +102,7 @@ impl Association {
         }
         self.registration.received();
         self.registration.set_state(AssociationState::Idle);
-        self.request(RtRequest::TransferAccept);
+        self.request_if_in_time(RtRequest::TransferAccept);
     }
 
     fn refuse(&mut self, trouble: Trouble) {
@@ -123,7 +124,7 @@ impl Association {
             Trouble::Store(text) => {
                 self.event(EventKind::StoreUnhealthy, format!("a transfer in was refused for now: {text}"));
                 self.registration.set_state(AssociationState::Idle);
-                self.request(RtRequest::TransferRefuse { transient: true });
+                self.request_if_in_time(RtRequest::TransferRefuse { transient: true });
             }
         }
     }

@@ -129,7 +129,7 @@ impl Association {
                 Err(error) => return self.give_up(TransferFailureKind::Postponed, error.to_string()),
             }
         }
-        self.request(RtRequest::Segment(segment));
+        self.request_if_in_time(RtRequest::Segment(segment));
     }
 
     /// Asks for the transfer of what is to be sent.
@@ -169,7 +169,7 @@ impl Association {
         if let Some(sending) = &mut self.outgoing {
             sending.given_up = Some(failure(kind, why));
         }
-        self.request(RtRequest::TransferCancel);
+        self.request_if_in_time(RtRequest::TransferCancel);
     }
 
     pub(super) async fn transfer_confirmed(&mut self) {
