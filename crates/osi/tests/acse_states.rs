@@ -4,11 +4,12 @@
 use ber::Oid;
 use osi::acse::apdu::{Aare, Aarq, AcseApdu, AeTitle, AssociateResult, Diagnostic, External};
 use osi::acse::{
-    AAssociate, ABSTRACT_SYNTAX_ACSE, AIndication, ARequest, Acpm, AcpmAction, AcpmConfig, AcpmEvent,
-    AcseError, State,
+    AAssociate, ABSTRACT_SYNTAX_ACSE, AIndication, AReject, ARequest, Acpm, AcpmAction, AcpmConfig,
+    AcpmEvent, AcseError, State,
 };
 use osi::presentation::{
-    ContextId, Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, SyncIndication,
+    ContextId, Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, PresentationMode,
+    SyncIndication,
 };
 use osi::session::SRefuse;
 
@@ -64,26 +65,52 @@ fn connect(aarq: Aarq) -> AcpmEvent {
     }))
 }
 
-fn associate() -> AAssociate {
-    let connect = PConnect { contexts: contexts(), ..PConnect::default() };
+const NORMAL: PresentationMode = PresentationMode::Normal;
+const X410: PresentationMode = PresentationMode::X410;
+
+/// User data of X.410 mode.
+fn bare() -> Vec<PValue> {
+    vec![PValue { context: ContextId::DEFAULT, encoding: vec![5, 0] }]
+}
+
+fn connect_in(mode: PresentationMode) -> AcpmEvent {
+    match mode {
+        PresentationMode::Normal => connect(aarq()),
+        PresentationMode::X410 => AcpmEvent::Presentation(PIndication::Connect(PConnect {
+            mode,
+            user_data: bare(),
+            ..PConnect::default()
+        })),
+    }
+}
+
+fn aare_in(mode: PresentationMode, result: AssociateResult) -> Vec<PValue> {
+    match mode {
+        PresentationMode::Normal => aare(result),
+        PresentationMode::X410 => bare(),
+    }
+}
+
+fn associate(mode: PresentationMode) -> AAssociate {
+    let connect = PConnect { mode, contexts: contexts(), ..PConnect::default() };
     AAssociate { connect, user_information: vec![5, 0] }
 }
 
-fn in_state(index: usize) -> Acpm {
+fn in_state(mode: PresentationMode, index: usize) -> Acpm {
     let mut acpm = machine();
     let mut out = Vec::new();
     let confirm = || {
-        let user_data = aare(AssociateResult::Accepted);
+        let user_data = aare_in(mode, AssociateResult::Accepted);
         AcpmEvent::Presentation(PIndication::ConnectConfirm { user_data })
     };
     let release = AcpmEvent::Presentation(PIndication::Release { user_data: Vec::new() });
     let mut events = Vec::new();
     match index {
         0 => {}
-        1 => events.push(AcpmEvent::Request(ARequest::Associate(associate()))),
-        2 => events.push(connect(aarq())),
+        1 => events.push(AcpmEvent::Request(ARequest::Associate(associate(mode)))),
+        2 => events.push(connect_in(mode)),
         3..=5 => {
-            events.extend([AcpmEvent::Request(ARequest::Associate(associate())), confirm()]);
+            events.extend([AcpmEvent::Request(ARequest::Associate(associate(mode))), confirm()]);
             if index == 4 {
                 events.push(AcpmEvent::Request(ARequest::Release));
             }
@@ -109,10 +136,10 @@ fn in_state(index: usize) -> Acpm {
     acpm
 }
 
-fn requests() -> Vec<ARequest> {
+fn requests(mode: PresentationMode) -> Vec<ARequest> {
     let user_information = vec![5, 0];
     vec![
-        ARequest::Associate(associate()),
+        ARequest::Associate(associate(mode)),
         ARequest::AssociateAccept { user_information: user_information.clone() },
         ARequest::AssociateReject { transient: true, user_information: user_information.clone() },
         ARequest::Release,
@@ -121,14 +148,18 @@ fn requests() -> Vec<ARequest> {
     ]
 }
 
-fn indications() -> Vec<PIndication> {
-    let AcpmEvent::Presentation(connect) = connect(aarq()) else { unreachable!() };
-    let rlrq = apdu(&AcseApdu::Rlrq { reason: None });
-    let rlre = apdu(&AcseApdu::Rlre { reason: None });
+fn indications(mode: PresentationMode) -> Vec<PIndication> {
+    let AcpmEvent::Presentation(connect) = connect_in(mode) else { unreachable!() };
+    let release = |release: AcseApdu| match mode {
+        PresentationMode::Normal => apdu(&release),
+        PresentationMode::X410 => Vec::new(),
+    };
+    let rlrq = release(AcseApdu::Rlrq { reason: None });
+    let rlre = release(AcseApdu::Rlre { reason: None });
     vec![
         connect,
-        PIndication::ConnectConfirm { user_data: aare(AssociateResult::Accepted) },
-        PIndication::ConnectRejected { user_data: aare(AssociateResult::RejectedTransient) },
+        PIndication::ConnectConfirm { user_data: aare_in(mode, AssociateResult::Accepted) },
+        PIndication::ConnectRejected { user_data: aare_in(mode, AssociateResult::RejectedTransient) },
         PIndication::ConnectRefusedByProvider { reason: 1 },
         PIndication::ConnectRefusedBySession(SRefuse { reason: 0, user_data: Vec::new() }),
         PIndication::Data(Vec::new()),
@@ -143,11 +174,17 @@ fn indications() -> Vec<PIndication> {
 
 #[test]
 fn every_state_meets_every_event() {
+    for mode in [NORMAL, X410] {
+        every_state_meets_every_event_in(mode);
+    }
+}
+
+fn every_state_meets_every_event_in(mode: PresentationMode) {
     let (mut cells, mut allowed, mut ignored) = (0, 0, 0);
     for index in 0..7 {
-        for request in requests() {
+        for request in requests(mode) {
             cells += 1;
-            let mut acpm = in_state(index);
+            let mut acpm = in_state(mode, index);
             let before = acpm.state().clone();
             let mut out = Vec::new();
             match acpm.handle(AcpmEvent::Request(request), &mut out) {
@@ -163,9 +200,9 @@ fn every_state_meets_every_event() {
                 }
             }
         }
-        for indication in indications() {
+        for indication in indications(mode) {
             cells += 1;
-            let mut acpm = in_state(index);
+            let mut acpm = in_state(mode, index);
             let mut out = Vec::new();
             match acpm.handle(AcpmEvent::Presentation(indication), &mut out) {
                 Ok(()) if out.is_empty() => {
@@ -247,4 +284,45 @@ fn titles_are_sent_as_set_and_accepted_unread() {
         AcseApdu::Aarq(sent.clone())
     );
     assert_eq!(judge(sent).0, Ok(()));
+}
+
+#[test]
+fn in_x410_mode_user_information_is_all_that_there_is() {
+    let ask = |index, request| {
+        let mut out = Vec::new();
+        in_state(X410, index).handle(AcpmEvent::Request(request), &mut out).unwrap();
+        let (Some(AcpmAction::Presentation(request)), true) = (out.pop(), out.is_empty()) else { panic!() };
+        request
+    };
+    let user_information = || vec![5, 0];
+    let PRequest::Connect(connect) = ask(0, ARequest::Associate(associate(X410))) else { panic!() };
+    assert_eq!((connect.mode, connect.user_data), (X410, bare()));
+    let accept = ask(2, ARequest::AssociateAccept { user_information: user_information() });
+    assert_eq!(accept, PRequest::ConnectAccept { user_data: bare() });
+    let reject = ask(2, ARequest::AssociateReject { transient: true, user_information: user_information() });
+    assert_eq!(reject, PRequest::ConnectReject { user_data: bare() });
+    let abort = ask(3, ARequest::Abort { user_information: user_information() });
+    assert_eq!(abort, PRequest::Abort { user_data: bare() });
+    assert_eq!(ask(3, ARequest::Release), PRequest::Release { user_data: Vec::new() });
+    assert_eq!(ask(5, ARequest::ReleaseResponse), PRequest::ReleaseResponse { user_data: Vec::new() });
+
+    let hear = |index, indication| {
+        let mut out = Vec::new();
+        in_state(X410, index).handle(AcpmEvent::Presentation(indication), &mut out).unwrap();
+        let (Some(AcpmAction::Indication(indication)), true) = (out.pop(), out.is_empty()) else { panic!() };
+        indication
+    };
+    let rejected = AReject { transient: false, diagnostic: None, user_information: user_information() };
+    assert_eq!(
+        hear(1, PIndication::ConnectRejected { user_data: bare() }),
+        AIndication::AssociateRejected(rejected)
+    );
+    assert_eq!(
+        hear(1, PIndication::ConnectConfirm { user_data: bare() }),
+        AIndication::AssociateConfirm { user_information: user_information() }
+    );
+    assert_eq!(
+        hear(3, PIndication::UAbort { user_data: bare() }),
+        AIndication::Abort { by_provider: false, user_information: user_information() }
+    );
 }

@@ -3,10 +3,10 @@
 
 use ber::Oid;
 use osi::acse::ABSTRACT_SYNTAX_ACSE;
-use osi::presentation::ppdu::{ContextDefinition, ContextResult, Cp, Cpa};
+use osi::presentation::ppdu::{ContextDefinition, ContextResult, Cp, Cpa, encode_x410};
 use osi::presentation::{
     ContextId, Contexts, PConnect, PRequest, PValue, Pdv, Ppm, PpmAction, PpmConfig, PpmEvent,
-    PresentationError, State, SyncRequest, TRANSFER_SYNTAX_BER, UserData,
+    PresentationError, PresentationMode, State, SyncRequest, TRANSFER_SYNTAX_BER, UserData,
 };
 use osi::session::{
     ActivityResume, ProviderAbort, ProviderAbortCause, ReasonCode, SAccept, SConnect, SRefuse, SsIndication,
@@ -14,6 +14,8 @@ use osi::session::{
 };
 
 const STATES: usize = 5;
+const NORMAL: PresentationMode = PresentationMode::Normal;
+const X410: PresentationMode = PresentationMode::X410;
 
 fn syntaxes() -> Vec<Oid> {
     vec![ABSTRACT_SYNTAX_ACSE, Oid::from_arcs(&[2, 6, 0, 2, 12]).unwrap()]
@@ -23,8 +25,19 @@ fn value() -> Vec<PValue> {
     vec![PValue { context: ContextId(3), encoding: vec![5, 0] }]
 }
 
-fn connect() -> PConnect {
-    PConnect { contexts: Contexts::propose(&syntaxes()), user_data: value(), ..PConnect::default() }
+/// A value of X.410 mode, fit for all that it carries.
+const SET: &[u8] = &[0x31, 2, 5, 0];
+
+fn value_in(mode: PresentationMode) -> Vec<PValue> {
+    match mode {
+        PresentationMode::Normal => value(),
+        PresentationMode::X410 => vec![PValue { context: ContextId::DEFAULT, encoding: SET.to_vec() }],
+    }
+}
+
+fn connect(mode: PresentationMode) -> PConnect {
+    let user_data = value_in(mode);
+    PConnect { mode, contexts: Contexts::propose(&syntaxes()), user_data, ..PConnect::default() }
 }
 
 fn cp() -> Cp<'static> {
@@ -47,7 +60,20 @@ fn s_connect(cp: &Cp<'_>) -> SsIndication {
     SsIndication::Connect(SConnect { user_data: cp.encode(), ..SConnect::default() })
 }
 
-fn accept() -> SsIndication {
+fn s_connect_in(mode: PresentationMode) -> SsIndication {
+    match mode {
+        PresentationMode::Normal => s_connect(&cp()),
+        PresentationMode::X410 => {
+            SsIndication::Connect(SConnect { user_data: encode_x410(SET), ..SConnect::default() })
+        }
+    }
+}
+
+fn accept(mode: PresentationMode) -> SsIndication {
+    if mode == X410 {
+        let accept = SAccept { user_data: encode_x410(SET), ..SAccept::default() };
+        return SsIndication::ConnectConfirm(accept);
+    }
     let accepted = ContextResult::Accepted(Some(TRANSFER_SYNTAX_BER));
     let cpa = Cpa { results: vec![accepted.clone(), accepted], ..Cpa::default() };
     SsIndication::ConnectConfirm(SAccept { user_data: cpa.encode(), ..SAccept::default() })
@@ -58,19 +84,23 @@ fn machine() -> Ppm {
 }
 
 fn in_state(index: usize) -> Ppm {
+    in_state_of(NORMAL, index)
+}
+
+fn in_state_of(mode: PresentationMode, index: usize) -> Ppm {
     let mut ppm = machine();
     let mut out = Vec::new();
     let mut go = |event| ppm.handle(event, &mut out).unwrap();
     match index {
         0 => {}
-        1 => go(PpmEvent::Request(PRequest::Connect(connect()))),
-        2 => go(PpmEvent::Session(s_connect(&cp()))),
+        1 => go(PpmEvent::Request(PRequest::Connect(connect(mode)))),
+        2 => go(PpmEvent::Session(s_connect_in(mode))),
         3 => {
-            go(PpmEvent::Request(PRequest::Connect(connect())));
-            go(PpmEvent::Session(accept()));
+            go(PpmEvent::Request(PRequest::Connect(connect(mode))));
+            go(PpmEvent::Session(accept(mode)));
         }
         _ => {
-            go(PpmEvent::Request(PRequest::Connect(connect())));
+            go(PpmEvent::Request(PRequest::Connect(connect(mode))));
             go(PpmEvent::Request(PRequest::Abort { user_data: Vec::new() }));
         }
     }
@@ -79,26 +109,31 @@ fn in_state(index: usize) -> Ppm {
     ppm
 }
 
-fn requests() -> Vec<PRequest> {
+fn requests(mode: PresentationMode) -> Vec<PRequest> {
     vec![
-        PRequest::Connect(connect()),
-        PRequest::ConnectAccept { user_data: value() },
-        PRequest::ConnectReject { user_data: value() },
-        PRequest::Data(value()),
+        PRequest::Connect(connect(mode)),
+        PRequest::ConnectAccept { user_data: value_in(mode) },
+        PRequest::ConnectReject { user_data: value_in(mode) },
+        PRequest::Data(value_in(mode)),
         PRequest::Sync(SyncRequest::Minor),
-        PRequest::TokenPlease { user_data: value() },
-        PRequest::Release { user_data: value() },
-        PRequest::ReleaseResponse { user_data: value() },
-        PRequest::Abort { user_data: value() },
+        PRequest::TokenPlease { user_data: value_in(mode) },
+        PRequest::Release { user_data: value_in(mode) },
+        PRequest::ReleaseResponse { user_data: value_in(mode) },
+        PRequest::Abort { user_data: value_in(mode) },
     ]
 }
 
-fn indications() -> Vec<SsIndication> {
-    let data = ber::Writer::encode(|w| UserData::Full(vec![Pdv::new(ContextId(3), vec![5, 0])]).encode(w));
+fn indications(mode: PresentationMode) -> Vec<SsIndication> {
+    let data = match mode {
+        PresentationMode::Normal => {
+            ber::Writer::encode(|w| UserData::Full(vec![Pdv::new(ContextId(3), vec![5, 0])]).encode(w))
+        }
+        PresentationMode::X410 => SET.to_vec(),
+    };
     let cause = ProviderAbortCause::TransportDisconnect;
     vec![
-        s_connect(&cp()),
-        accept(),
+        s_connect_in(mode),
+        accept(mode),
         SsIndication::ConnectRefused(SRefuse { reason: 1, user_data: Vec::new() }),
         SsIndication::Data(data.clone()),
         SsIndication::SyncMinor { serial: 1, confirm: true },
@@ -125,11 +160,17 @@ fn indications() -> Vec<SsIndication> {
 
 #[test]
 fn every_state_meets_every_event() {
+    for mode in [NORMAL, X410] {
+        every_state_meets_every_event_in(mode);
+    }
+}
+
+fn every_state_meets_every_event_in(mode: PresentationMode) {
     let (mut cells, mut allowed, mut ignored) = (0, 0, 0);
     for index in 0..STATES {
-        for request in requests() {
+        for request in requests(mode) {
             cells += 1;
-            let mut ppm = in_state(index);
+            let mut ppm = in_state_of(mode, index);
             let before = ppm.state().clone();
             let mut out = Vec::new();
             match ppm.handle(PpmEvent::Request(request), &mut out) {
@@ -144,9 +185,9 @@ fn every_state_meets_every_event() {
                 }
             }
         }
-        for indication in indications() {
+        for indication in indications(mode) {
             cells += 1;
-            let mut ppm = in_state(index);
+            let mut ppm = in_state_of(mode, index);
             let mut out = Vec::new();
             match ppm.handle(PpmEvent::Session(indication), &mut out) {
                 Ok(()) if out.is_empty() => {
@@ -233,17 +274,94 @@ fn an_extra_context_is_rejected_and_what_is_in_it_left_out() {
 }
 
 #[test]
-fn another_mode_is_refused_without_a_ppdu() {
-    let tsdu = testkit::GoldenVector::ConnectX410.octets();
-    let [osi::session::spdu::Spdu::Cn(cn)] = &osi::session::spdu::decode_tsdu(&tsdu).unwrap()[..] else {
-        panic!()
-    };
-    let connect = SConnect { user_data: cn.user_data.clone(), ..SConnect::default() };
+fn a_mode_that_does_not_exist_is_refused_without_a_ppdu() {
+    let user_data = vec![0x31, 7, 0xA0, 3, 0x80, 1, 2, 0xA1, 0];
+    let connect = SConnect { user_data, ..SConnect::default() };
     let mut out = Vec::new();
     let error = machine().handle(PpmEvent::Session(SsIndication::Connect(connect)), &mut out).unwrap_err();
     assert_eq!(error.blame(), osi::failure::Blame::PeerIncompatible);
     let refuse = SRefuse { reason: 0, user_data: Vec::new() };
     assert_eq!(out, [PpmAction::Session(SsRequest::ConnectRefuse(refuse))]);
+}
+
+#[test]
+fn an_answer_in_the_other_mode_is_no_answer() {
+    for (ours, theirs) in [(NORMAL, X410), (X410, NORMAL)] {
+        let mut out = Vec::new();
+        let error = in_state_of(ours, 1).handle(PpmEvent::Session(accept(theirs)), &mut out).unwrap_err();
+        assert!(matches!(error, PresentationError::Mode(_)), "{error}");
+        assert!(matches!(out[..], [PpmAction::Session(SsRequest::Abort { .. })]), "{out:?}");
+    }
+}
+
+#[test]
+fn in_x410_mode_a_cp_without_its_parameters_is_malformed() {
+    for (user_data, fault) in [
+        (vec![0x31, 5, 0xA0, 3, 0x80, 1, 0], true),
+        // The order in a SET does not matter, nor does the form of its length.
+        (vec![0x31, 9, 0xA1, 2, 5, 0, 0xA0, 3, 0x80, 1, 0], false),
+        (vec![0x31, 0x80, 0xA1, 0x80, 5, 0, 0, 0, 0xA0, 3, 0x80, 1, 0, 0, 0], false),
+    ] {
+        let connect = SConnect { user_data, ..SConnect::default() };
+        let mut out = Vec::new();
+        let result = machine().handle(PpmEvent::Session(SsIndication::Connect(connect)), &mut out);
+        assert_eq!(matches!(result, Err(PresentationError::Malformed { .. })), fault, "{result:?}");
+        if !fault {
+            let [PpmAction::Indication(osi::presentation::PIndication::Connect(connect))] = &out[..] else {
+                panic!("{out:?}")
+            };
+            assert_eq!((connect.mode, &connect.user_data), (X410, &value_in(X410)));
+        }
+    }
+}
+
+#[test]
+fn in_x410_mode_user_data_is_on_the_wire_as_it_is() {
+    let ask = |index, request| {
+        let mut out = Vec::new();
+        in_state_of(X410, index).handle(PpmEvent::Request(request), &mut out).unwrap();
+        let (Some(PpmAction::Session(request)), true) = (out.pop(), out.is_empty()) else { panic!() };
+        request
+    };
+    let data = || value_in(X410);
+    assert_eq!(ask(3, PRequest::Data(data())), SsRequest::Data(SET.to_vec()));
+    assert_eq!(
+        ask(3, PRequest::TokenPlease { user_data: data() }),
+        SsRequest::TokenPlease { user_data: SET.to_vec() }
+    );
+    assert_eq!(
+        ask(3, PRequest::Release { user_data: Vec::new() }),
+        SsRequest::Release { user_data: Vec::new() }
+    );
+    assert_eq!(ask(3, PRequest::Abort { user_data: data() }), SsRequest::Abort { user_data: SET.to_vec() });
+    let refuse = SRefuse { reason: 2, user_data: SET.to_vec() };
+    assert_eq!(ask(2, PRequest::ConnectReject { user_data: data() }), SsRequest::ConnectRefuse(refuse));
+    let cpa = vec![0x31, 9, 0xA0, 3, 0x80, 1, 0, 0xA1, 2, 5, 0];
+    let accept = SAccept { user_data: cpa, ..SAccept::default() };
+    assert_eq!(ask(2, PRequest::ConnectAccept { user_data: data() }), SsRequest::ConnectAccept(accept));
+}
+
+#[test]
+fn in_x410_mode_refusals_and_aborts_are_such_whatever_they_carry() {
+    use osi::presentation::{PAbortCause, PIndication};
+    let hear = |index, indication| {
+        let mut out = Vec::new();
+        in_state_of(X410, index).handle(PpmEvent::Session(indication), &mut out).unwrap();
+        let (Some(PpmAction::Indication(indication)), true) = (out.pop(), out.is_empty()) else { panic!() };
+        indication
+    };
+    let refused =
+        |user_data: &[u8]| SsIndication::ConnectRefused(SRefuse { reason: 2, user_data: user_data.to_vec() });
+    assert_eq!(hear(1, refused(SET)), PIndication::ConnectRejected { user_data: value_in(X410) });
+    assert_eq!(hear(1, refused(&[0x30, 3, 0x8A, 1, 4])), PIndication::ConnectRefusedByProvider { reason: 4 });
+    assert!(matches!(hear(1, refused(&[5, 0])), PIndication::ConnectRefusedBySession(_)));
+    let abort = |user_data: &[u8]| SsIndication::Abort { user_data: user_data.to_vec() };
+    assert_eq!(hear(3, abort(SET)), PIndication::UAbort { user_data: value_in(X410) });
+    assert_eq!(hear(3, abort(&[5, 0])), PIndication::PAbort(PAbortCause::Unreadable));
+    assert_eq!(
+        hear(3, abort(&[0x30, 0])),
+        PIndication::PAbort(PAbortCause::Arp { reason: None, event: None })
+    );
 }
 
 #[test]

@@ -10,6 +10,11 @@ const MTA_RTSE: Oid = Oid::from_static(&[0x56, 0, 2, 12]);
 /// id-as-mtse: MTS-APDUs.
 const MTSE: Oid = Oid::from_static(&[0x56, 0, 2, 7]);
 
+/// mts-transfer-protocol: 1988 P1 in X.410 mode.
+pub(crate) const MTS_TRANSFER_PROTOCOL: i64 = 12;
+/// mts-transfer-protocol-1984: 1984 P1.
+pub(crate) const MTS_TRANSFER_PROTOCOL_1984: i64 = 1;
+
 /// P1 in 1988 normal mode.
 pub fn p1_application() -> ApplicationContext {
     ApplicationContext {

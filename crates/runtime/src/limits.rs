@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use agent::settings::{ConnectorSettings, Selectors};
+use agent::settings::{Conformance, ConnectorSettings, Selectors};
 use mhs::p1::Limits;
-use osi::rtse::DialogueMode;
+use osi::rtse::{DialogueMode, Mode};
 use osi::stack::{SelectorSet, StackConfig};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use crate::application::p1_application;
+use crate::application::{MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984, p1_application};
 
 /// Limits of one MTA process.
 #[derive(Clone, Debug)]
@@ -49,6 +49,11 @@ impl RuntimeLimits {
         let mut config = self.responder_stack();
         config.local = selectors(&connector.calling_selectors);
         config.remote = selectors(&connector.called_selectors);
+        config.rtse.mode = match connector.conformance {
+            Conformance::Normal1988 => Mode::Normal1988,
+            Conformance::X410In1988 => Mode::X410 { application_protocol: MTS_TRANSFER_PROTOCOL },
+            Conformance::Mode1984 => Mode::X410 { application_protocol: MTS_TRANSFER_PROTOCOL_1984 },
+        };
         config.rtse.checkpoint_size_kb = connector.rts.checkpoint_size_kb;
         config.rtse.window_size = connector.rts.window_size.max(1);
         config.rtse.release_timeout = Duration::from_secs(u64::from(connector.association.disconnect_s));
@@ -61,6 +66,7 @@ impl RuntimeLimits {
     /// all peers: the most that is agreed to.
     pub(crate) fn responder_stack(&self) -> StackConfig {
         let mut config = StackConfig::new(p1_application());
+        config.rtse.application_protocols = vec![MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984];
         config.rtse.open_timeout = self.bind_timeout;
         config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
         config

@@ -135,9 +135,13 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     selectors(&at("called_selectors"), &settings.called_selectors, found);
     selectors(&at("calling_selectors"), &settings.calling_selectors, found);
     match settings.conformance {
-        Conformance::Normal1988 => {}
-        Conformance::X410In1988 | Conformance::Mode1984 => {
-            found.add(at("conformance"), "this version speaks 1988 normal mode only", "use `1988-normal`");
+        Conformance::Normal1988 | Conformance::X410In1988 => {}
+        Conformance::Mode1984 => {
+            found.add(
+                at("conformance"),
+                "this version sends 1988 P1 only, 1984 P1 is only received",
+                "use `1988-normal` or `1988-x410`",
+            );
         }
     }
     if settings.address_space.len() > MAX_ADDRESS_SPACES {

@@ -11,7 +11,7 @@ use osi::acse::apdu::AcseApdu;
 use osi::cotp::Tpdu;
 use osi::presentation::ppdu::{Abort, ByMode, Cp, Cpa, Cpr};
 use osi::presentation::{ContextId, UserData};
-use osi::rtse::apdu::{ConnectionData, RtseApdu};
+use osi::rtse::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use osi::rtse::external::ExternalReader;
 use osi::session::spdu::{Enclosure, Spdu, decode_tsdu};
 use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
@@ -161,10 +161,12 @@ impl Dialogue {
                         }
                         values(cp.user_data.as_ref(), &mut tree);
                     }
-                    Ok(ByMode::Other(mode)) => {
+                    Ok(ByMode::X410(set)) => {
                         self.x410 = true;
-                        tree.add("mode", format!("{mode:?}"));
+                        tree.add("mode", "X.410");
+                        tree.push(x410_tree(Rtorq::decode_x410(&set).map(RtseApdu::Rtorq), &set));
                     }
+                    Ok(ByMode::Other(mode)) => tree.add("mode", format!("{mode:?}")),
                     Err(_) => {
                         // 1984 MTAs have no presentation layer at all.
                         self.x410 = true;
@@ -177,6 +179,10 @@ impl Dialogue {
                 let mut tree = Tree::new("ACCEPT");
                 match Cpa::decode(&ac.user.octets) {
                     Ok(ByMode::Normal(cpa)) => values(cpa.user_data.as_ref(), &mut tree),
+                    Ok(ByMode::X410(set)) => {
+                        tree.add("mode", "X.410");
+                        tree.push(x410_tree(Rtoac::decode_x410(&set).map(RtseApdu::Rtoac), &set));
+                    }
                     Ok(ByMode::Other(mode)) => tree.add("mode", format!("{mode:?}")),
                     Err(_) => tree.push(rtse_or_hex(&ac.user.octets)),
                 }
@@ -188,7 +194,11 @@ impl Dialogue {
                     Ok(Some(Cpr { user_data: Some(values), .. })) => {
                         encodings(&values).into_iter().map(acse_tree).collect()
                     }
-                    Ok(Some(_) | None) => Vec::new(),
+                    Ok(Some(_)) => Vec::new(),
+                    Ok(None) => {
+                        let rtorj = Rtorj::decode_x410(&rf.user_data).map(RtseApdu::Rtorj);
+                        vec![x410_tree(rtorj, &rf.user_data)]
+                    }
                     Err(_) => user_tree(&rf.user_data),
                 };
                 self.add(side, tree.with(inside));
@@ -202,7 +212,11 @@ impl Dialogue {
                 }
                 let inside = match Abort::decode(&user.octets) {
                     Ok(Abort::Aru(Some(values))) => encodings(&values).into_iter().map(acse_tree).collect(),
-                    Ok(Abort::Aru(None) | Abort::X410) => Vec::new(),
+                    Ok(Abort::Aru(None)) => Vec::new(),
+                    Ok(Abort::X410) => {
+                        let rtab = Rtab::decode_x410(&user.octets).map(RtseApdu::Rtab);
+                        vec![x410_tree(rtab, &user.octets)]
+                    }
                     Ok(Abort::Arp { reason, event }) => {
                         vec![Tree::leaf("ARP", format!("reason {reason:?}, event {event:?}"))]
                     }
@@ -384,6 +398,14 @@ fn rtse_or_hex(octets: &[u8]) -> Tree {
     }
 }
 
+/// An RTSE APDU of X.410 mode, which only its place tells.
+fn x410_tree(apdu: Result<RtseApdu, ber::Error>, octets: &[u8]) -> Tree {
+    match apdu {
+        Ok(apdu) => rtse_tree(&apdu),
+        Err(_) => Tree::leaf("user data", hex(octets)),
+    }
+}
+
 fn rtse_tree(apdu: &RtseApdu) -> Tree {
     let mut tree = Tree::new(apdu.name());
     match apdu {
@@ -391,6 +413,9 @@ fn rtse_tree(apdu: &RtseApdu) -> Tree {
             tree.add("checkpoint size (KB)", rtorq.checkpoint_size_kb);
             tree.add("window size", rtorq.window_size);
             tree.add("dialogue mode", format!("{:?}", rtorq.dialogue_mode));
+            if let Some(protocol) = rtorq.application_protocol {
+                tree.add("application protocol", protocol);
+            }
             tree.push(bind_tree(&rtorq.connection_data, |octets| {
                 MtaBindArgument::from_octets(octets).map(|bind| bind.authentication).ok()
             }));

@@ -5,7 +5,8 @@ use ber::Oid;
 use super::apdu::{Aare, Aarq, Abrt, AcseApdu, AeTitle, AssociateResult, Diagnostic, External};
 use super::error::AcseError;
 use super::service::{AAssociate, AIndication, AReject, ARequest};
-use crate::presentation::{ContextId, Contexts, PConnect, PIndication, PRequest, PValue};
+use super::user_data::{bare, bare_value, expect_aare, find, indication_name, wrong_apdu};
+use crate::presentation::{ContextId, Contexts, PConnect, PIndication, PRequest, PValue, PresentationMode};
 
 /// Abstract syntax of the ACSE APDUs, 2.2.1.0.1.
 pub const ABSTRACT_SYNTAX_ACSE: Oid = Oid::from_static(&[0x52, 1, 0, 1]);
@@ -27,6 +28,8 @@ pub struct AcpmConfig {
 #[derive(Clone, Debug)]
 pub struct Acpm {
     config: AcpmConfig,
+    /// That of the presentation connection. In X.410 mode there are no APDUs: user information is all that there is.
+    mode: PresentationMode,
     state: State,
 }
 
@@ -85,7 +88,7 @@ pub enum AcpmAction {
 impl Acpm {
     /// A machine in its idle state.
     pub fn new(config: AcpmConfig) -> Self {
-        Acpm { config, state: State::Idle }
+        Acpm { config, mode: PresentationMode::default(), state: State::Idle }
     }
 
     /// The state.
@@ -120,6 +123,7 @@ impl Acpm {
             |request, state: &State| Err(AcseError::RequestOutOfState { request, state: state.name() });
         let (presentation, next) = match (request, &self.state) {
             (ARequest::Associate(associate), State::Idle) => {
+                self.mode = associate.connect.mode;
                 let contexts = associate.connect.contexts.clone();
                 (self.aarq(associate), State::AwaitAare { contexts })
             }
@@ -143,11 +147,11 @@ impl Acpm {
                 (PRequest::ConnectReject { user_data: aare }, State::Closed)
             }
             (ARequest::Release, State::Associated { contexts }) => {
-                let user_data = apdu(contexts, &AcseApdu::Rlrq { reason: Some(0) });
+                let user_data = self.apdu(contexts, &AcseApdu::Rlrq { reason: Some(0) });
                 (PRequest::Release { user_data }, State::AwaitRlre { contexts: contexts.clone() })
             }
             (ARequest::ReleaseResponse, State::AwaitReleaseResponse { contexts }) => {
-                let user_data = apdu(contexts, &AcseApdu::Rlre { reason: Some(0) });
+                let user_data = self.apdu(contexts, &AcseApdu::Rlre { reason: Some(0) });
                 (PRequest::ReleaseResponse { user_data }, State::Closed)
             }
             (
@@ -157,11 +161,7 @@ impl Acpm {
                 | State::Associated { contexts }
                 | State::AwaitRlre { contexts }
                 | State::AwaitReleaseResponse { contexts },
-            ) => {
-                let user_information = self.externals(contexts, user_information);
-                let abrt = AcseApdu::Abrt(Abrt { by_provider: false, user_information });
-                (PRequest::Abort { user_data: apdu(contexts, &abrt) }, State::Closed)
-            }
+            ) => (PRequest::Abort { user_data: self.abrt(contexts, user_information) }, State::Closed),
             (
                 ARequest::Associate(_),
                 state @ (State::AwaitAare { .. }
@@ -213,40 +213,18 @@ impl Acpm {
         let (indication, next) = match (indication, &self.state) {
             (_, State::Closed) => return Ok(None),
             (PIndication::Connect(connect), State::Idle) => {
+                self.mode = connect.mode;
                 // Moved at once: a rejection needs the contexts too.
                 self.state = State::AwaitResponse { contexts: connect.contexts.clone() };
                 return self.associate(connect).map(Some);
             }
             (PIndication::ConnectConfirm { user_data }, State::AwaitAare { contexts }) => {
-                let aare = expect_aare("P-CONNECT confirm", contexts, &user_data)?
-                    .ok_or(AcseError::Missing { primitive: "P-CONNECT confirm", expected: "AARE" })?;
-                match aare.result {
-                    AssociateResult::Accepted => {}
-                    result @ (AssociateResult::RejectedPermanent | AssociateResult::RejectedTransient) => {
-                        return Err(AcseError::ContradictoryResult { result });
-                    }
-                }
-                if aare.application_context != self.config.application_context {
-                    return Err(self.wrong_context(aare.application_context));
-                }
-                let user_information = self.user_information("AARE", contexts, aare.user_information)?;
+                let user_information = self.accepted(contexts, user_data)?;
                 let next = State::Associated { contexts: contexts.clone() };
                 (AIndication::AssociateConfirm { user_information }, next)
             }
             (PIndication::ConnectRejected { user_data }, State::AwaitAare { contexts }) => {
-                // Refused is refused, whatever can be read of the AARE.
-                let aare = expect_aare("P-CONNECT confirm", contexts, &user_data).unwrap_or_default();
-                let reject = match aare {
-                    Some(aare) => AReject {
-                        transient: aare.result == AssociateResult::RejectedTransient,
-                        diagnostic: Some(aare.diagnostic),
-                        user_information: self
-                            .user_information("AARE", contexts, aare.user_information)
-                            .unwrap_or_default(),
-                    },
-                    None => AReject { transient: false, diagnostic: None, user_information: Vec::new() },
-                };
-                (AIndication::AssociateRejected(reject), State::Closed)
+                (AIndication::AssociateRejected(self.rejected(contexts, user_data)), State::Closed)
             }
             (PIndication::ConnectRefusedByProvider { reason }, State::AwaitAare { .. }) => {
                 (AIndication::RefusedByPresentation { reason }, State::Closed)
@@ -276,7 +254,7 @@ impl Acpm {
                 | State::Associated { contexts }
                 | State::AwaitRlre { contexts }
                 | State::AwaitReleaseResponse { contexts },
-            ) => (self.aborted(contexts, &user_data), State::Closed),
+            ) => (self.aborted(contexts, user_data), State::Closed),
             (PIndication::UAbort { .. }, State::Idle) => {
                 (AIndication::Abort { by_provider: false, user_information: Vec::new() }, State::Closed)
             }
@@ -342,6 +320,12 @@ impl Acpm {
     fn associate(&self, mut connect: PConnect) -> Result<AIndication, AcseError> {
         let contexts = connect.contexts.clone();
         let user_data = core::mem::take(&mut connect.user_data);
+        match self.mode {
+            PresentationMode::Normal => {}
+            PresentationMode::X410 => {
+                return Ok(AIndication::Associate(AAssociate { connect, user_information: bare(user_data) }));
+            }
+        }
         let aarq = match find("P-CONNECT indication", &contexts, &user_data)? {
             Some(AcseApdu::Aarq(aarq)) => aarq,
             Some(found) => return Err(wrong_apdu("P-CONNECT indication", &found, "AARQ")),
@@ -359,6 +343,13 @@ impl Acpm {
 
     fn aarq(&self, associate: AAssociate) -> PRequest {
         let mut connect = associate.connect;
+        match self.mode {
+            PresentationMode::Normal => {}
+            PresentationMode::X410 => {
+                connect.user_data = bare_value(associate.user_information);
+                return PRequest::Connect(connect);
+            }
+        }
         let aarq = AcseApdu::Aarq(Aarq {
             version1: true,
             application_context: self.config.application_context.clone(),
@@ -366,7 +357,7 @@ impl Acpm {
             calling: self.config.calling.clone(),
             user_information: self.externals(&connect.contexts, associate.user_information),
         });
-        connect.user_data = apdu(&connect.contexts, &aarq);
+        connect.user_data = self.apdu(&connect.contexts, &aarq);
         PRequest::Connect(connect)
     }
 
@@ -377,18 +368,83 @@ impl Acpm {
         diagnostic: Diagnostic,
         user_information: Vec<u8>,
     ) -> Vec<PValue> {
+        match self.mode {
+            PresentationMode::Normal => {}
+            PresentationMode::X410 => return bare_value(user_information),
+        }
         let aare = AcseApdu::Aare(Aare {
             application_context: self.config.application_context.clone(),
             result,
             diagnostic,
             user_information: self.externals(contexts, user_information),
         });
-        apdu(contexts, &aare)
+        self.apdu(contexts, &aare)
     }
 
-    fn aborted(&self, contexts: &Contexts, user_data: &[PValue]) -> AIndication {
+    fn abrt(&self, contexts: &Contexts, user_information: Vec<u8>) -> Vec<PValue> {
+        match self.mode {
+            PresentationMode::Normal => {
+                let user_information = self.externals(contexts, user_information);
+                self.apdu(contexts, &AcseApdu::Abrt(Abrt { by_provider: false, user_information }))
+            }
+            PresentationMode::X410 => bare_value(user_information),
+        }
+    }
+
+    /// User information of a positive confirm.
+    fn accepted(&self, contexts: &Contexts, user_data: Vec<PValue>) -> Result<Vec<u8>, AcseError> {
+        match self.mode {
+            PresentationMode::Normal => {}
+            PresentationMode::X410 => return Ok(bare(user_data)),
+        }
+        let aare = expect_aare("P-CONNECT confirm", contexts, &user_data)?
+            .ok_or(AcseError::Missing { primitive: "P-CONNECT confirm", expected: "AARE" })?;
+        match aare.result {
+            AssociateResult::Accepted => {}
+            result @ (AssociateResult::RejectedPermanent | AssociateResult::RejectedTransient) => {
+                return Err(AcseError::ContradictoryResult { result });
+            }
+        }
+        if aare.application_context != self.config.application_context {
+            return Err(self.wrong_context(aare.application_context));
+        }
+        self.user_information("AARE", contexts, aare.user_information)
+    }
+
+    /// A negative confirm. Refused is refused, whatever can be read of the AARE.
+    fn rejected(&self, contexts: &Contexts, user_data: Vec<PValue>) -> AReject {
+        let aare = match self.mode {
+            PresentationMode::Normal => {
+                expect_aare("P-CONNECT confirm", contexts, &user_data).unwrap_or_default()
+            }
+            PresentationMode::X410 => None,
+        };
+        match (aare, self.mode) {
+            (Some(aare), _) => AReject {
+                transient: aare.result == AssociateResult::RejectedTransient,
+                diagnostic: Some(aare.diagnostic),
+                user_information: self
+                    .user_information("AARE", contexts, aare.user_information)
+                    .unwrap_or_default(),
+            },
+            (None, PresentationMode::Normal) => {
+                AReject { transient: false, diagnostic: None, user_information: Vec::new() }
+            }
+            (None, PresentationMode::X410) => {
+                AReject { transient: false, diagnostic: None, user_information: bare(user_data) }
+            }
+        }
+    }
+
+    fn aborted(&self, contexts: &Contexts, user_data: Vec<PValue>) -> AIndication {
+        match self.mode {
+            PresentationMode::Normal => {}
+            PresentationMode::X410 => {
+                return AIndication::Abort { by_provider: false, user_information: bare(user_data) };
+            }
+        }
         // An abort is one whatever it carries.
-        match find("P-U-ABORT indication", contexts, user_data) {
+        match find("P-U-ABORT indication", contexts, &user_data) {
             Ok(Some(AcseApdu::Abrt(abrt))) => AIndication::Abort {
                 by_provider: abrt.by_provider,
                 user_information: self
@@ -454,11 +510,23 @@ impl Acpm {
                 | State::Associated { contexts }
                 | State::AwaitRlre { contexts }
                 | State::AwaitReleaseResponse { contexts },
-            ) => PRequest::Abort { user_data: apdu(contexts, &abrt()) },
+            ) => PRequest::Abort { user_data: self.apdu(contexts, &abrt()) },
             // Nothing is connected, so there is nobody to tell.
             (Some(_) | None, State::Idle | State::Closed) => return,
         };
         out.push(AcpmAction::Presentation(request));
+    }
+
+    /// The APDU as a value in the context of ACSE, or nothing in X.410 mode.
+    fn apdu(&self, contexts: &Contexts, apdu: &AcseApdu) -> Vec<PValue> {
+        match self.mode {
+            PresentationMode::Normal => {
+                // The presentation layer settles no connection without this context.
+                let context = contexts.of(&ABSTRACT_SYNTAX_ACSE).unwrap_or(ContextId(1));
+                Vec::from([PValue { context, encoding: apdu.encode() }])
+            }
+            PresentationMode::X410 => Vec::new(),
+        }
     }
 
     fn wrong_context(&self, found: Oid) -> AcseError {
@@ -478,59 +546,5 @@ impl State {
             State::AwaitReleaseResponse { .. } => "await release response",
             State::Closed => "closed",
         }
-    }
-}
-
-/// The APDU as a value in the context of ACSE.
-fn apdu(contexts: &Contexts, apdu: &AcseApdu) -> Vec<PValue> {
-    // The presentation layer settles no connection without this context.
-    let context = contexts.of(&ABSTRACT_SYNTAX_ACSE).unwrap_or(ContextId(1));
-    Vec::from([PValue { context, encoding: apdu.encode() }])
-}
-
-/// The APDU among the values, if one of them is in the context of ACSE.
-fn find(
-    primitive: &'static str,
-    contexts: &Contexts,
-    values: &[PValue],
-) -> Result<Option<AcseApdu>, AcseError> {
-    values
-        .iter()
-        .find(|value| contexts.syntax(value.context) == Some(&ABSTRACT_SYNTAX_ACSE))
-        .map(|value| AcseApdu::decode(&value.encoding))
-        .transpose()
-        .map_err(|source| AcseError::Malformed { primitive, source })
-}
-
-fn expect_aare(
-    primitive: &'static str,
-    contexts: &Contexts,
-    values: &[PValue],
-) -> Result<Option<Aare>, AcseError> {
-    match find(primitive, contexts, values)? {
-        Some(AcseApdu::Aare(aare)) => Ok(Some(aare)),
-        Some(found) => Err(wrong_apdu(primitive, &found, "AARE")),
-        None => Ok(None),
-    }
-}
-
-fn wrong_apdu(primitive: &'static str, found: &AcseApdu, expected: &'static str) -> AcseError {
-    AcseError::WrongApdu { primitive, found: found.name(), expected }
-}
-
-fn indication_name(indication: &PIndication) -> &'static str {
-    match indication {
-        PIndication::Connect(_) => "P-CONNECT indication",
-        PIndication::ConnectConfirm { .. }
-        | PIndication::ConnectRejected { .. }
-        | PIndication::ConnectRefusedByProvider { .. }
-        | PIndication::ConnectRefusedBySession(_) => "P-CONNECT confirm",
-        PIndication::Data(_) => "P-DATA indication",
-        PIndication::Sync(_) => "P-ACTIVITY or P-SYNC indication",
-        PIndication::TokenPlease { .. } => "P-TOKEN-PLEASE indication",
-        PIndication::Release { .. } => "P-RELEASE indication",
-        PIndication::ReleaseConfirm { .. } => "P-RELEASE confirm",
-        PIndication::UAbort { .. } => "P-U-ABORT indication",
-        PIndication::PAbort(_) => "P-P-ABORT indication",
     }
 }

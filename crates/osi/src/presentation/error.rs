@@ -64,8 +64,8 @@ pub enum PresentationError {
         /// The state it came in.
         state: &'static str,
     },
-    /// A mode that is not offered here.
-    #[error("mode {0:?} instead of normal mode")]
+    /// A mode that does not exist, or in an answer another one than was proposed.
+    #[error("mode {0:?} has no place here")]
     Mode(Mode),
     /// The peer did not propose a context that the application needs.
     #[error("peer proposed no usable context for abstract syntax {syntax}")]

@@ -1,13 +1,13 @@
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use ber::Oid;
 
 use super::error::PresentationError;
 use super::mapping::{indication_name, request_name, sync_indication, sync_request};
-use super::ppdu::{Abort, ByMode, ContextDefinition, ContextResult, Cp, Cpa, Cpr};
-use super::service::{Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue};
-use super::user_data::{Pdv, UserData};
+use super::ppdu::{self, ByMode, ContextDefinition, ContextResult, Cp, Cpa, Cpr, Mode};
+use super::service::{Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, PresentationMode};
+use super::user_data::UserData;
+use super::wire::{aborted, arp, aru, decode, encode, full, refused, values, x410_set, x410_value};
 use crate::session::{SAccept, SConnect, SRefuse, SsIndication, SsRequest};
 
 /// Basic Encoding Rules as a transfer syntax, 2.1.1: the only one used.
@@ -31,6 +31,8 @@ pub struct PpmConfig {
 #[derive(Clone, Debug)]
 pub struct Ppm {
     config: PpmConfig,
+    /// Settled by the CP.
+    mode: PresentationMode,
     state: State,
 }
 
@@ -83,7 +85,7 @@ pub enum PpmAction {
 impl Ppm {
     /// A machine in its idle state.
     pub fn new(config: PpmConfig) -> Self {
-        Ppm { config, state: State::Idle }
+        Ppm { config, mode: PresentationMode::default(), state: State::Idle }
     }
 
     /// The state.
@@ -109,8 +111,8 @@ impl Ppm {
                             | PresentationError::NotAccepted { .. }
                     );
                     if !refused {
-                        let arp = Abort::Arp { reason: Some(error.arp_reason()), event: None };
-                        out.push(PpmAction::Session(SsRequest::Abort { user_data: arp.encode(&[]) }));
+                        let user_data = arp(self.mode, error.arp_reason());
+                        out.push(PpmAction::Session(SsRequest::Abort { user_data }));
                     }
                     self.state = State::Closed;
                 }
@@ -125,17 +127,13 @@ impl Ppm {
             |state: &State| Err(PresentationError::RequestOutOfState { request: name, state: state.name() });
         let session = match (request, &self.state) {
             (PRequest::Connect(connect), State::Idle) => {
+                self.mode = connect.mode;
                 let (proposed, connect) = self.propose(connect);
                 self.state = State::AwaitCpa { proposed };
                 SsRequest::Connect(connect)
             }
             (PRequest::ConnectAccept { user_data }, State::AwaitResponse { contexts, results, session }) => {
-                let cpa = Cpa {
-                    responding_selector: self.selector(),
-                    results: results.clone(),
-                    user_data: full(&user_data),
-                };
-                let accept = SAccept { user_data: cpa.encode(), ..session.clone() };
+                let accept = SAccept { user_data: self.cpa(results, &user_data), ..session.clone() };
                 self.state = State::Connected { contexts: contexts.clone() };
                 SsRequest::ConnectAccept(accept)
             }
@@ -144,17 +142,17 @@ impl Ppm {
                 self.state = State::Closed;
                 SsRequest::ConnectRefuse(SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: cpr })
             }
-            (PRequest::Data(values), State::Connected { .. }) => SsRequest::Data(encode(&values)),
+            (PRequest::Data(values), State::Connected { .. }) => SsRequest::Data(encode(self.mode, &values)),
             (PRequest::Sync(sync), State::Connected { .. }) => sync_request(sync),
             (PRequest::TokenPlease { user_data }, State::Connected { .. }) => {
-                SsRequest::TokenPlease { user_data: encode(&user_data) }
+                SsRequest::TokenPlease { user_data: encode(self.mode, &user_data) }
             }
             (PRequest::Release { user_data }, State::Connected { .. }) => {
-                SsRequest::Release { user_data: encode(&user_data) }
+                SsRequest::Release { user_data: encode(self.mode, &user_data) }
             }
             (PRequest::ReleaseResponse { user_data }, State::Connected { .. }) => {
                 self.state = State::Closed;
-                SsRequest::ReleaseResponse { user_data: encode(&user_data) }
+                SsRequest::ReleaseResponse { user_data: encode(self.mode, &user_data) }
             }
             (
                 PRequest::Abort { user_data },
@@ -162,7 +160,7 @@ impl Ppm {
                 | State::AwaitResponse { contexts, .. }
                 | State::Connected { contexts },
             ) => {
-                let user_data = aru(contexts, &user_data);
+                let user_data = aru(self.mode, contexts, &user_data);
                 self.state = State::Closed;
                 SsRequest::Abort { user_data }
             }
@@ -214,21 +212,23 @@ impl Ppm {
                 return self.confirmed(accept, out);
             }
             (SsIndication::ConnectRefused(refuse), State::AwaitCpa { proposed }) => {
-                let indication = refused(refuse, proposed);
+                let indication = refused(self.mode, refuse, proposed);
                 self.state = State::Closed;
                 indication
             }
             (SsIndication::Data(octets), State::Connected { contexts }) => {
-                PIndication::Data(decode("TD", &octets, contexts)?)
+                PIndication::Data(decode(self.mode, "TD", octets, contexts)?)
             }
             (SsIndication::TokenPlease { user_data }, State::Connected { contexts }) => {
-                PIndication::TokenPlease { user_data: decode("token request data", &user_data, contexts)? }
+                PIndication::TokenPlease {
+                    user_data: decode(self.mode, "token request data", user_data, contexts)?,
+                }
             }
             (SsIndication::Release { user_data }, State::Connected { contexts }) => {
-                PIndication::Release { user_data: decode("release data", &user_data, contexts)? }
+                PIndication::Release { user_data: decode(self.mode, "release data", user_data, contexts)? }
             }
             (SsIndication::ReleaseConfirm { user_data }, State::Connected { contexts }) => {
-                let user_data = decode("release data", &user_data, contexts)?;
+                let user_data = decode(self.mode, "release data", user_data, contexts)?;
                 self.state = State::Closed;
                 PIndication::ReleaseConfirm { user_data }
             }
@@ -238,7 +238,7 @@ impl Ppm {
                 | State::AwaitResponse { contexts, .. }
                 | State::Connected { contexts },
             ) => {
-                let indication = aborted(&user_data, contexts);
+                let indication = aborted(self.mode, &user_data, contexts);
                 self.state = State::Closed;
                 indication
             }
@@ -267,21 +267,24 @@ impl Ppm {
     }
 
     fn propose(&self, connect: PConnect) -> (Contexts, SConnect) {
-        let contexts = connect.contexts;
-        let cp = Cp {
-            calling_selector: connect.calling_selector,
-            called_selector: connect.called_selector,
-            contexts: contexts
-                .iter()
-                .map(|(context, syntax)| ContextDefinition {
+        let (contexts, user_data) = match connect.mode {
+            PresentationMode::Normal => {
+                let definition = |(context, syntax): &(_, Oid)| ContextDefinition {
                     context: *context,
                     abstract_syntax: syntax.clone(),
                     transfer_syntaxes: Vec::from([TRANSFER_SYNTAX_BER]),
-                })
-                .collect(),
-            user_data: full(&connect.user_data),
+                };
+                let cp = Cp {
+                    calling_selector: connect.calling_selector,
+                    called_selector: connect.called_selector,
+                    contexts: connect.contexts.iter().map(definition).collect(),
+                    user_data: full(&connect.user_data),
+                };
+                let user_data = cp.encode();
+                (connect.contexts, user_data)
+            }
+            PresentationMode::X410 => (Contexts::default(), ppdu::encode_x410(x410_set(&connect.user_data))),
         };
-        let user_data = cp.encode();
         let connect = SConnect {
             calling_selector: connect.calling_session_selector,
             called_selector: connect.called_session_selector,
@@ -299,6 +302,10 @@ impl Ppm {
         let malformed = |source| PresentationError::Malformed { ppdu: "CP", source };
         let cp = match Cp::decode(&connect.user_data).map_err(malformed)? {
             ByMode::Normal(cp) => cp,
+            ByMode::X410(set) => {
+                self.connected_by_peer_x410(connect, set, out);
+                return Ok(());
+            }
             ByMode::Other(mode) => {
                 // A CPR would have to be in the peer's mode; a refusal without one is understood in any.
                 let refuse = SRefuse { reason: REJECTED_BY_USER, user_data: Vec::new() };
@@ -325,12 +332,9 @@ impl Ppm {
             simple @ (Some(UserData::Simple(_)) | None) => simple,
         };
         let user_data = values("CP", user_data, &contexts)?;
-        let session = SAccept {
-            responding_selector: connect.called_selector.clone(),
-            identifier: connect.identifier.clone(),
-            user_data: Vec::new(),
-        };
+        let session = response_to(&connect);
         let indication = PIndication::Connect(PConnect {
+            mode: PresentationMode::Normal,
             calling_selector: cp.calling_selector,
             called_selector: cp.called_selector,
             calling_session_selector: connect.calling_selector,
@@ -342,6 +346,23 @@ impl Ppm {
         self.state = State::AwaitResponse { contexts, results, session };
         out.push(PpmAction::Indication(indication));
         Ok(())
+    }
+
+    /// A CP of X.410 mode proposes nothing that could be judged here.
+    fn connected_by_peer_x410(&mut self, connect: SConnect, set: Vec<u8>, out: &mut Vec<PpmAction>) {
+        self.mode = PresentationMode::X410;
+        let session = response_to(&connect);
+        self.state = State::AwaitResponse { contexts: Contexts::default(), results: Vec::new(), session };
+        out.push(PpmAction::Indication(PIndication::Connect(PConnect {
+            mode: PresentationMode::X410,
+            calling_selector: None,
+            called_selector: None,
+            calling_session_selector: connect.calling_selector,
+            called_session_selector: connect.called_selector,
+            identifier: connect.identifier,
+            contexts: Contexts::default(),
+            user_data: x410_value(set),
+        })));
     }
 
     /// Judges a proposal: the contexts that can be used, and the answer to each one.
@@ -372,10 +393,21 @@ impl Ppm {
     fn confirmed(&mut self, accept: SAccept, out: &mut Vec<PpmAction>) -> Result<(), PresentationError> {
         let State::AwaitCpa { proposed } = &self.state else { return Ok(()) };
         let malformed = |source| PresentationError::Malformed { ppdu: "CPA", source };
-        let cpa = match Cpa::decode(&accept.user_data).map_err(malformed)? {
-            ByMode::Normal(cpa) => cpa,
-            ByMode::Other(mode) => {
-                out.push(PpmAction::Session(SsRequest::Abort { user_data: aru(proposed, &[]) }));
+        let cpa = match (self.mode, Cpa::decode(&accept.user_data).map_err(malformed)?) {
+            (PresentationMode::Normal, ByMode::Normal(cpa)) => cpa,
+            (PresentationMode::X410, ByMode::X410(set)) => {
+                self.state = State::Connected { contexts: Contexts::default() };
+                let confirm = PIndication::ConnectConfirm { user_data: x410_value(set) };
+                out.push(PpmAction::Indication(confirm));
+                return Ok(());
+            }
+            (PresentationMode::Normal | PresentationMode::X410, theirs) => {
+                let mode = match theirs {
+                    ByMode::Normal(_) => Mode::Normal,
+                    ByMode::X410(_) => Mode::X410,
+                    ByMode::Other(mode) => mode,
+                };
+                out.push(PpmAction::Session(SsRequest::Abort { user_data: aru(self.mode, proposed, &[]) }));
                 return Err(PresentationError::Mode(mode));
             }
         };
@@ -393,7 +425,9 @@ impl Ppm {
                 }
                 ContextResult::Accepted(_) => accepted.push((*context, syntax.clone())),
                 result @ (ContextResult::UserRejection(_) | ContextResult::ProviderRejection(_)) => {
-                    out.push(PpmAction::Session(SsRequest::Abort { user_data: aru(proposed, &[]) }));
+                    out.push(PpmAction::Session(SsRequest::Abort {
+                        user_data: aru(self.mode, proposed, &[]),
+                    }));
                     return Err(PresentationError::NotAccepted { syntax: syntax.clone(), result });
                 }
             }
@@ -405,14 +439,33 @@ impl Ppm {
         Ok(())
     }
 
+    fn cpa(&self, results: &[ContextResult], user_data: &[PValue]) -> Vec<u8> {
+        match self.mode {
+            PresentationMode::Normal => {
+                let cpa = Cpa {
+                    responding_selector: self.selector(),
+                    results: results.to_vec(),
+                    user_data: full(user_data),
+                };
+                cpa.encode()
+            }
+            PresentationMode::X410 => ppdu::encode_x410(x410_set(user_data)),
+        }
+    }
+
     fn cpr(&self, results: &[ContextResult], user_data: &[PValue]) -> Vec<u8> {
-        let cpr = Cpr {
-            responding_selector: self.selector(),
-            results: results.to_vec(),
-            provider_reason: None,
-            user_data: full(user_data),
-        };
-        cpr.encode()
+        match self.mode {
+            PresentationMode::Normal => {
+                let cpr = Cpr {
+                    responding_selector: self.selector(),
+                    results: results.to_vec(),
+                    provider_reason: None,
+                    user_data: full(user_data),
+                };
+                cpr.encode()
+            }
+            PresentationMode::X410 => x410_set(user_data).to_vec(),
+        }
     }
 
     fn selector(&self) -> Option<Vec<u8>> {
@@ -433,98 +486,11 @@ impl State {
     }
 }
 
-/// Our values as User-data: always fully encoded, since there is always more than one context.
-fn full(values: &[PValue]) -> Option<UserData<'_>> {
-    if values.is_empty() {
-        return None;
-    }
-    Some(UserData::Full(
-        values
-            .iter()
-            .map(|value| Pdv::new(value.context, Cow::Borrowed(value.encoding.as_slice())))
-            .collect(),
-    ))
-}
-
-fn encode(values: &[PValue]) -> Vec<u8> {
-    full(values).map(|data| ber::Writer::encode(|w| data.encode(w))).unwrap_or_default()
-}
-
-fn aru(contexts: &Contexts, values: &[PValue]) -> Vec<u8> {
-    let list: Vec<_> = contexts.iter().map(|(context, _)| (*context, TRANSFER_SYNTAX_BER)).collect();
-    Abort::Aru(full(values)).encode(&list)
-}
-
-/// SS-user data that is a User-data or nothing.
-fn decode(ppdu: &'static str, octets: &[u8], contexts: &Contexts) -> Result<Vec<PValue>, PresentationError> {
-    if octets.is_empty() {
-        return Ok(Vec::new());
-    }
-    let data = UserData::decode(octets).map_err(|source| PresentationError::Malformed { ppdu, source })?;
-    values(ppdu, Some(data), contexts)
-}
-
-/// Checks that every value is in an agreed context and in BER.
-fn values(
-    ppdu: &'static str,
-    data: Option<UserData<'_>>,
-    contexts: &Contexts,
-) -> Result<Vec<PValue>, PresentationError> {
-    match data {
-        None => Ok(Vec::new()),
-        Some(UserData::Simple(octets)) => {
-            let mut all = contexts.iter();
-            match (all.next(), all.next()) {
-                (Some((context, _)), None) => {
-                    Ok(Vec::from([PValue { context: *context, encoding: octets.into_owned() }]))
-                }
-                (None | Some(_), _) => {
-                    Err(PresentationError::SimplyEncoded { ppdu, contexts: contexts.len() })
-                }
-            }
-        }
-        Some(UserData::Full(list)) => list
-            .into_iter()
-            .map(|pdv| {
-                if contexts.syntax(pdv.context).is_none() {
-                    return Err(PresentationError::UnknownContext { ppdu, context: pdv.context });
-                }
-                match pdv.transfer_syntax {
-                    Some(syntax) if syntax != TRANSFER_SYNTAX_BER => {
-                        Err(PresentationError::TransferSyntax { ppdu, syntax })
-                    }
-                    Some(_) | None => Ok(PValue { context: pdv.context, encoding: pdv.value.into_octets() }),
-                }
-            })
-            .collect(),
-    }
-}
-
-/// A refusal is accepted as one even when what it carries can't be read.
-fn refused(refuse: SRefuse, proposed: &Contexts) -> PIndication {
-    if refuse.user_data.is_empty() {
-        return PIndication::ConnectRefusedBySession(refuse);
-    }
-    let Ok(Some(cpr)) = Cpr::decode(&refuse.user_data) else {
-        return PIndication::ConnectRefusedBySession(refuse);
-    };
-    if let Some(reason) = cpr.provider_reason {
-        return PIndication::ConnectRefusedByProvider { reason };
-    }
-    let user_data = values("CPR", cpr.user_data, proposed).unwrap_or_default();
-    PIndication::ConnectRejected { user_data }
-}
-
-/// An abort is one whatever it carries.
-fn aborted(octets: &[u8], contexts: &Contexts) -> PIndication {
-    if octets.is_empty() {
-        return PIndication::UAbort { user_data: Vec::new() };
-    }
-    match Abort::decode(octets) {
-        Ok(Abort::Aru(data)) => {
-            PIndication::UAbort { user_data: values("ARU", data, contexts).unwrap_or_default() }
-        }
-        Ok(Abort::Arp { reason, event }) => PIndication::PAbort(PAbortCause::Arp { reason, event }),
-        Ok(Abort::X410) | Err(_) => PIndication::PAbort(PAbortCause::Unreadable),
+/// What the session layer gets back with the response.
+fn response_to(connect: &SConnect) -> SAccept {
+    SAccept {
+        responding_selector: connect.called_selector.clone(),
+        identifier: connect.identifier.clone(),
+        user_data: Vec::new(),
     }
 }

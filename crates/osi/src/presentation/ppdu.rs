@@ -23,7 +23,9 @@ pub enum Mode {
 pub enum ByMode<T> {
     /// Normal mode with its parameters.
     Normal(T),
-    /// Another mode; its parameters are not read.
+    /// X.410 mode, with the x410-mode-parameters as one encoding with the tag of a SET.
+    X410(Vec<u8>),
+    /// A mode that X.226 does not have; its parameters are not read.
     Other(Mode),
 }
 
@@ -98,11 +100,12 @@ pub enum Abort<'a> {
         /// Event-identifier: what the provider objected to.
         event: Option<i64>,
     },
-    /// An ARU of X.410 mode, which has no place in a normal-mode connection; not read.
+    /// An ARU of X.410 mode, which is what the user gave it; not read.
     X410,
 }
 
 const MODE_SELECTOR: Tag = Tag::context(0);
+const X410_PARAMETERS: Tag = Tag::context(1);
 const NORMAL_PARAMETERS: Tag = Tag::context(2);
 /// A peer may propose more contexts than it needs; far more than any application has is an attack.
 const CONTEXTS_MAX: usize = 64;
@@ -304,7 +307,7 @@ fn decode_by_mode<'a, T>(
     // X.226 allows CPC values after a CP: the same user data in other transfer syntaxes.
     while top.next()?.is_some() {}
     let mut fields = set.reader()?;
-    let (mut mode, mut normal) = (None, None);
+    let (mut mode, mut x410, mut normal) = (None, None, None);
     while let Some(field) = fields.next()? {
         match field.tag {
             MODE_SELECTOR => {
@@ -314,17 +317,34 @@ fn decode_by_mode<'a, T>(
                     other => Mode::Unknown(other),
                 });
             }
+            X410_PARAMETERS => x410 = Some(field),
             NORMAL_PARAMETERS => normal = Some(field),
-            // Parameters of X.410 mode, and what later editions add.
+            // What later editions add.
             _ => {}
         }
     }
-    match (mode, normal) {
-        (Some(Mode::Normal), Some(element)) => parameters(element).map(ByMode::Normal),
-        (Some(Mode::Normal), None) => Err(set.error(ErrorKind::Missing { expected: NORMAL_PARAMETERS })),
-        (Some(other @ (Mode::X410 | Mode::Unknown(_))), _) => Ok(ByMode::Other(other)),
-        (None, _) => Err(set.error(ErrorKind::Missing { expected: MODE_SELECTOR })),
+    let missing = |expected| Err(set.error(ErrorKind::Missing { expected }));
+    match (mode, x410, normal) {
+        (Some(Mode::Normal), _, Some(element)) => parameters(element).map(ByMode::Normal),
+        (Some(Mode::Normal), _, None) => missing(NORMAL_PARAMETERS),
+        (Some(Mode::X410), Some(element), _) => {
+            Ok(ByMode::X410(Writer::encode(|w| w.constructed(Tag::SET, |w| w.raw(element.contents)))))
+        }
+        (Some(Mode::X410), None, _) => missing(X410_PARAMETERS),
+        (Some(other @ Mode::Unknown(_)), _, _) => Ok(ByMode::Other(other)),
+        (None, _, _) => missing(MODE_SELECTOR),
     }
+}
+
+/// CP or CPA of X.410 mode, whose parameters are the components of what the user gives as the encoding of a SET.
+pub fn encode_x410(set: &[u8]) -> Vec<u8> {
+    let components = Reader::new(set).any().map(|element| element.contents).unwrap_or_default();
+    Writer::encode(|w| {
+        w.constructed(Tag::SET, |w| {
+            w.constructed(MODE_SELECTOR, |w| w.integer(Tag::context(0), 0));
+            w.constructed(X410_PARAMETERS, |w| w.raw(components));
+        });
+    })
 }
 
 fn encode_normal(parameters: impl FnOnce(&mut Writer)) -> Vec<u8> {

@@ -57,9 +57,22 @@ impl Contexts {
     }
 }
 
+/// Mode of a presentation connection (X.226), which association control and RTSE share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PresentationMode {
+    /// Normal mode: values in contexts.
+    #[default]
+    Normal,
+    /// X.410-1984 mode: each user data is one value in [`ContextId::DEFAULT`], on the wire as it is. With a connection
+    /// it is the encoding of a SET.
+    X410,
+}
+
 /// Parameters of P-CONNECT; those of the session connection pass through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PConnect {
+    /// Mode. In X.410 mode there are neither presentation selectors nor contexts.
+    pub mode: PresentationMode,
     /// Calling presentation selector; `None` when absent.
     pub calling_selector: Option<Vec<u8>>,
     /// Called presentation selector.

@@ -13,6 +13,12 @@ const VALUES_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContextId(pub i64);
 
+impl ContextId {
+    /// Stands for the default context, which has no identifier on the wire: the one that all values of X.410 mode are
+    /// in.
+    pub const DEFAULT: ContextId = ContextId(0);
+}
+
 impl core::fmt::Display for ContextId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.fmt(f)

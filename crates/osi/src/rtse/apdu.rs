@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use ber::{Error, ErrorKind, Reader, Tag, Tlv, Writer};
 
 use super::service::{AbortReason, DialogueMode};
+use crate::presentation::PresentationMode;
 
 /// An APDU of RTSE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Rtorq {
     pub dialogue_mode: DialogueMode,
     /// A new association, or an old one.
     pub connection_data: ConnectionData,
+    /// What rides in an association of X.410 mode; not present in normal mode.
+    pub application_protocol: Option<i64>,
 }
 
 /// RTOAC.
@@ -104,10 +107,20 @@ impl RtseApdu {
         }
     }
 
-    /// The encoding.
+    /// The encoding in normal mode.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_in(PresentationMode::Normal)
+    }
+
+    /// The encoding in `mode`. In X.410 mode what concerns the association is a plain SET, known by its place alone,
+    /// and octets of an APDU have nothing around them.
+    pub fn encode_in(&self, mode: PresentationMode) -> Vec<u8> {
+        let tag = |normal: Tag| match mode {
+            PresentationMode::Normal => normal,
+            PresentationMode::X410 => Tag::SET,
+        };
         Writer::encode(|w| match self {
-            RtseApdu::Rtorq(rtorq) => w.constructed(RTORQ, |w| {
+            RtseApdu::Rtorq(rtorq) => w.constructed(tag(RTORQ), |w| {
                 w.integer(Tag::context(0), i64::from(rtorq.checkpoint_size_kb));
                 w.integer(Tag::context(1), i64::from(rtorq.window_size));
                 match rtorq.dialogue_mode {
@@ -115,13 +128,16 @@ impl RtseApdu {
                     DialogueMode::TwoWayAlternate => w.integer(Tag::context(2), 1),
                 }
                 rtorq.connection_data.encode(w, 3);
+                if let Some(protocol) = rtorq.application_protocol {
+                    w.integer(Tag::context(4), protocol);
+                }
             }),
-            RtseApdu::Rtoac(rtoac) => w.constructed(RTOAC, |w| {
+            RtseApdu::Rtoac(rtoac) => w.constructed(tag(RTOAC), |w| {
                 w.integer(Tag::context(0), i64::from(rtoac.checkpoint_size_kb));
                 w.integer(Tag::context(1), i64::from(rtoac.window_size));
                 rtoac.connection_data.encode(w, 2);
             }),
-            RtseApdu::Rtorj(rtorj) => w.constructed(RTORJ, |w| {
+            RtseApdu::Rtorj(rtorj) => w.constructed(tag(RTORJ), |w| {
                 if let Some(reason) = rtorj.refuse_reason {
                     w.integer(Tag::context(0), reason);
                 }
@@ -130,8 +146,11 @@ impl RtseApdu {
                 }
             }),
             RtseApdu::Rttp(priority) => w.integer(Tag::INTEGER, *priority),
-            RtseApdu::Rttr(octets) => w.primitive(Tag::OCTET_STRING, octets),
-            RtseApdu::Rtab(rtab) => w.constructed(RTAB, |w| {
+            RtseApdu::Rttr(octets) => match mode {
+                PresentationMode::Normal => w.primitive(Tag::OCTET_STRING, octets),
+                PresentationMode::X410 => w.raw(octets),
+            },
+            RtseApdu::Rtab(rtab) => w.constructed(tag(RTAB), |w| {
                 if let Some(reason) = rtab.reason {
                     w.integer(Tag::context(0), reason.0);
                 }
@@ -156,10 +175,19 @@ impl RtseApdu {
 }
 
 impl Rtorq {
+    /// Reads an RTORQ of X.410 mode.
+    ///
+    /// # Errors
+    /// Not a SET that is one.
+    pub fn decode_x410(octets: &[u8]) -> Result<Self, Error> {
+        Rtorq::decode(&set(octets)?)
+    }
+
     fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
         let mut sizes = Sizes::default();
         let mut dialogue_mode = DialogueMode::Monologue;
         let mut connection_data = None;
+        let mut application_protocol = None;
         let mut fields = element.reader()?;
         while let Some(field) = fields.next()? {
             match field.tag {
@@ -171,7 +199,7 @@ impl Rtorq {
                     };
                 }
                 tag if tag == Tag::context(3) => connection_data = Some(ConnectionData::decode(&field)?),
-                // applicationProtocol, of X.410 mode only, is among what is passed over.
+                tag if tag == Tag::context(4) => application_protocol = Some(field.integer()?),
                 _ => sizes.field(&field)?,
             }
         }
@@ -180,11 +208,20 @@ impl Rtorq {
             window_size: sizes.window_size,
             dialogue_mode,
             connection_data: present(element, connection_data, 3)?,
+            application_protocol,
         })
     }
 }
 
 impl Rtoac {
+    /// Reads an RTOAC of X.410 mode.
+    ///
+    /// # Errors
+    /// Not a SET that is one.
+    pub fn decode_x410(octets: &[u8]) -> Result<Self, Error> {
+        Rtoac::decode(&set(octets)?)
+    }
+
     fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
         let mut sizes = Sizes::default();
         let mut connection_data = None;
@@ -205,6 +242,14 @@ impl Rtoac {
 }
 
 impl Rtorj {
+    /// Reads an RTORJ of X.410 mode.
+    ///
+    /// # Errors
+    /// Not a SET that is one.
+    pub fn decode_x410(octets: &[u8]) -> Result<Self, Error> {
+        Rtorj::decode(&set(octets)?)
+    }
+
     fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
         let mut rtorj = Rtorj::default();
         let mut fields = element.reader()?;
@@ -220,6 +265,14 @@ impl Rtorj {
 }
 
 impl Rtab {
+    /// Reads an RTAB of X.410 mode.
+    ///
+    /// # Errors
+    /// Not a SET that is one.
+    pub fn decode_x410(octets: &[u8]) -> Result<Self, Error> {
+        Rtab::decode(&set(octets)?)
+    }
+
     fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
         let mut rtab = Rtab::default();
         let mut fields = element.reader()?;
@@ -284,6 +337,14 @@ impl Sizes {
         }
         Ok(())
     }
+}
+
+/// The one element that is all of `octets`.
+fn set(octets: &[u8]) -> Result<Tlv<'_>, Error> {
+    let mut top = Reader::new(octets);
+    let set = top.expect(Tag::SET)?;
+    top.finish()?;
+    Ok(set)
 }
 
 fn present<T>(element: &Tlv<'_>, field: Option<T>, number: u32) -> Result<T, Error> {

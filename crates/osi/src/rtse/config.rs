@@ -1,10 +1,15 @@
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::service::DialogueMode;
+use super::service::{DialogueMode, Mode};
 
 /// Settings of RTSE for one association.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtseConfig {
+    /// Mode in which an initiator opens. A responder takes the mode that comes.
+    pub mode: Mode,
+    /// Application protocols that a responder takes in X.410 mode; without any, that mode is refused.
+    pub application_protocols: Vec<i64>,
     /// Checkpoint size to propose, or the most to agree to, in units of 1,024 octets; 0 for no checkpoints of our
     /// own wish.
     pub checkpoint_size_kb: u32,
@@ -32,6 +37,8 @@ pub struct RtseConfig {
 impl Default for RtseConfig {
     fn default() -> Self {
         RtseConfig {
+            mode: Mode::default(),
+            application_protocols: Vec::new(),
             checkpoint_size_kb: 30,
             window_size: 5,
             dialogue_mode: DialogueMode::Monologue,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::external::ExternalError;
-use super::service::AbortReason;
+use super::service::{AbortReason, RefuseReason};
 use crate::failure::Blame;
 use crate::presentation::ContextId;
 
@@ -59,6 +59,12 @@ pub enum RtseError {
     /// The peer wants to recover an association.
     #[error("peer wants to recover an association, which is not offered")]
     Recover,
+    /// The peer opens in X.410 mode for something else than is offered.
+    #[error("peer opens for application protocol {found:?}, which is not offered")]
+    ApplicationProtocol {
+        /// The number, if there is one.
+        found: Option<i64>,
+    },
     /// The peer wants two-way alternate.
     #[error("peer wants two-way alternate, only monologue is offered")]
     TwoWayAlternate,
@@ -88,7 +94,9 @@ impl RtseError {
             | RtseError::Context { .. }
             | RtseError::External(_)
             | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
-            RtseError::Recover | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
+            RtseError::Recover | RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => {
+                Blame::PeerIncompatible
+            }
             RtseError::Timeout { .. } | RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => {
                 Blame::PeerGone
             }
@@ -104,9 +112,29 @@ impl RtseError {
             | RtseError::Context { .. }
             | RtseError::External(_)
             | RtseError::Unexpected { .. } => Some(AbortReason::PROTOCOL_ERROR),
-            RtseError::Recover | RtseError::TwoWayAlternate => None,
+            RtseError::Recover | RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => None,
             RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => Some(AbortReason::TRANSFER_COMPLETED),
             RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
+        }
+    }
+}
+
+impl RtseError {
+    /// The reason that goes out in the RTORJ of X.410 mode, where that is the answer.
+    pub(super) fn refuse_reason(&self) -> RefuseReason {
+        match self {
+            RtseError::Recover => RefuseReason::CANNOT_RECOVER,
+            RtseError::TwoWayAlternate => RefuseReason::UNACCEPTABLE_DIALOGUE_MODE,
+            RtseError::ApplicationProtocol { .. }
+            | RtseError::Malformed { .. }
+            | RtseError::Missing { .. }
+            | RtseError::WrongApdu { .. }
+            | RtseError::Context { .. }
+            | RtseError::External(_)
+            | RtseError::Unexpected { .. }
+            | RtseError::GivenUpTooLate
+            | RtseError::AcceptedAfterAll
+            | RtseError::Timeout { .. } => RefuseReason::VALIDATION_FAILURE,
         }
     }
 }

@@ -10,12 +10,12 @@ use super::error::{RequestError, RtseError};
 use super::names::{association_name, request_name};
 use super::open::{self, Settled};
 use super::service::{
-    AbortReason, Aborted, Agreed, DialogueMode, OpenIndication, RtIndication, RtRequest, Selectors,
+    AbortReason, Aborted, Agreed, DialogueMode, Mode, OpenIndication, RtIndication, RtRequest, Selectors,
 };
 use super::transfer::{Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{PConnect, PIndication, PRequest};
+use crate::presentation::{Contexts, PConnect, PIndication, PRequest, PresentationMode};
 
 /// Reliable transfer protocol machine (X.228), one per association, for both ends of it.
 ///
@@ -27,6 +27,8 @@ pub struct Rtpm {
     rtse_syntax: Oid,
     /// Abstract syntax of the APDUs that are transferred.
     apdu_syntax: Oid,
+    /// How RTSE APDUs are encoded.
+    mode: PresentationMode,
     pub(super) state: State,
 }
 
@@ -79,14 +81,16 @@ impl Rtpm {
         connect: PConnect,
         bind: Vec<u8>,
     ) -> Self {
+        let mode = config.mode.presentation();
         // The bind stands in for the RTORQ until that is made.
         let open = Some(Box::new(AAssociate { connect, user_information: bind }));
-        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open } }
+        Rtpm { config, rtse_syntax, apdu_syntax, mode, state: State::Idle { open } }
     }
 
     /// A machine that waits for an association.
     pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid) -> Self {
-        Rtpm { config, rtse_syntax, apdu_syntax, state: State::Idle { open: None } }
+        let mode = PresentationMode::default();
+        Rtpm { config, rtse_syntax, apdu_syntax, mode, state: State::Idle { open: None } }
     }
 
     /// The transport connection is coming up: opens the association (initiator), or begins to wait for it
@@ -105,15 +109,20 @@ impl Rtpm {
             window_size: self.config.window_size.max(1),
             dialogue_mode: self.config.dialogue_mode,
             connection_data: ConnectionData::Open(bind),
+            application_protocol: match self.config.mode {
+                Mode::Normal1988 => None,
+                Mode::X410 { application_protocol } => Some(application_protocol),
+            },
         });
-        associate.user_information = rtorq.encode();
+        associate.connect.mode = self.mode;
+        associate.user_information = rtorq.encode_in(self.mode);
         let agreed = Agreed {
             checkpoint_size_kb: self.config.checkpoint_size_kb,
             window_size: self.config.window_size.max(1),
             dialogue_mode: self.config.dialogue_mode,
         };
         let contexts = associate.connect.contexts.clone();
-        let settled = Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax);
+        let settled = self.settled(agreed, contexts);
         self.state = State::AwaitConfirm { settled, until };
         out.push(RtpmAction::Association(ARequest::Associate(associate)));
     }
@@ -136,14 +145,20 @@ impl Rtpm {
                     window_size: settled.agreed.window_size,
                     connection_data: ConnectionData::Open(user_data),
                 });
-                let accept = ARequest::AssociateAccept { user_information: rtoac.encode() };
+                let accept = ARequest::AssociateAccept { user_information: rtoac.encode_in(self.mode) };
                 out.push(RtpmAction::Association(accept));
                 let settled = settled.clone();
                 self.state = State::Open { settled, turn: Turn::theirs(), phase: Phase::Ready };
                 Ok(())
             }
-            (RtRequest::OpenReject { user_data, transient }, State::AwaitResponse { .. }) => {
-                let user_information = RtseApdu::Rtorj(Rtorj { refuse_reason: None, user_data }).encode();
+            (RtRequest::OpenReject { user_data, refuse_reason, transient }, State::AwaitResponse { .. }) => {
+                let rtorj = match self.mode {
+                    PresentationMode::Normal => Rtorj { refuse_reason: None, user_data },
+                    PresentationMode::X410 => {
+                        Rtorj { refuse_reason: Some(refuse_reason.0), user_data: Vec::new() }
+                    }
+                };
+                let user_information = RtseApdu::Rtorj(rtorj).encode_in(self.mode);
                 let reject = ARequest::AssociateReject { transient, user_information };
                 out.push(RtpmAction::Association(reject));
                 self.end(RtIndication::Closed, out);
@@ -164,7 +179,7 @@ impl Rtpm {
                 // First the word to the user: what is sent may end the connection at once.
                 let text = alloc::format!("aborted by this side, reason {}", reason.0);
                 self.end(aborted(Layer::Application, Blame::Local, Some(reason), text), out);
-                out.push(RtpmAction::Association(abort(reason)));
+                out.push(RtpmAction::Association(abort(self.mode, reason)));
                 Ok(())
             }
             (
@@ -253,11 +268,16 @@ impl Rtpm {
             };
             if has_association {
                 out.push(RtpmAction::Association(match error.abort_reason() {
-                    Some(reason) => abort(reason),
-                    None => ARequest::AssociateReject {
-                        transient: false,
-                        user_information: RtseApdu::Rtorj(Rtorj::default()).encode(),
-                    },
+                    Some(reason) => abort(self.mode, reason),
+                    None => {
+                        let refuse_reason = match self.mode {
+                            PresentationMode::Normal => None,
+                            PresentationMode::X410 => Some(error.refuse_reason().0),
+                        };
+                        let rtorj = Rtorj { refuse_reason, user_data: Vec::new() };
+                        let user_information = RtseApdu::Rtorj(rtorj).encode_in(self.mode);
+                        ARequest::AssociateReject { transient: false, user_information }
+                    }
                 }));
             }
             self.state = State::Ended;
@@ -321,7 +341,7 @@ impl Rtpm {
                 self.opened_by_peer(associate, out)
             }
             (AIndication::AssociateConfirm { user_information }, State::AwaitConfirm { settled, .. }) => {
-                let rtoac = open::rtoac(&user_information)?;
+                let rtoac = open::rtoac(self.mode, &user_information)?;
                 let ConnectionData::Open(user_data) = rtoac.connection_data else {
                     return Err(RtseError::Recover);
                 };
@@ -333,7 +353,7 @@ impl Rtpm {
                 Ok(())
             }
             (AIndication::AssociateRejected(reject), State::AwaitConfirm { .. }) => {
-                self.end(RtIndication::OpenRefused(open::rejected(reject)), out);
+                self.end(RtIndication::OpenRefused(open::rejected(self.mode, reject)), out);
                 Ok(())
             }
             (AIndication::RefusedByPresentation { reason }, State::AwaitConfirm { .. }) => {
@@ -361,7 +381,7 @@ impl Rtpm {
                 | State::AwaitResponse { .. }
                 | State::Open { .. },
             ) => {
-                let indication = open::aborted_by_peer(by_provider, &user_information);
+                let indication = open::aborted_by_peer(self.mode, by_provider, &user_information);
                 // X.228: we gave the APDU up too late, the peer has taken responsibility for it.
                 if indication.reason == Some(AbortReason::TRANSFER_COMPLETED)
                     && let State::Open { phase: Phase::Discarding { complete: true, .. }, .. } = self.state
@@ -431,7 +451,18 @@ impl Rtpm {
     }
 
     fn opened_by_peer(&mut self, associate: AAssociate, out: &mut Vec<RtpmAction>) -> Result<(), RtseError> {
-        let rtorq = open::rtorq(&associate.user_information)?;
+        let connect = associate.connect;
+        self.mode = connect.mode;
+        let rtorq = open::rtorq(self.mode, &associate.user_information)?;
+        let mode = match self.mode {
+            PresentationMode::Normal => Mode::Normal1988,
+            PresentationMode::X410 => Mode::X410 {
+                application_protocol: open::application_protocol(
+                    rtorq.application_protocol,
+                    &self.config.application_protocols,
+                )?,
+            },
+        };
         let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
         match (rtorq.dialogue_mode, self.config.dialogue_mode) {
             (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => {
@@ -445,8 +476,7 @@ impl Rtpm {
             window_size: rtorq.window_size.min(self.config.window_size).max(1),
             dialogue_mode: rtorq.dialogue_mode,
         };
-        let connect = associate.connect;
-        let settled = Settled::new(agreed, connect.contexts, &self.rtse_syntax, &self.apdu_syntax);
+        let settled = self.settled(agreed, connect.contexts);
         self.state = State::AwaitResponse { settled };
         // The transport selectors are not known at this layer.
         let selectors = Selectors {
@@ -456,9 +486,16 @@ impl Rtpm {
             called_presentation: connect.called_selector.unwrap_or_default(),
             ..Selectors::default()
         };
-        let indication = RtIndication::Open(OpenIndication { user_data, agreed, selectors });
+        let indication = RtIndication::Open(OpenIndication { user_data, agreed, mode, selectors });
         out.push(RtpmAction::Indication(indication));
         Ok(())
+    }
+
+    fn settled(&self, agreed: Agreed, contexts: Contexts) -> Settled {
+        match self.mode {
+            PresentationMode::Normal => Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax),
+            PresentationMode::X410 => Settled::x410(agreed),
+        }
     }
 
     fn expire(&mut self, now: MonoTime) -> Result<(), RtseError> {
@@ -502,9 +539,9 @@ impl State {
     }
 }
 
-fn abort(reason: AbortReason) -> ARequest {
+fn abort(mode: PresentationMode, reason: AbortReason) -> ARequest {
     let rtab = RtseApdu::Rtab(Rtab { reason: Some(reason), user_data: Vec::new() });
-    ARequest::Abort { user_information: rtab.encode() }
+    ARequest::Abort { user_information: rtab.encode_in(mode) }
 }
 
 fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> RtIndication {

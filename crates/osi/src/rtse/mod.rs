@@ -1,12 +1,12 @@
-//! Reliable transfer (X.228), normal mode.
+//! Reliable transfer (X.228), normal mode and X.410-1984 mode.
 //!
 //! [`apdu`] knows the encodings, [`Rtpm`] the procedure. An APDU of the user is a stream here: the sender asks its
 //! user for each next segment when the window allows it, the receiver hands every segment on as it comes, and
 //! neither holds a whole APDU. The EXTERNAL in which P1 wraps its APDUs in normal mode is put around and taken off
-//! here ([`external`]), since it names a presentation context.
+//! here ([`external`]), since it names a presentation context. X.410 mode has nothing around an APDU.
 //!
 //! An interrupted activity is not resumed and a lost association is not recovered: both are refused, and the
-//! sender starts again with the whole APDU, as X.228 allows. X.410 mode is not spoken.
+//! sender starts again with the whole APDU, as X.228 allows.
 
 pub mod apdu;
 mod config;

@@ -6,33 +6,64 @@ use alloc::vec::Vec;
 
 use ber::Oid;
 
-use super::apdu::{Rtoac, Rtorq, RtseApdu};
+use super::apdu::{Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::error::RtseError;
-use super::service::{Aborted, Agreed, OpenRefused};
+use super::external;
+use super::receiver::Receiver;
+use super::service::{Aborted, Agreed, OpenRefused, RefuseReason};
 use crate::acse::AReject;
 use crate::acse::apdu::Diagnostic;
 use crate::failure::{Blame, Layer};
-use crate::presentation::{ContextId, Contexts, PAbortCause};
+use crate::presentation::{ContextId, Contexts, PAbortCause, PresentationMode};
 use crate::session::{ProviderAbortCause, SRefuse};
 
 /// What both ends have settled for an association.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) agreed: Agreed,
+    mode: PresentationMode,
     /// Contexts of the RTSE APDUs; the first is used for sending.
     rtse: Vec<ContextId>,
     /// Contexts of the APDUs transferred; the first is used for sending.
-    pub(super) apdu: Vec<ContextId>,
+    apdu: Vec<ContextId>,
     /// Number of the last activity that we started.
     activities: u32,
 }
 
 impl Settled {
     pub(super) fn new(agreed: Agreed, contexts: Contexts, rtse_syntax: &Oid, apdu_syntax: &Oid) -> Self {
+        let mode = PresentationMode::Normal;
         let of = |syntax: &Oid| {
             contexts.iter().filter(|(_, name)| name == syntax).map(|(context, _)| *context).collect()
         };
-        Settled { agreed, rtse: of(rtse_syntax), apdu: of(apdu_syntax), activities: 0 }
+        Settled { agreed, mode, rtse: of(rtse_syntax), apdu: of(apdu_syntax), activities: 0 }
+    }
+
+    /// Of X.410 mode, where everything is in the default context.
+    pub(super) fn x410(agreed: Agreed) -> Self {
+        let default = || Vec::from([ContextId::DEFAULT]);
+        Settled { agreed, mode: PresentationMode::X410, rtse: default(), apdu: default(), activities: 0 }
+    }
+
+    /// How RTSE APDUs are encoded.
+    pub(super) fn mode(&self) -> PresentationMode {
+        self.mode
+    }
+
+    /// What goes in front of an APDU of `length` octets.
+    pub(super) fn head(&self, length: u64) -> Vec<u8> {
+        match self.mode {
+            PresentationMode::Normal => external::head(self.apdu_context(), length),
+            PresentationMode::X410 => Vec::new(),
+        }
+    }
+
+    /// Takes off again what the peer puts around an APDU.
+    pub(super) fn receiver(&self) -> Receiver {
+        match self.mode {
+            PresentationMode::Normal => Receiver::of_external(self.apdu.clone()),
+            PresentationMode::X410 => Receiver::of_bare_octets(),
+        }
     }
 
     /// Identifier of the next activity: a number, as a BER encoding of at most 6 octets.
@@ -48,7 +79,7 @@ impl Settled {
     }
 
     /// The context to send APDUs in.
-    pub(super) fn apdu_context(&self) -> ContextId {
+    fn apdu_context(&self) -> ContextId {
         self.apdu.first().copied().unwrap_or(ContextId(0))
     }
 
@@ -84,8 +115,35 @@ fn apdu(primitive: &'static str, expected: &'static str, octets: &[u8]) -> Resul
     RtseApdu::decode(octets).map_err(|source| RtseError::Malformed { primitive, source })
 }
 
-pub(super) fn rtorq(octets: &[u8]) -> Result<Rtorq, RtseError> {
+/// An RTSE APDU of X.410 mode, which is whatever has its place there.
+fn x410<T>(
+    primitive: &'static str,
+    expected: &'static str,
+    octets: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, ber::Error>,
+) -> Result<T, RtseError> {
+    if octets.is_empty() {
+        return Err(RtseError::Missing { primitive, expected });
+    }
+    decode(octets).map_err(|source| RtseError::Malformed { primitive, source })
+}
+
+/// Which of the application protocols that are `offered` the peer means.
+pub(super) fn application_protocol(found: Option<i64>, offered: &[i64]) -> Result<i64, RtseError> {
+    offered
+        .iter()
+        .copied()
+        // PP sends 12 as the two octets 0C 00.
+        .find(|offered| found == Some(*offered) || found == offered.checked_shl(8))
+        .ok_or(RtseError::ApplicationProtocol { found })
+}
+
+pub(super) fn rtorq(mode: PresentationMode, octets: &[u8]) -> Result<Rtorq, RtseError> {
     let (primitive, expected) = ("A-ASSOCIATE indication", "RTORQ");
+    match mode {
+        PresentationMode::Normal => {}
+        PresentationMode::X410 => return x410(primitive, expected, octets, Rtorq::decode_x410),
+    }
     match apdu(primitive, expected, octets)? {
         RtseApdu::Rtorq(rtorq) => Ok(rtorq),
         found @ (RtseApdu::Rtoac(_)
@@ -96,8 +154,12 @@ pub(super) fn rtorq(octets: &[u8]) -> Result<Rtorq, RtseError> {
     }
 }
 
-pub(super) fn rtoac(octets: &[u8]) -> Result<Rtoac, RtseError> {
+pub(super) fn rtoac(mode: PresentationMode, octets: &[u8]) -> Result<Rtoac, RtseError> {
     let (primitive, expected) = ("A-ASSOCIATE confirm", "RTOAC");
+    match mode {
+        PresentationMode::Normal => {}
+        PresentationMode::X410 => return x410(primitive, expected, octets, Rtoac::decode_x410),
+    }
     match apdu(primitive, expected, octets)? {
         RtseApdu::Rtoac(rtoac) => Ok(rtoac),
         found @ (RtseApdu::Rtorq(_)
@@ -109,7 +171,11 @@ pub(super) fn rtoac(octets: &[u8]) -> Result<Rtoac, RtseError> {
 }
 
 /// A rejection by the peer's ACSE or RTSE, or by the application, which put its data into the RTORJ.
-pub(super) fn rejected(reject: AReject) -> OpenRefused {
+pub(super) fn rejected(mode: PresentationMode, reject: AReject) -> OpenRefused {
+    match mode {
+        PresentationMode::Normal => {}
+        PresentationMode::X410 => return rejected_x410(&reject.user_information),
+    }
     let rtorj = match RtseApdu::decode(&reject.user_information) {
         Ok(RtseApdu::Rtorj(rtorj)) => Some(rtorj),
         Ok(
@@ -152,6 +218,25 @@ pub(super) fn rejected(reject: AReject) -> OpenRefused {
             user_data: Vec::new(),
             text: format!("association {lasting} by the peer's ACSE, {why}"),
         },
+    }
+}
+
+fn rejected_x410(octets: &[u8]) -> OpenRefused {
+    let reason = Rtorj::decode_x410(octets).ok().and_then(|rtorj| rtorj.refuse_reason).map(RefuseReason);
+    let why = match reason {
+        Some(RefuseReason::RTS_BUSY) => "busy",
+        Some(RefuseReason::CANNOT_RECOVER) => "cannot recover",
+        Some(RefuseReason::VALIDATION_FAILURE) => "validation failure",
+        Some(RefuseReason::UNACCEPTABLE_DIALOGUE_MODE) => "unacceptable dialogue mode",
+        Some(RefuseReason(_)) => "unknown reason",
+        None => "no reason given",
+    };
+    OpenRefused {
+        layer: Layer::Rtse,
+        code: reason.and_then(|reason| u32::try_from(reason.0).ok()),
+        transient: reason == Some(RefuseReason::RTS_BUSY),
+        user_data: Vec::new(),
+        text: format!("association refused by the peer's RTSE, {why}"),
     }
 }
 
@@ -199,18 +284,22 @@ pub(super) fn refused_by_session(refuse: &SRefuse) -> OpenRefused {
 }
 
 /// An ABRT, with the RTAB if there is a readable one.
-pub(super) fn aborted_by_peer(by_provider: bool, user_information: &[u8]) -> Aborted {
-    let reason = match RtseApdu::decode(user_information) {
-        Ok(RtseApdu::Rtab(rtab)) => rtab.reason,
-        Ok(
-            RtseApdu::Rtorq(_)
-            | RtseApdu::Rtoac(_)
-            | RtseApdu::Rtorj(_)
-            | RtseApdu::Rttp(_)
-            | RtseApdu::Rttr(_),
-        )
-        | Err(_) => None,
+pub(super) fn aborted_by_peer(mode: PresentationMode, by_provider: bool, user_information: &[u8]) -> Aborted {
+    let rtab = match mode {
+        PresentationMode::Normal => match RtseApdu::decode(user_information) {
+            Ok(RtseApdu::Rtab(rtab)) => Some(rtab),
+            Ok(
+                RtseApdu::Rtorq(_)
+                | RtseApdu::Rtoac(_)
+                | RtseApdu::Rtorj(_)
+                | RtseApdu::Rttp(_)
+                | RtseApdu::Rttr(_),
+            )
+            | Err(_) => None,
+        },
+        PresentationMode::X410 => Rtab::decode_x410(user_information).ok(),
     };
+    let reason = rtab.and_then(|rtab| rtab.reason);
     let why = match reason.map(|reason| reason.0) {
         Some(0) => "local system problem",
         Some(1) => "invalid parameter",
@@ -262,7 +351,7 @@ pub(super) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
             blame: Blame::PeerGone,
             by_peer: true,
             reason: None,
-            text: String::from("peer aborted with user data that is no PPDU of normal mode"),
+            text: String::from("peer aborted with user data that is no PPDU of this mode"),
         },
         PAbortCause::Session(abort) => Aborted {
             layer: match abort.cause {

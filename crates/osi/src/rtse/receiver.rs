@@ -1,4 +1,4 @@
-//! The receiving side of one transfer: the stream with its EXTERNAL taken off, and which checkpoints stand open.
+//! The receiving side of one transfer: the stream with its EXTERNAL taken off, if there is one, and which checkpoints stand open.
 
 use alloc::vec::Vec;
 
@@ -9,26 +9,52 @@ use crate::presentation::ContextId;
 /// An APDU on its way in.
 #[derive(Clone, Debug)]
 pub(super) struct Receiver {
-    external: ExternalReader,
+    form: Form,
     /// The last checkpoint that wants a confirmation.
     received: u32,
     /// The last that the user has secured.
     secured: u32,
 }
 
+/// What there is around the APDU.
+#[derive(Clone, Debug)]
+enum Form {
+    External(ExternalReader),
+    Bare,
+}
+
 impl Receiver {
-    pub(super) fn new(allowed: Vec<ContextId>) -> Self {
-        Receiver { external: ExternalReader::new(allowed), received: 0, secured: 0 }
+    /// Of an APDU of normal mode, in one of the contexts `allowed`.
+    pub(super) fn of_external(allowed: Vec<ContextId>) -> Self {
+        Receiver::new(Form::External(ExternalReader::new(allowed)))
+    }
+
+    /// Of an APDU of X.410 mode.
+    pub(super) fn of_bare_octets() -> Self {
+        Receiver::new(Form::Bare)
+    }
+
+    fn new(form: Form) -> Self {
+        Receiver { form, received: 0, secured: 0 }
     }
 
     /// Adds to `apdu` the octets of the APDU among the next octets of the stream.
     pub(super) fn data(&mut self, octets: &[u8], apdu: &mut Vec<u8>) -> Result<(), ExternalError> {
-        self.external.feed(octets, apdu)
+        match &mut self.form {
+            Form::External(external) => external.feed(octets, apdu),
+            Form::Bare => {
+                apdu.extend_from_slice(octets);
+                Ok(())
+            }
+        }
     }
 
-    /// The stream has ended.
+    /// The stream has ended. Whether octets without anything around them are complete is the user's to see.
     pub(super) fn finish(&self) -> Result<(), ExternalError> {
-        self.external.finish()
+        match &self.form {
+            Form::External(external) => external.finish(),
+            Form::Bare => Ok(()),
+        }
     }
 
     /// A checkpoint came. More of them than the window allows are taken too: PP sends one more.

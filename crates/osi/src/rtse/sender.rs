@@ -4,9 +4,7 @@ use alloc::vec::Vec;
 
 use super::config::RtseConfig;
 use super::error::RequestError;
-use super::external;
 use super::service::Agreed;
-use crate::presentation::ContextId;
 
 /// Checkpoints of one activity: their serial numbers begin with 1, have six digits (X.225), and the end of the activity
 /// takes one, too.
@@ -40,14 +38,13 @@ pub(super) enum Sent {
 }
 
 impl Sender {
-    /// A transfer of `length` octets in `context`.
+    /// A transfer of `length` octets behind those of `head`.
     pub(super) fn new(
         config: &RtseConfig,
         agreed: &Agreed,
-        context: ContextId,
+        head: Vec<u8>,
         length: u64,
     ) -> Result<Self, RequestError> {
-        let head = external::head(context, length);
         let chunk = if agreed.checkpoint_size_kb == 0 {
             let limit = config.max_unchecked_apdu;
             if length > limit {

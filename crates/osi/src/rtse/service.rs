@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::failure::{Blame, Layer};
+use crate::presentation::PresentationMode;
 
 /// Dialogue mode (X.218): who may send APDUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,41 @@ pub enum DialogueMode {
     Monologue,
     /// The turn may be given to the other side.
     TwoWayAlternate,
+}
+
+/// Mode in which an association is, or is to be, opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Normal mode: contexts name what rides in the association.
+    #[default]
+    Normal1988,
+    /// X.410-1984 mode: a number does.
+    X410 {
+        /// applicationProtocol.
+        application_protocol: i64,
+    },
+}
+
+impl Mode {
+    /// The mode of the layers under RTSE.
+    pub fn presentation(self) -> PresentationMode {
+        match self {
+            Mode::Normal1988 => PresentationMode::Normal,
+            Mode::X410 { .. } => PresentationMode::X410,
+        }
+    }
+}
+
+/// RefuseReason of an RTORJ in X.410 mode (X.228). Open: a peer may send others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefuseReason(pub i64);
+
+#[allow(missing_docs, reason = "the names are those of X.228")]
+impl RefuseReason {
+    pub const RTS_BUSY: RefuseReason = RefuseReason(0);
+    pub const CANNOT_RECOVER: RefuseReason = RefuseReason(1);
+    pub const VALIDATION_FAILURE: RefuseReason = RefuseReason(2);
+    pub const UNACCEPTABLE_DIALOGUE_MODE: RefuseReason = RefuseReason(3);
 }
 
 /// What the user asks of RTSE.
@@ -26,8 +62,10 @@ pub enum RtRequest {
     },
     /// RT-OPEN response, negative. `user_data` is one BER encoding (for P1 the bind error).
     OpenReject {
-        /// Encoded bind error; empty for none.
+        /// Encoded bind error; empty for none. Not sent in X.410 mode.
         user_data: Vec<u8>,
+        /// What X.410 mode says in place of `user_data` and `transient`.
+        refuse_reason: RefuseReason,
         /// Whether trying again later may help (AARE rejected-transient) or not (rejected-permanent).
         transient: bool,
     },
@@ -135,6 +173,8 @@ pub struct OpenIndication {
     pub user_data: Vec<u8>,
     /// What will be settled if it is accepted.
     pub agreed: Agreed,
+    /// The mode that the peer chose.
+    pub mode: Mode,
     /// The selectors that the peer called and called from.
     pub selectors: Selectors,
 }

@@ -7,8 +7,8 @@ use clock::WallTime;
 use crate::acse::ABSTRACT_SYNTAX_ACSE;
 use crate::acse::apdu::AeTitle;
 use crate::cotp::{CotpConfig, TpduSize};
-use crate::rtse::RtseConfig;
-use crate::session::{ConnectionIdentifier, SessionConfig};
+use crate::rtse::{Mode, RtseConfig};
+use crate::session::{ConnectionIdentifier, SessionConfig, Version};
 
 /// Selectors of one end; empty for none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub struct StackConfig {
     pub remote: SelectorSet,
     /// Called transport selectors that a responder serves; `None` for any.
     pub accepted_transport_selectors: Option<Vec<Vec<u8>>>,
-    /// What rides in the association.
+    /// What rides in the association, in normal mode. In X.410 mode [`RtseConfig::mode`] and
+    /// [`RtseConfig::application_protocols`] say it with a number.
     pub application: ApplicationContext,
     /// Called titles to send in the AARQ; none by default.
     pub called_title: AeTitle,
@@ -57,7 +58,8 @@ pub struct StackConfig {
     /// Settings of RTSE, among them all timers of an open association.
     pub rtse: RtseConfig,
     /// Settings of the session layer. Three of them are not used: [`StackConfig::max_tsdu`] holds for SSDUs as well, and
-    /// the times to open and to release are those of [`StackConfig::rtse`].
+    /// the times to open and to release are those of [`StackConfig::rtse`]. An initiator in X.410 mode uses version 1
+    /// alone.
     pub session: SessionConfig,
     /// Largest TPDU to agree to as a responder.
     pub tpdu_size: TpduSize,
@@ -107,10 +109,17 @@ impl StackConfig {
     }
 
     pub(super) fn session(&self) -> SessionConfig {
+        let (version_min, version_max) = match self.rtse.mode {
+            Mode::Normal1988 => (self.session.version_min, self.session.version_max),
+            // X.410 knows no other.
+            Mode::X410 { .. } => (Version::V1, Version::V1),
+        };
         SessionConfig {
             max_ssdu: self.max_tsdu,
             connect_timeout: self.rtse.open_timeout,
             release_timeout: self.rtse.release_timeout,
+            version_min,
+            version_max,
             ..self.session.clone()
         }
     }

@@ -79,6 +79,7 @@ impl Stack {
     pub fn initiator(config: StackConfig, open_user_data: Vec<u8>, identifier: SessionReference) -> Self {
         let selector = |selector: &[u8]| (!selector.is_empty()).then(|| selector.to_vec());
         let connect = PConnect {
+            mode: config.rtse.mode.presentation(),
             calling_selector: selector(&config.local.presentation),
             called_selector: selector(&config.remote.presentation),
             calling_session_selector: selector(&config.local.session),

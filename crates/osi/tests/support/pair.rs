@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ber::Oid;
 use clock::{MonoTime, WallTime};
-use osi::rtse::{AbortReason, DialogueMode, RequestError, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, DialogueMode, Mode, RefuseReason, RequestError, RtIndication, RtRequest};
 use osi::stack::{ApplicationContext, SessionReference, Stack, StackAction, StackConfig};
 
 /// What the user of an end does when it has the turn and nothing to send.
@@ -79,6 +79,13 @@ pub(crate) fn config() -> StackConfig {
 pub(crate) fn two_way() -> StackConfig {
     let mut config = config();
     config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
+    config
+}
+
+/// The same in X.410 mode, for an application protocol that a responder takes.
+pub(crate) fn x410(mut config: StackConfig) -> StackConfig {
+    config.rtse.mode = Mode::X410 { application_protocol: 12 };
+    config.rtse.application_protocols = vec![12, 1];
     config
 }
 
@@ -172,7 +179,11 @@ impl End {
         match indication {
             RtIndication::Open(_) => {
                 let answer = match self.reject_bind {
-                    Some(transient) => RtRequest::OpenReject { user_data: BIND_ERROR.to_vec(), transient },
+                    Some(transient) => {
+                        let refuse_reason =
+                            if transient { RefuseReason::RTS_BUSY } else { RefuseReason::VALIDATION_FAILURE };
+                        RtRequest::OpenReject { user_data: BIND_ERROR.to_vec(), refuse_reason, transient }
+                    }
                     None => RtRequest::OpenAccept { user_data: BIND_RESULT.to_vec() },
                 };
                 self.request(now, answer);

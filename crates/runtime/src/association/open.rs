@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use agent::BindRefusal;
 use agent::connector::AssociationId;
-use agent::settings::{ConnectorSettings, split_host};
+use agent::settings::{Conformance, ConnectorSettings, split_host};
 use mhs::p1::P1Error;
 use mhs::p1::bind::{MtaBindArgument, MtaBindError, MtaBindResult};
-use osi::rtse::{AbortReason, Agreed, DialogueMode, OpenIndication, RtIndication, RtRequest};
+use osi::rtse::{
+    AbortReason, Agreed, DialogueMode, Mode, OpenIndication, RefuseReason, RtIndication, RtRequest,
+};
 use osi::stack::Stack;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Association, Ending};
+use crate::application::MTS_TRANSFER_PROTOCOL_1984;
 use crate::events::EventKind;
 use crate::line::{Command, Message};
 use crate::link::Link;
@@ -126,7 +129,11 @@ async fn open_address(
     };
     shared.limits.apply(&socket).map_err(|error| format!("TCP: {error}"))?;
     let agent = shared.agent();
-    let argument = agent.bind_argument_for(connector).to_octets();
+    let argument = agent.bind_argument_for(connector);
+    let argument = match connector.conformance {
+        Conformance::Normal1988 => argument.to_octets(),
+        Conformance::X410In1988 | Conformance::Mode1984 => argument.to_bare_octets(),
+    };
     let stack = Stack::initiator(
         shared.limits.initiator_stack(connector),
         argument,
@@ -227,13 +234,24 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         }
     };
     let (sender, commands) = mpsc::channel(4);
-    let two_way = agreed.dialogue_mode == DialogueMode::TwoWayAlternate;
+    // 1984 P1 is only received: nothing is converted to it.
+    let two_way = match (agreed.dialogue_mode, opening.mode) {
+        (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
+        (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
+        (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
+            application_protocol != MTS_TRANSFER_PROTOCOL_1984
+        }
+    };
     let Some((entry, id)) = join_connector(&shared, &connector.name, two_way, sender).await else {
         let text = format!("bind refused: connector {} takes no further association", connector.name);
         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
         return reject(&mut link, MtaBindError::BUSY, true).await;
     };
-    let result = shared.agent().bind_result_for(&connector).to_octets();
+    let result = shared.agent().bind_result_for(&connector);
+    let result = match opening.mode {
+        Mode::Normal1988 => result.to_octets(),
+        Mode::X410 { .. } => result.to_bare_octets(),
+    };
     // Refused only if the association has ended meanwhile; its driver finds that out at once.
     let _ = link.request(RtRequest::OpenAccept { user_data: result });
     registration.bound(&connector.name, &agreed);
@@ -288,8 +306,19 @@ async fn join_connector(
 /// Refuses a bind.
 async fn reject(link: &mut Link, error: MtaBindError, transient: bool) {
     // Not accepted any more only if the peer has gone meanwhile.
-    let _ = link.request(RtRequest::OpenReject { user_data: error.to_octets(), transient });
+    let refuse_reason = refuse_reason(error);
+    let _ = link.request(RtRequest::OpenReject { user_data: error.to_octets(), refuse_reason, transient });
     link.finish().await;
+}
+
+/// What X.410 mode, which has no bind error, says in place of it.
+fn refuse_reason(error: MtaBindError) -> RefuseReason {
+    match error {
+        MtaBindError::BUSY => RefuseReason::RTS_BUSY,
+        MtaBindError::UNACCEPTABLE_DIALOGUE_MODE => RefuseReason::UNACCEPTABLE_DIALOGUE_MODE,
+        // Authentication, security, and numbers that this side never gives.
+        MtaBindError(_) => RefuseReason::VALIDATION_FAILURE,
+    }
 }
 
 async fn wait_for_open(link: &mut Link) -> Result<OpenIndication, String> {

@@ -10,10 +10,9 @@ use super::super::error::RtseError;
 use super::super::machine::RtpmAction;
 use super::super::names::sync_name;
 use super::super::open::Settled;
-use super::super::receiver::Receiver;
 use super::super::service::{DialogueMode, RtIndication};
 use super::{Phase, Turn, indicate, sync, want};
-use crate::presentation::{PIndication, PValue, SyncIndication, SyncRequest};
+use crate::presentation::{PIndication, PValue, PresentationMode, SyncIndication, SyncRequest};
 use crate::session::ReasonCode;
 
 impl Phase {
@@ -92,7 +91,7 @@ impl Phase {
         match (event, &mut *self) {
             (SyncIndication::ActivityStart { .. }, Phase::Ready) if !turn.is_ours() => {
                 turn.transfer_begins();
-                let receiver = Receiver::new(settled.apdu.clone());
+                let receiver = settled.receiver();
                 *self = Phase::Receiving { receiver, until: Some(patience) };
                 indicate(out, RtIndication::TransferStart);
             }
@@ -352,11 +351,15 @@ fn turn_please(
     Ok(())
 }
 
-/// The octets of an RTTR.
+/// The octets of an RTTR, which in X.410 mode has nothing around them.
 fn segment(settled: &Settled, value: PValue) -> Result<Vec<u8>, RtseError> {
     let primitive = "P-DATA indication";
     if !settled.is_rtse(value.context) {
         return Err(RtseError::Context { primitive, context: value.context });
+    }
+    match settled.mode() {
+        PresentationMode::Normal => {}
+        PresentationMode::X410 => return Ok(value.encoding),
     }
     match RtseApdu::decode(&value.encoding) {
         Ok(RtseApdu::Rttr(octets)) => Ok(octets),

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use ber::{Tag, Writer};
 use clock::MonoTime;
 
+use super::super::apdu::RtseApdu;
 use super::super::config::RtseConfig;
 use super::super::error::RequestError;
 use super::super::machine::RtpmAction;
@@ -36,7 +36,7 @@ impl Phase {
                 if !turn.is_ours() {
                     return Err(RequestError::NoTurn { request: name });
                 }
-                let mut sender = Sender::new(config, &settled.agreed, settled.apdu_context(), length)?;
+                let mut sender = Sender::new(config, &settled.agreed, settled.head(length), length)?;
                 sync(out, SyncRequest::ActivityStart { activity: settled.next_activity() });
                 want(&mut sender, out);
                 *self = Phase::Sending { sender, until: None };
@@ -45,13 +45,13 @@ impl Phase {
             (RtRequest::Segment(octets), Phase::Sending { sender, until }) => {
                 match sender.segment(&octets)? {
                     Sent::Checkpointed(data) => {
-                        out.push(rttr(settled, &data));
+                        out.push(rttr(settled, data));
                         sync(out, SyncRequest::Minor);
                         want(sender, out);
                         *until = sender.is_blocked().then_some(patience);
                     }
                     Sent::Last(data) => {
-                        out.push(rttr(settled, &data));
+                        out.push(rttr(settled, data));
                         // No checkpoint: the end of the activity is one.
                         sync(out, SyncRequest::ActivityEnd);
                         *self = Phase::AwaitEndConfirm { until: patience };
@@ -215,8 +215,8 @@ fn two_way(settled: &Settled, request: &'static str) -> Result<(), RequestError>
     }
 }
 
-fn rttr(settled: &Settled, octets: &[u8]) -> RtpmAction {
-    let encoding = Writer::encode(|w| w.primitive(Tag::OCTET_STRING, octets));
+fn rttr(settled: &Settled, octets: Vec<u8>) -> RtpmAction {
+    let encoding = RtseApdu::Rttr(octets).encode_in(settled.mode());
     RtpmAction::Presentation(PRequest::Data(Vec::from([PValue {
         context: settled.rtse_context(),
         encoding,
