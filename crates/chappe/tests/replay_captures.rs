@@ -287,21 +287,37 @@ fn a_wrong_password_is_refused_layer_by_layer() {
     assert_eq!(mta.count_events(0, "association-opened"), 0);
 }
 
-/// X.410 mode and 1984 P1 are not spoken yet: refused when the association is opened, and said so.
+/// X.410 mode with 1988 P1, and with 1984 P1, which is received like it.
 #[test]
-fn x410_mode_is_refused_at_the_presentation_layer() {
-    let mta = Mta::start(&in_place_of(PP_B));
-    for name in ["pp-p1-88-x410mode-transfer.pcap", "pp-p1-84-message-and-report.pcap"] {
-        let from = mta.next_event();
-        let capture = testkit::Capture::fixture(name);
-        let connection = capture.to_port(PP_B).next().unwrap();
-        let replayed = replay(mta.connect(), connection);
-        assert_eq!(replayed.answers, ["CC", "RF 0"], "{}", mta.log());
-        mta.wait_for_event(
-            from,
-            "association-ended-abnormally",
-            &["127.0.0.1:", "presentation layer", "X410 instead of normal mode"],
+fn messages_arrive_in_x410_mode_too() {
+    for (name, password, delivered) in [
+        ("pp-p1-88-x410mode-transfer.pcap", "secret-a", "?"),
+        ("pp-p1-84-message-and-report.pcap", "secret-b", "?"),
+        ("pp-p1-84-message-report-over-88.pcap", "secret-a", "?"),
+    ] {
+        let connection = testkit::Capture::fixture(name).to_port(PP_B).next().cloned().unwrap();
+        let config = in_place_of(PP_B).replacen("\"secret-a\"", &format!("{password:?}"), 1);
+        let mta = Mta::start(&config);
+        let replayed = replay(mta.connect(), &connection);
+        assert_eq!(
+            (replayed.accepted(), replayed.cut_short),
+            (1, false),
+            "{name} {replayed:#?}\n{}",
+            mta.log()
         );
+        assert!(replayed.answers.iter().any(|answer| answer == "DN"), "{replayed:#?}");
+        mta.wait_until_quiet();
+        mta.wait_for_mailbox(BOB, &[delivered]);
     }
-    mta.wait_until_quiet();
+}
+
+#[test]
+fn a_wrong_password_is_refused_in_x410_mode_by_rtse_alone() {
+    let name = "pp-p1-88-x410mode-transfer.pcap";
+    let mta = Mta::start(&in_place_of(PP_B).replacen("\"secret-a\"", "\"other\"", 1));
+    let connection = testkit::Capture::fixture(name).to_port(PP_B).next().cloned().unwrap();
+    let replayed = replay(mta.connect(), &connection);
+    // RF refused by the SS-user, CPR of X.410 mode with validation failure.
+    assert_eq!(replayed.answers, ["CC", "RF 2 RTORJ-X410 2"]);
+    mta.wait_for_event(0, "credentials-failed", &["127.0.0.1:", "bind refused", "PP-A", "remote_password"]);
 }

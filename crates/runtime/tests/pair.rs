@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use agent::record::MailboxItem;
-use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
+use agent::settings::{AddressSpaceEntry, AgentSettings, Conformance, ConnectorSettings, MtaSettings};
 use agent::{ReportRequest, Secret, Submission};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 use runtime::{Handle, Mta, RuntimeConfig, RuntimeLimits};
@@ -95,8 +95,18 @@ async fn submit(handle: &Handle, to: &str, content: &[u8]) -> String {
     handle.submit(submission, body.finish().unwrap()).await.unwrap().to_string()
 }
 
-async fn relay(two_way: bool, sizes: &[usize]) {
-    let (a, b) = pair(two_way);
+/// Two nodes, each of which opens its associations in X.410 mode.
+fn x410_pair(two_way: bool) -> (Node, Node) {
+    let (mut a, mut b) = pair(two_way);
+    for node in [&mut a, &mut b] {
+        for connector in &mut node.settings.connectors {
+            connector.conformance = Conformance::X410In1988;
+        }
+    }
+    (a, b)
+}
+
+async fn relay((a, b): (Node, Node), sizes: &[usize]) {
     let (mta_a, mta_b) = (a.start().await, b.start().await);
     let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
     let operations = address("S=operations;P=BETA;A= ;C=GB");
@@ -133,12 +143,43 @@ async fn relay(two_way: bool, sizes: &[usize]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_every_size_arrive_and_are_reported_monologue() {
-    relay(false, &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
+    relay(pair(false), &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_every_size_arrive_and_are_reported_two_way_alternate() {
-    relay(true, &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
+    relay(pair(true), &[0, 1, 2_000, 30 * 1024, 300_000, 5_000_000]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_every_size_arrive_and_are_reported_in_x410_mode() {
+    for two_way in [false, true] {
+        relay(x410_pair(two_way), &[0, 1, 2_000, 30 * 1024, 300_000]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_may_open_in_another_mode_than_we_do() {
+    let (mut a, b) = pair(false);
+    a.settings.connectors[0].conformance = Conformance::X410In1988;
+    relay((a, b), &[1, 2_000]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_refused_in_x410_mode_and_said_on_both_sides() {
+    let (a, mut b) = x410_pair(false);
+    b.settings.connectors[0].remote_password = Some(Secret::new("another"));
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    submit(&at_a, "S=operations;P=BETA;A= ;C=GB", b"?").await;
+    until(async || {
+        let seen =
+            |handle: &Handle, word: &str| handle.events(0).into_iter().any(|event| event.text.contains(word));
+        (seen(&at_a, "validation failure") && seen(&at_b, "bind refused")).then_some(())
+    })
+    .await;
+    mta_a.stop().await;
+    mta_b.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use osi::acse::apdu::{AcseApdu, External};
 use osi::cotp::tpdu::Tpdu;
 use osi::presentation::UserData;
 use osi::presentation::ppdu::{Abort, Cpr};
-use osi::rtse::apdu::RtseApdu;
+use osi::rtse::apdu::{Rtorj, RtseApdu};
 use osi::session::spdu::{Spdu, decode_tsdu};
 
 /// The PDUs in the octets that a peer received, as far as the octets go.
@@ -53,10 +53,18 @@ fn spdu(spdu: &Spdu) -> String {
         }
         Spdu::Rf(rf) => {
             words.push(rf.reason.to_string());
-            if let Ok(Some(cpr)) = Cpr::decode(&rf.user_data) {
-                words.push("CPR".to_owned());
-                words.extend(cpr.provider_reason.map(|reason| reason.to_string()));
-                words.extend(cpr.user_data.map(values).unwrap_or_default());
+            match Cpr::decode(&rf.user_data) {
+                Ok(Some(cpr)) => {
+                    words.push("CPR".to_owned());
+                    words.extend(cpr.provider_reason.map(|reason| reason.to_string()));
+                    words.extend(cpr.user_data.map(values).unwrap_or_default());
+                }
+                Ok(None) => {
+                    let rtorj = Rtorj::decode_x410(&rf.user_data).expect("the MTA sends legal refusals");
+                    words.push("RTORJ-X410".to_owned());
+                    words.extend(rtorj.refuse_reason.map(|reason| reason.to_string()));
+                }
+                Err(_) => {}
             }
         }
         _ => {}
