@@ -24,7 +24,8 @@ pub struct ConnectorSettings {
     pub called_selectors: Selectors,
     /// Our own selectors, given as calling address. Default none.
     pub calling_selectors: Selectors,
-    /// Form of P1 that the peer speaks. Default [`Conformance::Normal1988`].
+    /// Form in which associations with the peer are opened by us; it may open them in any. Default
+    /// [`Conformance::Normal1988`].
     pub conformance: Conformance,
     /// Addresses reached over this connector; at most 4096 entries.
     pub address_space: Vec<AddressSpaceEntry>,
@@ -94,7 +95,7 @@ pub enum Conformance {
     Normal1988,
     /// 1988 P1 over RTSE in X.410-1984 mode.
     X410In1988,
-    /// 1984 P1.
+    /// 1984 P1 over RTSE in X.410-1984 mode. Not a valid setting yet: it is only received.
     Mode1984,
 }
 

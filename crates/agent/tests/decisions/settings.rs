@@ -26,7 +26,10 @@ fn the_defaults_are_those_that_operators_know() {
 
 #[test]
 fn good_settings_have_no_problem() {
-    assert_eq!(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]).validate(), []);
+    let mut good = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
+    assert_eq!(good.validate(), []);
+    good.connectors[0].conformance = Conformance::X410In1988;
+    assert_eq!(good.validate(), []);
 }
 
 #[test]
