@@ -4,7 +4,7 @@
 use ber::Writer;
 use libfuzzer_sys::fuzz_target;
 use osi::presentation::UserData;
-use osi::presentation::ppdu::{Abort, ByMode, Cp, Cpa, Cpr};
+use osi::presentation::ppdu::{Abort, ByMode, Cp, Cpa, Cpr, encode_x410};
 
 fuzz_target!(|octets: &[u8]| {
     if let Ok(ByMode::Normal(cp)) = Cp::decode(octets) {
@@ -14,6 +14,9 @@ fuzz_target!(|octets: &[u8]| {
     if let Ok(ByMode::Normal(cpa)) = Cpa::decode(octets) {
         let again = cpa.encode();
         assert_eq!(Cpa::decode(&again), Ok(ByMode::Normal(cpa)));
+    }
+    if let Ok(ByMode::X410(set)) = Cp::decode(octets) {
+        assert_eq!(Cp::decode(&encode_x410(&set)), Ok(ByMode::X410(set)));
     }
     if let Ok(Some(cpr)) = Cpr::decode(octets) {
         let again = cpr.encode();

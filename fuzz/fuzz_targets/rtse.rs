@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use osi::presentation::ContextId;
-use osi::rtse::apdu::RtseApdu;
+use osi::presentation::{ContextId, PresentationMode};
+use osi::rtse::apdu::{Rtoac, Rtorq, RtseApdu};
 use osi::rtse::external::{ExternalError, ExternalReader, head};
 
 fn take_off(octets: &[u8], chunk: usize) -> Result<Vec<u8>, ExternalError> {
@@ -21,6 +21,14 @@ fuzz_target!(|input: (u8, &[u8])| {
     if let Ok(apdu) = RtseApdu::decode(octets) {
         let again = apdu.encode();
         assert_eq!(RtseApdu::decode(&again), Ok(apdu));
+    }
+    if let Ok(rtorq) = Rtorq::decode_x410(octets) {
+        let again = RtseApdu::Rtorq(rtorq.clone()).encode_in(PresentationMode::X410);
+        assert_eq!(Rtorq::decode_x410(&again), Ok(rtorq));
+    }
+    if let Ok(rtoac) = Rtoac::decode_x410(octets) {
+        let again = RtseApdu::Rtoac(rtoac.clone()).encode_in(PresentationMode::X410);
+        assert_eq!(Rtoac::decode_x410(&again), Ok(rtoac));
     }
     let chunk = usize::from(chunk).max(1);
     assert_eq!(take_off(octets, chunk), take_off(octets, octets.len().max(1)));

@@ -50,15 +50,22 @@ fn config() -> StackConfig {
         apdu_syntax: oid(&[2, 6, 0, 2, 7]),
     });
     config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
+    config.rtse.application_protocols = vec![12];
     config
 }
 
 /// What a peer sends in the course of an association, from either side.
 fn legal() -> Vec<Vec<u8>> {
     let mut tsdus: Vec<Vec<u8>> =
-        [GoldenVector::Connect, GoldenVector::Accept, GoldenVector::Finish, GoldenVector::Disconnect]
-            .map(GoldenVector::octets)
-            .into();
+        [
+            GoldenVector::Connect,
+            GoldenVector::ConnectX410,
+            GoldenVector::Accept,
+            GoldenVector::Finish,
+            GoldenVector::Disconnect,
+        ]
+        .map(GoldenVector::octets)
+        .into();
     let data = [
         0x01, 0x00, 0x01, 0x00, 0x61, 0x16, 0x30, 0x14, 0x02, 1, 3, 0xA0, 0x0F, 0x04, 0x0D, 0x28, 0x0B, 0x02,
         1, 5, 0xA0, 6, 0xA0, 4, 0x31, 2, 0x05, 0,

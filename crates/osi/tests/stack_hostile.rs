@@ -10,7 +10,7 @@ use clock::MonoTime;
 use osi::failure::Layer;
 use osi::rtse::RtIndication;
 use osi::stack::{Stack, StackAction, StackConfig};
-use pair::{Cut, Pair, Then, apdu, config, two_way};
+use pair::{Cut, Pair, Then, apdu, config, two_way, x410};
 use proptest::prelude::*;
 
 fn conversation(a: StackConfig, b: StackConfig) -> Pair {
@@ -169,11 +169,17 @@ proptest! {
 
     /// One octet of a good conversation is changed: whatever layer it hits, the stack ends in order.
     #[test]
-    fn one_octet_changed(at in any::<prop::sample::Index>(), to in any::<u8>(), from_a in any::<bool>()) {
-        let mut whole = conversation(small(), two_way());
+    fn one_octet_changed(
+        at in any::<prop::sample::Index>(),
+        to in any::<u8>(),
+        from_a in any::<bool>(),
+        in_x410_mode in any::<bool>(),
+    ) {
+        let mode = |config| if in_x410_mode { x410(config) } else { config };
+        let mut whole = conversation(mode(small()), mode(two_way()));
         whole.start();
         whole.run_to_end();
-        let mut pair = conversation(small(), two_way());
+        let mut pair = conversation(mode(small()), mode(two_way()));
         let mut sent = if from_a { whole.a.sent } else { whole.b.sent };
         let index = at.index(sent.len());
         sent[index] = to;

@@ -34,6 +34,10 @@ fn x410_mode_and_1984_are_followed_too() {
     for name in ["pp-p1-88-x410mode-transfer.pcap", "pp-p1-84-message-and-report.pcap"] {
         let text = text(&fixture(name));
         assert!(text.contains("ACTIVITY END"), "{name}:\n{text}");
+        for shown in ["mode: X.410", "RTORQ", "RTOAC", "application protocol", "PP-A"] {
+            assert!(text.contains(shown), "{name}: no {shown} in\n{text}");
+        }
+        assert!(!text.contains("ecret"), "a password is shown:\n{text}");
         assert!(!text.contains("no APDU of P1"), "{name}:\n{text}");
     }
 }

@@ -4,18 +4,16 @@ use core::time::Duration;
 use ber::Oid;
 use clock::MonoTime;
 
-use super::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
+use super::apdu::{ConnectionData, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::config::RtseConfig;
 use super::error::{RequestError, RtseError};
 use super::names::{association_name, request_name};
-use super::open::{self, Settled};
-use super::service::{
-    AbortReason, Aborted, Agreed, DialogueMode, Mode, OpenIndication, RtIndication, RtRequest, Selectors,
-};
+use super::open::{self, Settled, abort, reject};
+use super::service::{AbortReason, Aborted, Agreed, Mode, RtIndication, RtRequest};
 use super::transfer::{Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{Contexts, PConnect, PIndication, PRequest, PresentationMode};
+use crate::presentation::{PConnect, PIndication, PRequest, PresentationMode};
 
 /// Reliable transfer protocol machine (X.228), one per association, for both ends of it.
 ///
@@ -24,11 +22,11 @@ use crate::presentation::{Contexts, PConnect, PIndication, PRequest, Presentatio
 pub struct Rtpm {
     pub(super) config: RtseConfig,
     /// Abstract syntax of the RTSE APDUs and of what rides in "open".
-    rtse_syntax: Oid,
+    pub(super) rtse_syntax: Oid,
     /// Abstract syntax of the APDUs that are transferred.
-    apdu_syntax: Oid,
+    pub(super) apdu_syntax: Oid,
     /// How RTSE APDUs are encoded.
-    mode: PresentationMode,
+    pub(super) mode: PresentationMode,
     pub(super) state: State,
 }
 
@@ -269,15 +267,7 @@ impl Rtpm {
             if has_association {
                 out.push(RtpmAction::Association(match error.abort_reason() {
                     Some(reason) => abort(self.mode, reason),
-                    None => {
-                        let refuse_reason = match self.mode {
-                            PresentationMode::Normal => None,
-                            PresentationMode::X410 => Some(error.refuse_reason().0),
-                        };
-                        let rtorj = Rtorj { refuse_reason, user_data: Vec::new() };
-                        let user_information = RtseApdu::Rtorj(rtorj).encode_in(self.mode);
-                        ARequest::AssociateReject { transient: false, user_information }
-                    }
+                    None => reject(self.mode, error),
                 }));
             }
             self.state = State::Ended;
@@ -450,54 +440,6 @@ impl Rtpm {
         }
     }
 
-    fn opened_by_peer(&mut self, associate: AAssociate, out: &mut Vec<RtpmAction>) -> Result<(), RtseError> {
-        let connect = associate.connect;
-        self.mode = connect.mode;
-        let rtorq = open::rtorq(self.mode, &associate.user_information)?;
-        let mode = match self.mode {
-            PresentationMode::Normal => Mode::Normal1988,
-            PresentationMode::X410 => Mode::X410 {
-                application_protocol: open::application_protocol(
-                    rtorq.application_protocol,
-                    &self.config.application_protocols,
-                )?,
-            },
-        };
-        let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
-        match (rtorq.dialogue_mode, self.config.dialogue_mode) {
-            (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => {
-                return Err(RtseError::TwoWayAlternate);
-            }
-            (DialogueMode::Monologue, DialogueMode::Monologue | DialogueMode::TwoWayAlternate)
-            | (DialogueMode::TwoWayAlternate, DialogueMode::TwoWayAlternate) => {}
-        }
-        let agreed = Agreed {
-            checkpoint_size_kb: open::reduce(rtorq.checkpoint_size_kb, self.config.checkpoint_size_kb),
-            window_size: rtorq.window_size.min(self.config.window_size).max(1),
-            dialogue_mode: rtorq.dialogue_mode,
-        };
-        let settled = self.settled(agreed, connect.contexts);
-        self.state = State::AwaitResponse { settled };
-        // The transport selectors are not known at this layer.
-        let selectors = Selectors {
-            calling_session: connect.calling_session_selector.unwrap_or_default(),
-            called_session: connect.called_session_selector.unwrap_or_default(),
-            calling_presentation: connect.calling_selector.unwrap_or_default(),
-            called_presentation: connect.called_selector.unwrap_or_default(),
-            ..Selectors::default()
-        };
-        let indication = RtIndication::Open(OpenIndication { user_data, agreed, mode, selectors });
-        out.push(RtpmAction::Indication(indication));
-        Ok(())
-    }
-
-    fn settled(&self, agreed: Agreed, contexts: Contexts) -> Settled {
-        match self.mode {
-            PresentationMode::Normal => Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax),
-            PresentationMode::X410 => Settled::x410(agreed),
-        }
-    }
-
     fn expire(&mut self, now: MonoTime) -> Result<(), RtseError> {
         match self.timer() {
             Some((until, state, after)) if now >= until => Err(RtseError::Timeout { state, after }),
@@ -537,11 +479,6 @@ impl State {
             State::Ended => "ended",
         }
     }
-}
-
-fn abort(mode: PresentationMode, reason: AbortReason) -> ARequest {
-    let rtab = RtseApdu::Rtab(Rtab { reason: Some(reason), user_data: Vec::new() });
-    ARequest::Abort { user_information: rtab.encode_in(mode) }
 }
 
 fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> RtIndication {

@@ -14,6 +14,7 @@ mod error;
 pub mod external;
 mod machine;
 mod names;
+mod negotiate;
 mod open;
 mod receiver;
 mod sender;

@@ -10,9 +10,9 @@ use super::apdu::{Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::error::RtseError;
 use super::external;
 use super::receiver::Receiver;
-use super::service::{Aborted, Agreed, OpenRefused, RefuseReason};
-use crate::acse::AReject;
+use super::service::{AbortReason, Aborted, Agreed, OpenRefused, RefuseReason};
 use crate::acse::apdu::Diagnostic;
+use crate::acse::{AReject, ARequest};
 use crate::failure::{Blame, Layer};
 use crate::presentation::{ContextId, Contexts, PAbortCause, PresentationMode};
 use crate::session::{ProviderAbortCause, SRefuse};
@@ -106,6 +106,21 @@ pub(super) fn reduce(proposed: u32, own: u32) -> u32 {
         (proposed, 0) => proposed,
         (proposed, own) => proposed.min(own),
     }
+}
+
+pub(super) fn abort(mode: PresentationMode, reason: AbortReason) -> ARequest {
+    let rtab = RtseApdu::Rtab(Rtab { reason: Some(reason), user_data: Vec::new() });
+    ARequest::Abort { user_information: rtab.encode_in(mode) }
+}
+
+/// The answer to an RTORQ that is not taken.
+pub(super) fn reject(mode: PresentationMode, error: &RtseError) -> ARequest {
+    let refuse_reason = match mode {
+        PresentationMode::Normal => None,
+        PresentationMode::X410 => Some(error.refuse_reason().0),
+    };
+    let rtorj = RtseApdu::Rtorj(Rtorj { refuse_reason, user_data: Vec::new() });
+    ARequest::AssociateReject { transient: false, user_information: rtorj.encode_in(mode) }
 }
 
 fn apdu(primitive: &'static str, expected: &'static str, octets: &[u8]) -> Result<RtseApdu, RtseError> {
