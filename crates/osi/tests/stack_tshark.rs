@@ -4,8 +4,10 @@
 #[path = "support/pair.rs"]
 mod pair;
 
+use clock::WallTime;
 use osi::rtse::{AbortReason, RtRequest};
-use pair::{Pair, Then, two_way};
+use osi::stack::{SessionReference, Stack};
+use pair::{End, Pair, Then, two_way, x410};
 use testkit::{GoldenVector, PcapBuilder, Ports, Side, Tshark};
 
 fn capture(pair: &Pair) -> Vec<u8> {
@@ -64,5 +66,38 @@ fn nothing_that_is_sent_is_complained_about() {
     for pair in [aborted, rejected, refused] {
         assert!(pair.turns.iter().any(|(side, _)| *side == Side::Responder));
         tshark.check_octets(&capture(&pair), &[102]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// The dissectors do not follow X.410 mode into the data; opening, refusing, aborting and releasing they do.
+#[test]
+fn nothing_but_the_data_of_x410_mode_is_complained_about() {
+    let Some(tshark) = Tshark::required_by("nothing_but_the_data_of_x410_mode_is_complained_about") else {
+        return;
+    };
+    let conversation = || {
+        let mut pair = Pair::new(x410(two_way()), x410(two_way()));
+        let reference = SessionReference {
+            user_reference: "host-a".to_owned(),
+            time: WallTime::from_unix(1_795_321_800),
+        };
+        // Without a name and a password.
+        pair.a = End::new(Stack::initiator(x410(two_way()), vec![5, 0], reference));
+        pair.b.bind_result = vec![5, 0];
+        pair
+    };
+    let mut closed = conversation();
+    closed.a.then = Then::Close;
+    closed.start();
+    let mut rejected = conversation();
+    rejected.b.reject_bind = Some(true);
+    rejected.start();
+    let mut aborted = conversation();
+    aborted.start();
+    aborted.a.request(aborted.now, RtRequest::Abort(AbortReason::USER_ERROR));
+    for mut pair in [closed, rejected, aborted] {
+        pair.run_to_end();
+        let report = tshark.check_octets(&capture(&pair), &[102]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(report.with_protocol("pres").next().is_some());
     }
 }

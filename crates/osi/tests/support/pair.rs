@@ -26,6 +26,8 @@ pub(crate) struct End {
     pub(crate) then: Then,
     /// `Some(transient)` rejects the bind.
     pub(crate) reject_bind: Option<bool>,
+    /// What an accepted bind is answered with.
+    pub(crate) bind_result: Vec<u8>,
     /// For each APDU that comes: `Some(transient)` refuses it; accepted when the list is at its end.
     pub(crate) refuse: VecDeque<Option<bool>>,
     /// Refuses at the first octets rather than at the end.
@@ -109,6 +111,7 @@ impl End {
             send: VecDeque::new(),
             then: Then::Nothing,
             reject_bind: None,
+            bind_result: BIND_RESULT.to_vec(),
             refuse: VecDeque::new(),
             refuse_early: false,
             received: Vec::new(),
@@ -184,7 +187,7 @@ impl End {
                             if transient { RefuseReason::RTS_BUSY } else { RefuseReason::VALIDATION_FAILURE };
                         RtRequest::OpenReject { user_data: BIND_ERROR.to_vec(), refuse_reason, transient }
                     }
-                    None => RtRequest::OpenAccept { user_data: BIND_RESULT.to_vec() },
+                    None => RtRequest::OpenAccept { user_data: self.bind_result.clone() },
                 };
                 self.request(now, answer);
             }
