@@ -1,0 +1,65 @@
+//! What is settled when a peer opens an association (X.228): mode, sizes, dialogue.
+
+use alloc::vec::Vec;
+
+use super::apdu::ConnectionData;
+use super::error::RtseError;
+use super::machine::{Rtpm, RtpmAction, State};
+use super::open::{self, Settled};
+use super::service::{Agreed, DialogueMode, Mode, OpenIndication, RtIndication, Selectors};
+use crate::acse::AAssociate;
+use crate::presentation::{Contexts, PresentationMode};
+
+impl Rtpm {
+    pub(super) fn opened_by_peer(
+        &mut self,
+        associate: AAssociate,
+        out: &mut Vec<RtpmAction>,
+    ) -> Result<(), RtseError> {
+        let connect = associate.connect;
+        self.mode = connect.mode;
+        let rtorq = open::rtorq(self.mode, &associate.user_information)?;
+        let mode = match self.mode {
+            PresentationMode::Normal => Mode::Normal1988,
+            PresentationMode::X410 => Mode::X410 {
+                application_protocol: open::application_protocol(
+                    rtorq.application_protocol,
+                    &self.config.application_protocols,
+                )?,
+            },
+        };
+        let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
+        match (rtorq.dialogue_mode, self.config.dialogue_mode) {
+            (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => {
+                return Err(RtseError::TwoWayAlternate);
+            }
+            (DialogueMode::Monologue, DialogueMode::Monologue | DialogueMode::TwoWayAlternate)
+            | (DialogueMode::TwoWayAlternate, DialogueMode::TwoWayAlternate) => {}
+        }
+        let agreed = Agreed {
+            checkpoint_size_kb: open::reduce(rtorq.checkpoint_size_kb, self.config.checkpoint_size_kb),
+            window_size: rtorq.window_size.min(self.config.window_size).max(1),
+            dialogue_mode: rtorq.dialogue_mode,
+        };
+        let settled = self.settled(agreed, connect.contexts);
+        self.state = State::AwaitResponse { settled };
+        // The transport selectors are not known at this layer.
+        let selectors = Selectors {
+            calling_session: connect.calling_session_selector.unwrap_or_default(),
+            called_session: connect.called_session_selector.unwrap_or_default(),
+            calling_presentation: connect.calling_selector.unwrap_or_default(),
+            called_presentation: connect.called_selector.unwrap_or_default(),
+            ..Selectors::default()
+        };
+        let indication = RtIndication::Open(OpenIndication { user_data, agreed, mode, selectors });
+        out.push(RtpmAction::Indication(indication));
+        Ok(())
+    }
+
+    pub(super) fn settled(&self, agreed: Agreed, contexts: Contexts) -> Settled {
+        match self.mode {
+            PresentationMode::Normal => Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax),
+            PresentationMode::X410 => Settled::x410(agreed),
+        }
+    }
+}
