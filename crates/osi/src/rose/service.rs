@@ -120,15 +120,15 @@ pub enum Outcome {
     /// Nothing came in time. For the classes that need not report this is how it goes when all is well. An answer
     /// that comes later is rejected.
     Expired {
-        /// Whether the Invoke had been transferred. If not, it may still be.
+        /// Whether the transfer of the Invoke was confirmed. If not, it may still go.
         transferred: bool,
     },
     /// RO-REJECT-P indication: the Invoke could not be transferred.
     NotTransferred,
     /// The association ended first.
     Ended {
-        /// Whether the Invoke had been transferred. Only if it had not may the operation be invoked again without
-        /// thought.
+        /// Whether the transfer of the Invoke was confirmed. If not, the peer may have it all the same: the confirm
+        /// may be what was lost.
         transferred: bool,
     },
 }
