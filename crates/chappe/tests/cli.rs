@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{ANNA, chappe};
+use common::{ANNA, chappe, command};
 
 const COMMANDS: [&[&str]; 18] = [
     &["serve"],
@@ -67,6 +67,34 @@ fn wrong_usage_is_status_2() {
     ] {
         chappe(arguments).failed(2);
     }
+}
+
+#[test]
+fn options_before_a_command_that_has_no_use_for_them_are_wrong_usage() {
+    for arguments in [
+        &["--api", "http://127.0.0.1:1", "config", "init"][..],
+        &["--token-file", "x", "decode", "/no/such/file"],
+        &["--json", "serve", "--config", "/no/such/file"],
+    ] {
+        let text = chappe(arguments).failed(2);
+        assert!(text.contains(arguments[0]) && text.contains("leave it out"), "{text}");
+    }
+}
+
+#[test]
+fn the_environment_is_no_part_of_the_usage() {
+    let usage = |value: &str| {
+        let output = command(&["mailbox", "show"]).env("CHAPPE_API", value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let text = usage("http://127.0.0.1:1");
+    assert!(text.contains("Usage:") && !text.contains("--api"), "{text}");
+    assert_eq!(usage(""), text);
+    let output = command(&["queue", "list", "--api", "http://127.0.0.1:1"]).env("CHAPPE_API", "").output();
+    assert_eq!(output.unwrap().status.code(), Some(3));
+    let help = chappe(&["queue", "list", "--help"]).ok();
+    assert!(help.contains("CHAPPE_API") && help.contains("127.0.0.1:8400"), "{help}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ANNA, BERT, Service, chappe};
+use common::{ANNA, BERT, Service, chappe, command};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -33,6 +33,32 @@ fn a_text_goes_from_the_command_line_into_the_mailbox_and_the_report_back() {
     let boxes = json(&service.run(&["mailbox", "list", "--json"]).ok());
     assert_eq!(boxes["items"].as_array().unwrap().len(), 2);
     service.run(&["mailbox", "show", BERT, "999999"]).failed(1);
+}
+
+#[test]
+fn options_may_stand_before_the_command() {
+    let service = Service::start("", "");
+    let behind = service.run(&["mailbox", "show", BERT, "--json"]).ok();
+    assert_eq!(chappe(&["--api", &service.api, "--json", "mailbox", "show", BERT]).ok(), behind);
+    assert_eq!(chappe(&["mailbox", "--json", "--api", &service.api, "show", BERT]).ok(), behind);
+    // The one behind wins, and an address that is given wins over the environment.
+    let wrong = "http://127.0.0.1:1";
+    assert_eq!(
+        chappe(&["--api", wrong, "--json", "mailbox", "show", BERT, "--api", &service.api]).ok(),
+        behind
+    );
+    let with = |value: &str, arguments: &[&str]| {
+        let output = command(arguments).env("CHAPPE_API", value).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr)
+    };
+    assert_eq!(with(wrong, &["--api", &service.api, "--json", "mailbox", "show", BERT]).1, behind);
+    assert_eq!(with(&service.api, &["--json", "mailbox", "show", BERT]).1, behind);
+    let token = dir_file(&service, "token");
+    chappe(&["--api", &service.api, "--token-file", &token, "mailbox", "show", BERT]).ok();
+}
+
+fn dir_file(service: &Service, text: &str) -> String {
+    service.file("token", text.as_bytes()).to_str().unwrap().to_owned()
 }
 
 #[test]

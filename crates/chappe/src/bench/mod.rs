@@ -83,6 +83,14 @@ pub(crate) enum BenchError {
 }
 
 impl Bench {
+    /// Asks for JSON if `json`; what was asked before stays.
+    pub(crate) fn set_json(&mut self, json: bool) {
+        match self {
+            Bench::Relay(args) => args.json |= json,
+            Bench::Spool(args) => args.json |= json,
+        }
+    }
+
     /// Measures and prints.
     pub(crate) fn run(self) -> Result<(), BenchError> {
         match self {

@@ -11,7 +11,7 @@ use crate::model::{Association as AssociationModel, Page};
 #[derive(Debug, Args)]
 pub(super) struct Association {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: AssociationCommand,
 }

@@ -12,7 +12,7 @@ use crate::model::{Connecting, Connector as ConnectorModel, Page};
 #[derive(Debug, Args)]
 pub(super) struct Connector {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: ConnectorCommand,
 }

@@ -15,7 +15,7 @@ pub(super) struct Events {
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
 }
 
 impl Events {

@@ -19,7 +19,7 @@ use crate::model::{Mailbox as MailboxModel, MailboxItem, Page};
 #[derive(Debug, Args)]
 pub(super) struct Mailbox {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: MailboxCommand,
 }

@@ -13,7 +13,7 @@ use crate::model::{Page, QueuedMessage};
 #[derive(Debug, Args)]
 pub(super) struct Message {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: MessageCommand,
 }

@@ -12,7 +12,7 @@ use crate::model::{Page, Queue as QueueModel, QueuedMessage};
 #[derive(Debug, Args)]
 pub(super) struct Queue {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: QueueCommand,
 }

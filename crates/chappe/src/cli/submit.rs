@@ -39,7 +39,7 @@ pub(super) struct Submit {
     #[arg(long, value_name = "TIME", value_parser = time)]
     deferred: Option<clock::WallTime>,
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
 }
 
 /// What is sent: exactly one of these.
