@@ -250,7 +250,7 @@ fn what_cannot_be_transferred_is_told_to_whom_it_concerns() {
     let mut told = Vec::new();
     for _ in 0..5 {
         machine.handle(at(1), RopmEvent::NotTransferred, &mut out).unwrap();
-        told.push(out.drain(..).collect::<Vec<_>>());
+        told.push(core::mem::take(&mut out));
     }
     let reply = RoAction::Indication(RoIndication::ReplyNotTransferred { invoke_id: 1 });
     assert_eq!(told, [vec![], vec![reply], vec![], vec![outcome(2, Outcome::NotTransferred)], vec![]]);

@@ -315,7 +315,7 @@ impl Model {
                 assert_eq!(self.ends[at].theirs.insert(invoke_id, token), None);
             }
             RoIndication::Outcome { invoke_id, outcome } => {
-                let token = self.ends[at].ours.remove(&invoke_id).expect("one outcome, and of our own");
+                let token = self.ends[at].ours.remove(&invoke_id).unwrap();
                 self.judge(token, &outcome);
                 let known = self.known.get_mut(&token).unwrap();
                 assert_eq!(known.end, at);
