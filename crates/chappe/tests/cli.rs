@@ -101,13 +101,20 @@ fn the_environment_is_no_part_of_the_usage() {
 fn a_service_that_is_not_there_is_status_3() {
     // Port 1 is reserved and nothing listens there.
     let api = "http://127.0.0.1:1";
-    for arguments in
-        [&["queue", "list"][..], &["route", ANNA], &["submit", "--from", ANNA, "--to", ANNA, "--text", "x"]]
-    {
-        let text = chappe(&[arguments, &["--api", api]].concat()).failed(3);
-        assert!(text.contains(api) && text.contains("chappe serve"), "{text}");
-        assert_eq!(text.lines().count(), 1, "{text}");
-    }
+    // Each waits a moment for a service that is starting, so all at the same time.
+    std::thread::scope(|scope| {
+        for arguments in [
+            &["queue", "list"][..],
+            &["route", ANNA],
+            &["submit", "--from", ANNA, "--to", ANNA, "--text", "x"],
+        ] {
+            scope.spawn(move || {
+                let text = chappe(&[arguments, &["--api", api]].concat()).failed(3);
+                assert!(text.contains(api) && text.contains("chappe serve"), "{text}");
+                assert_eq!(text.lines().count(), 1, "{text}");
+            });
+        }
+    });
 }
 
 #[test]
