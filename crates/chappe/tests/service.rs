@@ -36,6 +36,54 @@ fn a_text_goes_from_the_command_line_into_the_mailbox_and_the_report_back() {
 }
 
 #[test]
+fn the_newest_entries_are_shown_and_the_older_ones_counted() {
+    let mut service = Service::start("", "");
+    for n in 0..3 {
+        service.submit(&["--to", BERT, "--subject", &format!("mail {n}"), "--text", "x"]);
+        service.wait_for_log("delivered to");
+    }
+    for command in ["list", "show"] {
+        let shown = service.run(&["mailbox", command, BERT, "--limit", "2"]).ok();
+        assert!(shown.contains("1 older entry is not shown; --after 0"), "{shown}");
+        assert!(!shown.contains("mail 0"), "{shown}");
+        assert!(shown.find("mail 1").unwrap() < shown.find("mail 2").unwrap(), "{shown}");
+        let from_start = service.run(&["mailbox", command, BERT, "--limit", "2", "--after", "0"]).ok();
+        assert!(from_start.contains("mail 0") && !from_start.contains("mail 2"), "{from_start}");
+        assert!(from_start.contains("More follows"), "{from_start}");
+        let all = service.run(&["mailbox", command, BERT]).ok();
+        assert!(all.contains("mail 0") && !all.contains("older"), "{all}");
+    }
+    let page = json(&service.run(&["mailbox", "list", BERT, "--limit", "1", "--json"]).ok());
+    assert_eq!((&page["older"], &page["items"][0]["subject"]), (&Value::from(2), &Value::from("mail 2")));
+    let end = page["items"][0]["number"].to_string();
+    assert!(service.run(&["mailbox", "list", BERT, "--after", &end]).ok().contains("Nothing follows"));
+    let events = json(&service.run(&["events", "--json"]).ok());
+    let two = json(&service.run(&["events", "--limit", "2", "--json"]).ok());
+    let events = events["items"].as_array().unwrap();
+    assert_eq!(two["items"].as_array().unwrap()[..], events[events.len() - 2..]);
+}
+
+#[test]
+fn what_is_no_mailbox_here_is_told_from_an_empty_one() {
+    let service = Service::start("", CONNECTOR);
+    assert!(service.run(&["mailbox", "show", BERT]).ok().contains("is empty"));
+    for (address, why) in [
+        ("S=x;P=BETA;A= ;C=GB", "no mailbox of this MTA: it is reached over to-b"),
+        ("S=x;P=GAMMA;A= ;C=GB", "no mailbox of this MTA: no address space matches"),
+    ] {
+        for arguments in [
+            &["mailbox", "show", address][..],
+            &["mailbox", "show", address, "--after", "0", "7"],
+            &["mailbox", "list", address],
+            &["mailbox", "export", address, "7"],
+        ] {
+            let text = service.run(arguments).failed(1);
+            assert!(text.contains(why), "{text}");
+        }
+    }
+}
+
+#[test]
 fn options_may_stand_before_the_command() {
     let service = Service::start("", "");
     let behind = service.run(&["mailbox", "show", BERT, "--json"]).ok();
@@ -98,7 +146,10 @@ fn a_file_comes_out_as_it_went_in() {
     let length = std::fs::metadata(whole).unwrap().len();
     assert_eq!(item["content_octets"], length);
     assert!(chappe(&["decode", whole]).ok().contains("photo.bin"));
-    service.run(&["mailbox", "export", BERT, &number, "--attachment", "2"]).failed(1);
+    let none = service.run(&["mailbox", "export", BERT, &number, "--attachment", "2"]).failed(1);
+    assert!(none.contains("the message has one part, number 1"), "{none}");
+    let none = service.run(&["mailbox", "export", BERT, &number, "--attachment", "0"]).failed(1);
+    assert!(none.contains("counted from 1"), "{none}");
 }
 
 /// Nobody listens on port 1 of loopback.
@@ -156,7 +207,10 @@ fn a_route_is_explained_without_sending() {
     let service = Service::start("", CONNECTOR);
     let far = service.run(&["route", "S=x;P=BETA;A= ;C=GB"]).ok();
     assert!(far.contains("cost 3") && far.contains("transferred over connector to-b"), "{far}");
-    assert!(service.run(&["route", BERT]).ok().contains("delivered here"));
+    let here = service.run(&["route", BERT]).ok();
+    assert!(here.contains(&format!("delivered here to mailbox {BERT}\n")), "{here}");
+    let here = json(&service.run(&["route", BERT, "--json"]).ok());
+    assert_eq!(here["summary"], format!("delivered here to mailbox {BERT}"));
     let nowhere = json(&service.run(&["route", "S=x;P=GAMMA;A= ;C=GB", "--json"]).ok());
     assert_eq!(nowhere["decision"], "unknown");
 }
