@@ -57,6 +57,13 @@ fn wrong_usage_is_status_2() {
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--file", "y"],
         &["submit", "--from", "nonsense", "--to", ANNA, "--text", "x"],
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--deferred", "tomorrow"],
+        &["submit", "--from", "S=x;C=GB", "--to", ANNA, "--text", "x"],
+        &["submit", "--from", ANNA, "--to", "A= ;C=GB", "--text", "x"],
+        &["submit", "--from", ANNA, "--to", ANNA, "--subject", "a\nb", "--text", "x"],
+        &["mailbox", "show", "nonsense"],
+        &["mailbox", "list", "nonsense"],
+        &["mailbox", "export", "nonsense", "1"],
+        &["route", "nonsense"],
         &["queue", "list", "--api", "ftp://x"],
         &["queue", "list", "--token-file", "/no/such/file"],
         &["queue", "show", "x", "--limit", "0"],
@@ -64,6 +71,8 @@ fn wrong_usage_is_status_2() {
         &["config", "check", "/no/such/file"],
         &["serve", "--config", "/no/such/file"],
         &["serve", "--config", "/no/such/file", "--log", "a=b=c"],
+        &["serve", "--config", "/no/such/file", "--log", "frobnicate"],
+        &["serve", "--config", "/no/such/file", "--log", "info,osi=frobnicate"],
     ] {
         chappe(arguments).failed(2);
     }

@@ -84,6 +84,29 @@ fn what_is_no_mailbox_here_is_told_from_an_empty_one() {
 }
 
 #[test]
+fn texts_may_begin_with_a_dash_and_files_come_from_standard_input() {
+    let mut service = Service::start("", "");
+    service.submit(&["--to", BERT, "--subject", "-s", "--text", "-dash"]);
+    service.wait_for_log("delivered to");
+    let shown = service.run(&["mailbox", "show", BERT]).ok();
+    assert!(shown.contains("Subject         -s\n") && shown.contains("\n-dash\n"), "{shown}");
+    let arguments = ["submit", "--api", &service.api, "--from", ANNA, "--to", BERT, "--file", "-"];
+    let mut child = command(&arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let content = vec![b'x'; 300_000];
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &content).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    service.wait_for_log("delivered to");
+    let page = json(&service.run(&["mailbox", "list", BERT, "--limit", "1", "--json"]).ok());
+    let number = page["items"][0]["number"].to_string();
+    let file = service.run(&["mailbox", "export", BERT, &number, "--attachment", "1"]).ok();
+    assert!(file.as_bytes() == content, "the file differs");
+}
+
+#[test]
 fn options_may_stand_before_the_command() {
     let service = Service::start("", "");
     let behind = service.run(&["mailbox", "show", BERT, "--json"]).ok();
@@ -258,6 +281,7 @@ fn requests_that_are_wrong_are_told_apart() {
         ("POST /api/v1/messages HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example", 403),
         ("POST /api/v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0", 400),
         (&format!("POST {submit}&priority=high HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0"), 400),
+        (&format!("POST {submit}&subject=a%0Ab HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0"), 422),
         (
             &format!("POST {submit}&file_name=x HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked"),
             411,
@@ -304,7 +328,12 @@ fn a_body_that_breaks_off_leaves_no_message() {
 fn a_refused_submission_names_every_reason() {
     let service = Service::start("", "");
     let foreign = "S=x;P=BETA;A= ;C=GB";
-    let refused = service.run(&["submit", "--from", foreign, "--to", "S=y;C=GB", "--text", "x"]).failed(1);
+    let refused = service.run(&["submit", "--from", foreign, "--to", BERT, "--text", "x"]).failed(1);
+    assert!(refused.contains(foreign), "{refused}");
+    let query = "from=S%3Dx%3BP%3DBETA%3BA%3D%20%3BC%3DGB&to=S%3Dy%3BC%3DGB";
+    let path = format!("POST /api/v1/messages?{query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0");
+    let refused = service.raw(&format!("{path}\r\nconnection: close\r\n\r\n"));
+    assert!(refused.starts_with("HTTP/1.1 422 "), "{refused}");
     assert!(refused.contains(foreign) && refused.contains("S=y;C=GB"), "{refused}");
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::failure::Failure;
 use crate::config;
@@ -25,6 +26,13 @@ pub(super) struct Serve {
 
 /// A filter is checked where it is typed, so that a slip is wrong usage and not a silent log.
 fn filter(text: &str) -> Result<String, String> {
+    // The library takes a lone word that is no level for the name of a module.
+    let lone = text.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
+    for word in lone {
+        word.parse::<LevelFilter>().map_err(|_| {
+            format!("`{word}` is no level; write error, warn, info, debug or trace, or MODULE=LEVEL")
+        })?;
+    }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
