@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 20] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -25,15 +25,27 @@ const COMMANDS: [&[&str]; 18] = [
     &["route"],
     &["decode"],
     &["events"],
+    &["bench", "relay"],
+    &["bench", "spool"],
 ];
+
+const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector", "association", "bench"];
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
     for command in COMMANDS {
         let help = chappe(&[command, &["--help"]].concat()).ok();
         assert!(help.contains("Example"), "{command:?}:\n{help}");
-        assert!(help.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
+        let examples = help.split("Example").nth(1).unwrap();
+        assert!(examples.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
     }
+    for group in GROUPS {
+        let help = chappe(&[group, "--help"]).ok();
+        let examples = help.split("Example").nth(1).unwrap_or_default();
+        assert!(examples.contains(&format!("chappe {group} ")), "{group}:\n{help}");
+    }
+    let help = chappe(&["--help"]).ok();
+    assert!(help.contains("Example") && help.contains("Measure relay and spool on this machine"), "{help}");
 }
 
 #[test]
@@ -157,6 +169,25 @@ fn a_wrong_file_names_every_mistake_and_where_it_is() {
     let verdict: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(verdict["ok"], false);
     assert_eq!(verdict["problems"].as_array().unwrap().len(), errors.lines().count());
+    let number = errors.lines().count();
+    assert_eq!(json.stderr, format!("chappe: {name}: {number} problems, which the JSON names\n"));
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chappe.toml");
+    let name = file.to_str().unwrap();
+    let text = format!(
+        "[mta]\nname = \"MTA-A\"\ndomain = {{ country = \"GB\", admd = \" \", prmd = \"ALPHA\" }}\ndata_dir = {name:?}\n"
+    );
+    std::fs::write(&file, &text).unwrap();
+    let errors = chappe(&["config", "check", name]).failed(2);
+    assert!(errors.contains(&format!("{name}:4:12: ")) && errors.contains("not a directory"), "{errors}");
+    // One that is not there yet is made at the start.
+    std::fs::write(&file, text.replace(&format!("{name:?}"), &format!("{:?}", dir.path().join("new"))))
+        .unwrap();
+    chappe(&["config", "check", name]).ok();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::model::{Association as AssociationModel, Page};
 
 /// Associations that are open now
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe association list")]
 pub(super) struct Association {
     #[command(flatten)]
     pub(super) online: Online,

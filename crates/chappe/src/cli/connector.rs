@@ -10,6 +10,7 @@ use crate::model::{Connecting, Connector as ConnectorModel, Page};
 
 /// Links to adjacent MTAs
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  chappe connector list\n  chappe connector connect to-b")]
 pub(super) struct Connector {
     #[command(flatten)]
     pub(super) online: Online,

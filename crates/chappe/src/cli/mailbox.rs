@@ -17,6 +17,9 @@ use crate::model::{Mailbox as MailboxModel, MailboxItem, MailboxPage, Page};
 
 /// Messages and reports delivered here
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  chappe mailbox list\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\""
+)]
 pub(super) struct Mailbox {
     #[command(flatten)]
     pub(super) online: Online,

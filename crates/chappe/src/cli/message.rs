@@ -11,6 +11,7 @@ use crate::model::{Page, QueuedMessage};
 
 /// Messages that this MTA is responsible for
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  chappe message list\n  chappe message show 4711")]
 pub(super) struct Message {
     #[command(flatten)]
     pub(super) online: Online,

@@ -34,7 +34,7 @@ use failure::Failure;
     name = "chappe",
     version,
     about = "Chappe, an X.400 message transfer agent",
-    after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or configuration, 3 service not reachable."
+    after_help = "Examples:\n  chappe demo\n  chappe serve --config chappe.toml\n  chappe --api http://127.0.0.1:8402 mailbox list\n\nExit status: 0 success, 1 failure, 2 wrong usage or configuration, 3 service not reachable."
 )]
 struct Arguments {
     #[command(flatten)]
