@@ -3,7 +3,7 @@
 mod steadfast;
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -107,6 +107,7 @@ impl Client {
         length: u64,
         body: &mut dyn Read,
     ) -> Result<T, Failure> {
+        let mut body = Source { inner: body, failure: None };
         let wait = self.patience.answer + Duration::from_secs(length / OCTETS_PER_SECOND);
         let sent = self.patiently(|| {
             let mut request = self.agent.post(format!("{}{path}", self.base));
@@ -120,9 +121,15 @@ impl Client {
                 request = request.header("authorization", authorization);
             }
             let request = request.config().timeout_recv_response(Some(wait)).build();
-            request.send(SendBody::from_reader(&mut *body))
+            request.send(SendBody::from_reader(&mut body))
         });
-        let response = sent.map_err(|error| self.outcome(&error, wait))?;
+        let response = sent.map_err(|error| match body.failure.take() {
+            // The length was announced, so a body that ends early is never accepted.
+            Some(why) => {
+                Failure::Failed(format!("what is to be sent can't be read: {why}; nothing was accepted"))
+            }
+            None => self.outcome(&error, wait),
+        })?;
         let response = self.accept(response)?;
         self.json(response)
     }
@@ -224,6 +231,24 @@ impl Client {
             )),
             _ => self.transport(error, wait),
         }
+    }
+}
+
+/// The body of a request, which keeps apart its own failures from those of the connection.
+struct Source<'b> {
+    inner: &'b mut dyn Read,
+    failure: Option<String>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        if let Err(error) = &read
+            && error.kind() != ErrorKind::Interrupted
+        {
+            self.failure = Some(error.to_string());
+        }
+        read
     }
 }
 

@@ -114,6 +114,10 @@ fn the_environment_is_no_part_of_the_usage() {
     assert_eq!(usage(""), text);
     let output = command(&["queue", "list", "--api", "http://127.0.0.1:1"]).env("CHAPPE_API", "").output();
     assert_eq!(output.unwrap().status.code(), Some(3));
+    let output = command(&["serve", "--config", "/no/such/file"]).env("CHAPPE_LOG", "frobnicate").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("CHAPPE_LOG"), "{output:?}");
     let help = chappe(&["queue", "list", "--help"]).ok();
     assert!(help.contains("CHAPPE_API") && help.contains("127.0.0.1:8400"), "{help}");
 }

@@ -75,6 +75,7 @@ fn what_is_no_mailbox_here_is_told_from_an_empty_one() {
             &["mailbox", "show", address][..],
             &["mailbox", "show", address, "--after", "0", "7"],
             &["mailbox", "list", address],
+            &["mailbox", "list", address, "--after", "0"],
             &["mailbox", "export", address, "7"],
         ] {
             let text = service.run(arguments).failed(1);

@@ -78,7 +78,7 @@ pub(super) async fn show(
         text += text_octets(&item);
         items.push(item);
     }
-    if items.is_empty() && query.after()?.is_none() {
+    if items.is_empty() && api.handle.mailbox(&mailbox, None, 1).await?.is_empty() {
         is_mailbox(&api, &mailbox)?;
     }
     let next = items.last().filter(|_| more).map(|last| last.number.to_string());

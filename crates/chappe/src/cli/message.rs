@@ -29,7 +29,7 @@ enum MessageCommand {
     },
     /// Show every copy of one message in full
     #[command(
-        after_help = "Examples:\n  chappe message show 4711\n  chappe message show \"C=GB;A= ;P=ALPHA;L=1-1795321800\""
+        after_help = "Examples:\n  chappe message show 4711\n  chappe message show \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\""
     )]
     Show {
         /// Number of the message, or its MTS-identifier.

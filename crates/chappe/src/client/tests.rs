@@ -1,6 +1,6 @@
 //! The client against services that are slow, absent or break off.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
@@ -23,7 +23,7 @@ fn service(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, thread::J
 }
 
 fn post(client: &Client, length: u64) -> Result<Submitted, Failure> {
-    client.post("/x", &[], "text/plain", length, &mut std::io::repeat(7).take(length))
+    client.post("/x", &[], "text/plain", length, &mut io::repeat(7).take(length))
 }
 
 /// Reads up to the end of the request's head, and tells the client to go on.
@@ -38,7 +38,7 @@ fn head(stream: &mut TcpStream) {
 }
 
 fn read(stream: &mut TcpStream, octets: u64) {
-    assert_eq!(std::io::copy(&mut stream.take(octets), &mut std::io::sink()).unwrap(), octets);
+    assert_eq!(io::copy(&mut stream.take(octets), &mut io::sink()).unwrap(), octets);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn only_plain_http_urls_are_taken() {
 fn a_service_that_is_silent_is_not_waited_for_for_ever() {
     let (api, serving) = service(|mut stream| {
         // Until the client gives up.
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = io::copy(&mut stream, &mut io::sink());
     });
     let client = Client::with_patience(&api, None, patience(0, 200)).unwrap();
     let failure = client.get::<Submitted>("/x", &[]).unwrap_err();
@@ -102,6 +102,25 @@ fn a_connection_that_breaks_before_the_answer_leaves_the_outcome_open() {
         assert!(failure.to_string().contains("it may have been accepted"), "{failure}");
         serving.join().unwrap();
     }
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_no_broken_connection() {
+    struct Damaged;
+    impl Read for Damaged {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("bad sector"))
+        }
+    }
+    let (api, serving) = service(|mut stream| {
+        head(&mut stream);
+        let _ = io::copy(&mut stream, &mut io::sink());
+    });
+    let client = Client::with_patience(&api, None, patience(0, 10_000)).unwrap();
+    let failure = client.post::<Submitted>("/x", &[], "text/plain", 1000, &mut Damaged).unwrap_err();
+    assert!(failure.to_string().contains("bad sector; nothing was accepted"), "{failure}");
+    drop(client);
+    serving.join().unwrap();
 }
 
 #[test]
