@@ -126,6 +126,12 @@ pub enum SubmitProblem {
     /// No recipient.
     #[error("there is no recipient")]
     NoRecipient,
+    /// A time that UTCTime can't carry: its year has two digits.
+    #[error("deferred delivery at {time} can't be expressed in X.400, whose times end with the year 2049")]
+    DeferredOutOfRange {
+        /// The time.
+        time: WallTime,
+    },
     /// More than the limit.
     #[error("there are {count} recipients, the limit is {limit}")]
     TooManyRecipients {

@@ -1,5 +1,7 @@
 //! Submission by a local user (X.411 message submission): checked strictly, unlike what is relayed.
 
+use std::collections::HashSet;
+
 use clock::WallTime;
 use mhs::p1::{
     ContentIdentifier, MessageTransferEnvelope, OriginatingMtaReport, OriginatorReport, PerMessageIndicators,
@@ -61,7 +63,10 @@ impl Agent {
         submission: &Submission,
     ) -> MessageTransferEnvelope {
         let here = self.here();
-        let recipients = (1_i64..).zip(&submission.recipients).map(|(number, recipient)| {
+        let mut named = HashSet::new();
+        let distinct =
+            submission.recipients.iter().filter(|recipient| named.insert(recipient.address.canonical_key()));
+        let recipients = (1_i64..).zip(distinct).map(|(number, recipient)| {
             let name = OrName::new(recipient.address.clone());
             PerRecipientFields::new(name, number, indicators(recipient))
         });
@@ -105,6 +110,11 @@ impl Agent {
         };
         if let Some(why) = why {
             found.push(SubmitProblem::OriginatorNotLocal { address: originator.to_string(), why });
+        }
+        if let Some(time) = submission.deferred
+            && UtcTime::from_wall(time).to_wall() != Some(time)
+        {
+            found.push(SubmitProblem::DeferredOutOfRange { time });
         }
         let count = submission.recipients.len();
         if count == 0 {

@@ -1,26 +1,56 @@
 //! The command line's side of the HTTP API: blocking, streamed both ways, errors sorted by exit status.
 
+mod steadfast;
+
 use std::fs;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, SendBody};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
+use ureq::{Agent, Body, SendBody, Timeout};
 
 use crate::cli::failure::Failure;
 use crate::model::ErrorBody;
+use steadfast::SteadfastConnector;
 
 /// Longest JSON answer that is read; lists come in pages far smaller than this.
 const MAX_JSON_OCTETS: u64 = 64 << 20;
 /// Longest token in a token file, with its line end.
 const MAX_TOKEN_OCTETS: u64 = 4096;
 
+/// Time between two attempts to connect.
+const PACE: Duration = Duration::from_millis(100);
+/// Octets of an upload for which the service gets a second more to bring them to the disk.
+const OCTETS_PER_SECOND: u64 = 8 << 20;
+
+/// How long the client waits for what.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For a service that refuses connections, as one does that is starting.
+    refused: Duration,
+    /// For a connection.
+    connect: Duration,
+    /// For the head of the answer, and for any octet of a body in either direction. Bodies as such have no limit:
+    /// 1 GiB takes what it takes.
+    answer: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    refused: Duration::from_secs(2),
+    connect: Duration::from_secs(5),
+    answer: Duration::from_secs(30),
+};
+
 /// A connection to one service.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
+    patience: Patience,
     base: String,
     authorization: Option<String>,
 }
@@ -28,6 +58,10 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the service at `api` (as in `http://127.0.0.1:8400`), with the token in `token_file` if given.
     pub(crate) fn new(api: &str, token_file: Option<&Path>) -> Result<Client, Failure> {
+        Client::with_patience(api, token_file, PATIENCE)
+    }
+
+    fn with_patience(api: &str, token_file: Option<&Path>, patience: Patience) -> Result<Client, Failure> {
         let base = api.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") || base.len() == "http://".len() {
             return Err(Failure::Usage(format!(
@@ -40,11 +74,12 @@ impl Client {
             // The service is named by the operator and is near; a proxy from the environment is not meant for it.
             .proxy(None)
             .max_redirects(0)
-            .timeout_connect(Some(Duration::from_secs(10)))
-            // Covers the service's own work for one answer. Bodies have no limit: 1 GiB takes what it takes.
-            .timeout_recv_response(Some(Duration::from_secs(120)))
+            .timeout_connect(Some(patience.connect))
+            .timeout_per_write(Some(patience.answer))
             .build();
-        Ok(Client { agent: config.new_agent(), base, authorization })
+        let connector = TcpConnector::default().chain(SteadfastConnector);
+        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+        Ok(Client { agent, patience, base, authorization })
     }
 
     /// The answer to a GET of `path` with `query`, from JSON.
@@ -72,29 +107,56 @@ impl Client {
         length: u64,
         body: &mut dyn Read,
     ) -> Result<T, Failure> {
-        let mut request = self.agent.post(format!("{}{path}", self.base));
-        request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
-        request = request.header("content-type", content_type).header("content-length", length);
-        if length > 0 {
-            // A refusal then comes before the body is sent, and is read instead of being lost in a broken pipe.
-            request = request.header("expect", "100-continue");
-        }
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let response = request.send(SendBody::from_reader(body)).map_err(|e| self.transport(&e))?;
+        let mut body = Source { inner: body, failure: None };
+        let wait = self.patience.answer + Duration::from_secs(length / OCTETS_PER_SECOND);
+        let sent = self.patiently(|| {
+            let mut request = self.agent.post(format!("{}{path}", self.base));
+            request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
+            request = request.header("content-type", content_type).header("content-length", length);
+            if length > 0 {
+                // A refusal then comes before the body is sent.
+                request = request.header("expect", "100-continue");
+            }
+            if let Some(authorization) = &self.authorization {
+                request = request.header("authorization", authorization);
+            }
+            let request = request.config().timeout_recv_response(Some(wait)).build();
+            request.send(SendBody::from_reader(&mut body))
+        });
+        let response = sent.map_err(|error| match body.failure.take() {
+            // The length was announced, so a body that ends early is never accepted.
+            Some(why) => {
+                Failure::Failed(format!("what is to be sent can't be read: {why}; nothing was accepted"))
+            }
+            None => self.outcome(&error, wait),
+        })?;
         let response = self.accept(response)?;
         self.json(response)
     }
 
     fn send_get(&self, path: &str, query: &[(&str, String)]) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let response = request.call().map_err(|e| self.transport(&e))?;
+        let wait = self.patience.answer;
+        let sent = self.patiently(|| {
+            let mut request = self.agent.get(format!("{}{path}", self.base));
+            request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
+            if let Some(authorization) = &self.authorization {
+                request = request.header("authorization", authorization);
+            }
+            request.config().timeout_recv_response(Some(wait)).timeout_per_read(Some(wait)).build().call()
+        });
+        let response = sent.map_err(|error| self.transport(&error, wait))?;
         self.accept(response)
+    }
+
+    /// Tries again for a while when the connection is refused. Nothing of the request has been sent then.
+    fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, ureq::Error>) -> Result<T, ureq::Error> {
+        let until = Instant::now() + self.patience.refused;
+        loop {
+            match attempt() {
+                Err(error) if is_refused(&error) && Instant::now() < until => thread::sleep(PACE),
+                other => return other,
+            }
+        }
     }
 
     fn json<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<T, Failure> {
@@ -125,15 +187,78 @@ impl Client {
         })
     }
 
-    fn transport(&self, error: &ureq::Error) -> Failure {
-        if let ureq::Error::BadUri(_) | ureq::Error::Http(_) = error {
-            return Failure::Usage(format!("--api {}: {error}; write it as http://HOST:PORT", self.base));
-        }
-        Failure::Unreachable(format!(
-            "cannot reach the service at {}: {error}; start it with `chappe serve --config FILE`, or name another with --api",
-            self.base
-        ))
+    /// A request without consequences failed.
+    fn transport(&self, error: &ureq::Error, wait: Duration) -> Failure {
+        let base = &self.base;
+        let remedy = "start it with `chappe serve --config FILE`, or name another with --api";
+        Failure::Unreachable(match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return Failure::Usage(format!("--api {base}: {error}; write it as http://HOST:PORT"));
+            }
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+                let wait = self.patience.connect.as_secs_f64();
+                format!("cannot reach the service at {base}: no connection within {wait} s; {remedy}")
+            }
+            ureq::Error::Timeout(_) => {
+                let wait = wait.as_secs_f64();
+                format!("the service at {base} does not answer within {wait} s; look at its log")
+            }
+            _ => format!("cannot reach the service at {base}: {error}; {remedy}"),
+        })
     }
+
+    /// A request that changes something failed. Once there was a connection, the service may have got all of it.
+    fn outcome(&self, error: &ureq::Error, wait: Duration) -> Failure {
+        let open = "the outcome is unknown: it may have been accepted";
+        match error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) | ureq::Error::HostNotFound => {
+                self.transport(error, wait)
+            }
+            ureq::Error::Timeout(_) => {
+                Failure::Unreachable(format!("{}; {open}", self.transport(error, wait)))
+            }
+            ureq::Error::Io(cause)
+                if cause.kind() != ErrorKind::ConnectionRefused && !is_no_way(cause.kind()) =>
+            {
+                Failure::Failed(format!(
+                    "the connection to the service at {} broke before its answer ({cause}); {open}",
+                    self.base
+                ))
+            }
+            ureq::Error::Protocol(cause) => Failure::Failed(format!(
+                "the answer of the service at {} can't be understood ({cause}); {open}",
+                self.base
+            )),
+            _ => self.transport(error, wait),
+        }
+    }
+}
+
+/// The body of a request, which keeps apart its own failures from those of the connection.
+struct Source<'b> {
+    inner: &'b mut dyn Read,
+    failure: Option<String>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        if let Err(error) = &read
+            && error.kind() != ErrorKind::Interrupted
+        {
+            self.failure = Some(error.to_string());
+        }
+        read
+    }
+}
+
+fn is_refused(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Whether a connection was not even begun.
+fn is_no_way(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable)
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
@@ -164,19 +289,4 @@ pub(crate) fn segment(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_fits_into_a_path_segment() {
-        assert_eq!(segment("S=a;A= /é"), "S%3Da%3BA%3D%20%2F%C3%A9");
-    }
-
-    #[test]
-    fn only_plain_http_urls_are_taken() {
-        assert!(Client::new("http://127.0.0.1:1/", None).is_ok());
-        for bad in ["", "127.0.0.1:8400", "https://mta", "http://"] {
-            assert!(matches!(Client::new(bad, None), Err(Failure::Usage(_))), "{bad}");
-        }
-    }
-}
+mod tests;

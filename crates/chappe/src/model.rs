@@ -190,6 +190,18 @@ pub(crate) struct Mailbox {
     pub(crate) entries: u64,
 }
 
+/// One page of a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxPage {
+    /// The messages and reports, oldest first.
+    pub(crate) items: Vec<MailboxItem>,
+    /// If there are more behind them: what to give as `after` for the next page.
+    pub(crate) next: Option<String>,
+    /// If the newest were asked for: how many are older than those shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) older: Option<u64>,
+}
+
 /// A message or report in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MailboxItem {

@@ -4,9 +4,9 @@ mod common;
 
 use std::path::Path;
 
-use common::{ANNA, chappe};
+use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 20] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -25,15 +25,27 @@ const COMMANDS: [&[&str]; 18] = [
     &["route"],
     &["decode"],
     &["events"],
+    &["bench", "relay"],
+    &["bench", "spool"],
 ];
+
+const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector", "association", "bench"];
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
     for command in COMMANDS {
         let help = chappe(&[command, &["--help"]].concat()).ok();
         assert!(help.contains("Example"), "{command:?}:\n{help}");
-        assert!(help.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
+        let examples = help.split("Example").nth(1).unwrap();
+        assert!(examples.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
     }
+    for group in GROUPS {
+        let help = chappe(&[group, "--help"]).ok();
+        let examples = help.split("Example").nth(1).unwrap_or_default();
+        assert!(examples.contains(&format!("chappe {group} ")), "{group}:\n{help}");
+    }
+    let help = chappe(&["--help"]).ok();
+    assert!(help.contains("Example") && help.contains("Measure relay and spool on this machine"), "{help}");
 }
 
 #[test]
@@ -57,6 +69,13 @@ fn wrong_usage_is_status_2() {
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--file", "y"],
         &["submit", "--from", "nonsense", "--to", ANNA, "--text", "x"],
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--deferred", "tomorrow"],
+        &["submit", "--from", "S=x;C=GB", "--to", ANNA, "--text", "x"],
+        &["submit", "--from", ANNA, "--to", "A= ;C=GB", "--text", "x"],
+        &["submit", "--from", ANNA, "--to", ANNA, "--subject", "a\nb", "--text", "x"],
+        &["mailbox", "show", "nonsense"],
+        &["mailbox", "list", "nonsense"],
+        &["mailbox", "export", "nonsense", "1"],
+        &["route", "nonsense"],
         &["queue", "list", "--api", "ftp://x"],
         &["queue", "list", "--token-file", "/no/such/file"],
         &["queue", "show", "x", "--limit", "0"],
@@ -64,22 +83,63 @@ fn wrong_usage_is_status_2() {
         &["config", "check", "/no/such/file"],
         &["serve", "--config", "/no/such/file"],
         &["serve", "--config", "/no/such/file", "--log", "a=b=c"],
+        &["serve", "--config", "/no/such/file", "--log", "frobnicate"],
+        &["serve", "--config", "/no/such/file", "--log", "info,osi=frobnicate"],
     ] {
         chappe(arguments).failed(2);
     }
 }
 
 #[test]
+fn options_before_a_command_that_has_no_use_for_them_are_wrong_usage() {
+    for arguments in [
+        &["--api", "http://127.0.0.1:1", "config", "init"][..],
+        &["--token-file", "x", "decode", "/no/such/file"],
+        &["--json", "serve", "--config", "/no/such/file"],
+    ] {
+        let text = chappe(arguments).failed(2);
+        assert!(text.contains(arguments[0]) && text.contains("leave it out"), "{text}");
+    }
+}
+
+#[test]
+fn the_environment_is_no_part_of_the_usage() {
+    let usage = |value: &str| {
+        let output = command(&["mailbox", "show"]).env("CHAPPE_API", value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let text = usage("http://127.0.0.1:1");
+    assert!(text.contains("Usage:") && !text.contains("--api"), "{text}");
+    assert_eq!(usage(""), text);
+    let output = command(&["queue", "list", "--api", "http://127.0.0.1:1"]).env("CHAPPE_API", "").output();
+    assert_eq!(output.unwrap().status.code(), Some(3));
+    let output = command(&["serve", "--config", "/no/such/file"]).env("CHAPPE_LOG", "frobnicate").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("CHAPPE_LOG"), "{output:?}");
+    let help = chappe(&["queue", "list", "--help"]).ok();
+    assert!(help.contains("CHAPPE_API") && help.contains("127.0.0.1:8400"), "{help}");
+}
+
+#[test]
 fn a_service_that_is_not_there_is_status_3() {
     // Port 1 is reserved and nothing listens there.
     let api = "http://127.0.0.1:1";
-    for arguments in
-        [&["queue", "list"][..], &["route", ANNA], &["submit", "--from", ANNA, "--to", ANNA, "--text", "x"]]
-    {
-        let text = chappe(&[arguments, &["--api", api]].concat()).failed(3);
-        assert!(text.contains(api) && text.contains("chappe serve"), "{text}");
-        assert_eq!(text.lines().count(), 1, "{text}");
-    }
+    // Each waits a moment for a service that is starting, so all at the same time.
+    std::thread::scope(|scope| {
+        for arguments in [
+            &["queue", "list"][..],
+            &["route", ANNA],
+            &["submit", "--from", ANNA, "--to", ANNA, "--text", "x"],
+        ] {
+            scope.spawn(move || {
+                let text = chappe(&[arguments, &["--api", api]].concat()).failed(3);
+                assert!(text.contains(api) && text.contains("chappe serve"), "{text}");
+                assert_eq!(text.lines().count(), 1, "{text}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -113,6 +173,25 @@ fn a_wrong_file_names_every_mistake_and_where_it_is() {
     let verdict: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(verdict["ok"], false);
     assert_eq!(verdict["problems"].as_array().unwrap().len(), errors.lines().count());
+    let number = errors.lines().count();
+    assert_eq!(json.stderr, format!("chappe: {name}: {number} problems, which the JSON names\n"));
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chappe.toml");
+    let name = file.to_str().unwrap();
+    let text = format!(
+        "[mta]\nname = \"MTA-A\"\ndomain = {{ country = \"GB\", admd = \" \", prmd = \"ALPHA\" }}\ndata_dir = {name:?}\n"
+    );
+    std::fs::write(&file, &text).unwrap();
+    let errors = chappe(&["config", "check", name]).failed(2);
+    assert!(errors.contains(&format!("{name}:4:12: ")) && errors.contains("not a directory"), "{errors}");
+    // One that is not there yet is made at the start.
+    std::fs::write(&file, text.replace(&format!("{name:?}"), &format!("{:?}", dir.path().join("new"))))
+        .unwrap();
+    chappe(&["config", "check", name]).ok();
 }
 
 #[test]

@@ -234,15 +234,21 @@ fn exit_statuses_tell_what_kind_of_failure_it_was() {
         a.run(arguments).failed(2);
     }
     b.stop();
-    for arguments in [
-        &["mailbox", "list"][..],
-        &["queue", "list"],
-        &["message", "list"],
-        &["connector", "list"],
-        &["association", "list"],
-        &["route", ANNA],
-    ] {
-        let why = b.run(arguments).failed(3);
-        assert!(why.contains(&b.url()), "{why}");
-    }
+    // Each waits a moment for a service that is starting, so all at the same time.
+    let b = &b;
+    std::thread::scope(|scope| {
+        for arguments in [
+            &["mailbox", "list"][..],
+            &["queue", "list"],
+            &["message", "list"],
+            &["connector", "list"],
+            &["association", "list"],
+            &["route", ANNA],
+        ] {
+            scope.spawn(move || {
+                let why = b.run(arguments).failed(3);
+                assert!(why.contains(&b.url()), "{why}");
+            });
+        }
+    });
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ANNA, BERT, Service, chappe};
+use common::{ANNA, BERT, Service, chappe, command};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -33,6 +33,101 @@ fn a_text_goes_from_the_command_line_into_the_mailbox_and_the_report_back() {
     let boxes = json(&service.run(&["mailbox", "list", "--json"]).ok());
     assert_eq!(boxes["items"].as_array().unwrap().len(), 2);
     service.run(&["mailbox", "show", BERT, "999999"]).failed(1);
+}
+
+#[test]
+fn the_newest_entries_are_shown_and_the_older_ones_counted() {
+    let mut service = Service::start("", "");
+    for n in 0..3 {
+        service.submit(&["--to", BERT, "--subject", &format!("mail {n}"), "--text", "x"]);
+        service.wait_for_log("delivered to");
+    }
+    for command in ["list", "show"] {
+        let shown = service.run(&["mailbox", command, BERT, "--limit", "2"]).ok();
+        assert!(shown.contains("1 older entry is not shown; --after 0"), "{shown}");
+        assert!(!shown.contains("mail 0"), "{shown}");
+        assert!(shown.find("mail 1").unwrap() < shown.find("mail 2").unwrap(), "{shown}");
+        let from_start = service.run(&["mailbox", command, BERT, "--limit", "2", "--after", "0"]).ok();
+        assert!(from_start.contains("mail 0") && !from_start.contains("mail 2"), "{from_start}");
+        assert!(from_start.contains("More follows"), "{from_start}");
+        let all = service.run(&["mailbox", command, BERT]).ok();
+        assert!(all.contains("mail 0") && !all.contains("older"), "{all}");
+    }
+    let page = json(&service.run(&["mailbox", "list", BERT, "--limit", "1", "--json"]).ok());
+    assert_eq!((&page["older"], &page["items"][0]["subject"]), (&Value::from(2), &Value::from("mail 2")));
+    let end = page["items"][0]["number"].to_string();
+    assert!(service.run(&["mailbox", "list", BERT, "--after", &end]).ok().contains("Nothing follows"));
+    let events = json(&service.run(&["events", "--json"]).ok());
+    let two = json(&service.run(&["events", "--limit", "2", "--json"]).ok());
+    let events = events["items"].as_array().unwrap();
+    assert_eq!(two["items"].as_array().unwrap()[..], events[events.len() - 2..]);
+}
+
+#[test]
+fn what_is_no_mailbox_here_is_told_from_an_empty_one() {
+    let service = Service::start("", CONNECTOR);
+    assert!(service.run(&["mailbox", "show", BERT]).ok().contains("is empty"));
+    for (address, why) in [
+        ("S=x;P=BETA;A= ;C=GB", "no mailbox of this MTA: it is reached over to-b"),
+        ("S=x;P=GAMMA;A= ;C=GB", "no mailbox of this MTA: no address space matches"),
+    ] {
+        for arguments in [
+            &["mailbox", "show", address][..],
+            &["mailbox", "show", address, "--after", "0", "7"],
+            &["mailbox", "list", address],
+            &["mailbox", "list", address, "--after", "0"],
+            &["mailbox", "export", address, "7"],
+        ] {
+            let text = service.run(arguments).failed(1);
+            assert!(text.contains(why), "{text}");
+        }
+    }
+}
+
+#[test]
+fn texts_may_begin_with_a_dash_and_files_come_from_standard_input() {
+    let mut service = Service::start("", "");
+    service.submit(&["--to", BERT, "--subject", "-s", "--text", "-dash"]);
+    service.wait_for_log("delivered to");
+    let shown = service.run(&["mailbox", "show", BERT]).ok();
+    assert!(shown.contains("Subject         -s\n") && shown.contains("\n-dash\n"), "{shown}");
+    let arguments = ["submit", "--api", &service.api, "--from", ANNA, "--to", BERT, "--file", "-"];
+    let mut child = command(&arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let content = vec![b'x'; 300_000];
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &content).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    service.wait_for_log("delivered to");
+    let page = json(&service.run(&["mailbox", "list", BERT, "--limit", "1", "--json"]).ok());
+    let number = page["items"][0]["number"].to_string();
+    let file = service.run(&["mailbox", "export", BERT, &number, "--attachment", "1"]).ok();
+    assert!(file.as_bytes() == content, "the file differs");
+}
+
+#[test]
+fn options_may_stand_before_the_command() {
+    let service = Service::start("", "");
+    let behind = service.run(&["mailbox", "show", BERT, "--json"]).ok();
+    assert_eq!(chappe(&["--api", &service.api, "--json", "mailbox", "show", BERT]).ok(), behind);
+    assert_eq!(chappe(&["mailbox", "--json", "--api", &service.api, "show", BERT]).ok(), behind);
+    // The one behind wins, and an address that is given wins over the environment.
+    let wrong = "http://127.0.0.1:1";
+    assert_eq!(
+        chappe(&["--api", wrong, "--json", "mailbox", "show", BERT, "--api", &service.api]).ok(),
+        behind
+    );
+    let with = |value: &str, arguments: &[&str]| {
+        let output = command(arguments).env("CHAPPE_API", value).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr)
+    };
+    assert_eq!(with(wrong, &["--api", &service.api, "--json", "mailbox", "show", BERT]).1, behind);
+    assert_eq!(with(&service.api, &["--json", "mailbox", "show", BERT]).1, behind);
+    let token = service.file("token", b"unasked");
+    let token = token.to_str().unwrap();
+    chappe(&["--api", &service.api, "--token-file", token, "mailbox", "show", BERT]).ok();
 }
 
 #[test]
@@ -72,7 +167,10 @@ fn a_file_comes_out_as_it_went_in() {
     let length = std::fs::metadata(whole).unwrap().len();
     assert_eq!(item["content_octets"], length);
     assert!(chappe(&["decode", whole]).ok().contains("photo.bin"));
-    service.run(&["mailbox", "export", BERT, &number, "--attachment", "2"]).failed(1);
+    let none = service.run(&["mailbox", "export", BERT, &number, "--attachment", "2"]).failed(1);
+    assert!(none.contains("the message has one part, number 1"), "{none}");
+    let none = service.run(&["mailbox", "export", BERT, &number, "--attachment", "0"]).failed(1);
+    assert!(none.contains("counted from 1"), "{none}");
 }
 
 /// Nobody listens on port 1 of loopback.
@@ -130,7 +228,10 @@ fn a_route_is_explained_without_sending() {
     let service = Service::start("", CONNECTOR);
     let far = service.run(&["route", "S=x;P=BETA;A= ;C=GB"]).ok();
     assert!(far.contains("cost 3") && far.contains("transferred over connector to-b"), "{far}");
-    assert!(service.run(&["route", BERT]).ok().contains("delivered here"));
+    let here = service.run(&["route", BERT]).ok();
+    assert!(here.contains(&format!("delivered here to mailbox {BERT}\n")), "{here}");
+    let here = json(&service.run(&["route", BERT, "--json"]).ok());
+    assert_eq!(here["summary"], format!("delivered here to mailbox {BERT}"));
     let nowhere = json(&service.run(&["route", "S=x;P=GAMMA;A= ;C=GB", "--json"]).ok());
     assert_eq!(nowhere["decision"], "unknown");
 }
@@ -178,6 +279,7 @@ fn requests_that_are_wrong_are_told_apart() {
         ("POST /api/v1/messages HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example", 403),
         ("POST /api/v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0", 400),
         (&format!("POST {submit}&priority=high HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0"), 400),
+        (&format!("POST {submit}&subject=a%0Ab HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0"), 422),
         (
             &format!("POST {submit}&file_name=x HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked"),
             411,
@@ -224,7 +326,12 @@ fn a_body_that_breaks_off_leaves_no_message() {
 fn a_refused_submission_names_every_reason() {
     let service = Service::start("", "");
     let foreign = "S=x;P=BETA;A= ;C=GB";
-    let refused = service.run(&["submit", "--from", foreign, "--to", "S=y;C=GB", "--text", "x"]).failed(1);
+    let refused = service.run(&["submit", "--from", foreign, "--to", BERT, "--text", "x"]).failed(1);
+    assert!(refused.contains(foreign), "{refused}");
+    let query = "from=S%3Dx%3BP%3DBETA%3BA%3D%20%3BC%3DGB&to=S%3Dy%3BC%3DGB";
+    let path = format!("POST /api/v1/messages?{query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0");
+    let refused = service.raw(&format!("{path}\r\nconnection: close\r\n\r\n"));
+    assert!(refused.starts_with("HTTP/1.1 422 "), "{refused}");
     assert!(refused.contains(foreign) && refused.contains("S=y;C=GB"), "{refused}");
 }
 

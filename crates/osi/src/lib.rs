@@ -8,6 +8,8 @@
 //! octets ─► tpkt ─► cotp ─► session ─► presentation ─► acse ─► rtse ─► RtIndication
 //! octets ◄─ tpkt ◄─ cotp ◄─ session ◄─ presentation ◄─ acse ◄─ rtse ◄─ RtRequest
 //! ```
+//!
+//! [`rose`], remote operations, stands beside this order: it rides on RTSE or on presentation, and says itself how.
 
 extern crate alloc;
 
@@ -15,6 +17,7 @@ pub mod acse;
 pub mod cotp;
 pub mod failure;
 pub mod presentation;
+pub mod rose;
 pub mod rtse;
 pub mod session;
 pub mod stack;

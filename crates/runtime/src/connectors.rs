@@ -136,12 +136,15 @@ impl Connectors {
             }
         }
         self.requeue_orphans(shared).await?;
+        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         shared.event(
             EventKind::ConfigurationReloaded,
             "",
             format!(
-                "connectors added: {:?}, changed: {:?}, removed: {:?}",
-                summary.added, summary.changed, summary.removed
+                "connectors added: {}; changed: {}; removed: {}",
+                list(&summary.added),
+                list(&summary.changed),
+                list(&summary.removed)
             ),
         );
         Ok(summary)

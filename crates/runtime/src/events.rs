@@ -69,6 +69,8 @@ pub enum EventKind {
     ReportDiscarded,
     /// The store does not take on new responsibility.
     StoreUnhealthy,
+    /// The store takes on responsibility again.
+    StoreHealthy,
     /// The store failed.
     StoreFailed,
     /// The configuration was replaced.
@@ -104,6 +106,7 @@ impl EventKind {
             | EventKind::Submitted
             | EventKind::Delivered
             | EventKind::ConfigurationReloaded
+            | EventKind::StoreHealthy
             | EventKind::InternalError => None,
         }
     }
@@ -121,6 +124,7 @@ impl EventKind {
             | EventKind::Delivered
             | EventKind::ReportGenerated
             | EventKind::ConfigurationReloaded
+            | EventKind::StoreHealthy
             | EventKind::OpenRetryTimerStarted => Severity::Information,
             EventKind::ConnectionNotOpened
             | EventKind::AssociationEndedAbnormally

@@ -8,6 +8,7 @@ use agent::record::{
 };
 use agent::settings::AgentSettings;
 use agent::{Route, Submission, SubmitError};
+use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
 use mhs::{MtsIdentifier, OrAddress};
 use spool::{BodyId, BodyWriter, CommitError, FinishedBody, SpoolError};
@@ -406,6 +407,7 @@ impl Handle {
             size: record.size,
             queued: record.queued.to_string(),
             expires: Some(record.expires.to_string()),
+            deferred_until: None,
             attempts: record.attempts,
             state: if entry.backlog.is_taken(key) { "in transfer" } else { "waiting" },
             last_failure: record.last_failure,
@@ -417,6 +419,7 @@ impl Handle {
         let record = WorkRecord::decode(octets)?;
         let rank = WorkKey::parse(key).map_or(Rank::Normal, |key| key.rank);
         let (mts_id, originator, recipients) = parties(&record.item);
+        let deferred_until = deferred_until(&record.item).filter(|time| *time > self.shared.clocks.wall());
         let summary = QueuedMessage {
             number: sequence_of(key),
             queue: "work".to_owned(),
@@ -432,7 +435,8 @@ impl Handle {
             queued: record.arrived.to_string(),
             expires: None,
             attempts: 0,
-            state: if self.shared.work.is_taken(key) { "held" } else { "waiting" },
+            state: if deferred_until.is_some() { "deferred" } else { "waiting" },
+            deferred_until: deferred_until.map(|time| time.to_string()),
             last_failure: record.failure.map(|failure| failure.text),
         };
         Ok(MessageDetail { summary, item: record.item })
@@ -442,6 +446,12 @@ impl Handle {
 /// Queue keys end with the number of the entry.
 fn sequence_of(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |octets| u64::from_be_bytes(*octets))
+}
+
+/// The time before which a message is not to be delivered.
+fn deferred_until(item: &Item) -> Option<WallTime> {
+    let Item::Message { envelope, .. } = item else { return None };
+    MessageTransferEnvelope::from_octets(envelope).ok()?.deferred_delivery_time.as_ref()?.to_wall()
 }
 
 fn priority(rank: Rank) -> &'static str {

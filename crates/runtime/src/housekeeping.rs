@@ -24,7 +24,21 @@ const PAGE: usize = 1_000;
 pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) {
     let mut stop = shared.stop.subscribe();
     let mut round = 0u32;
+    let mut trouble: Option<String> = None;
     while !*stop.borrow() {
+        let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
+        match (&trouble, &now) {
+            (None, Some(reason)) => {
+                shared.event(
+                    EventKind::StoreUnhealthy,
+                    "",
+                    format!("no new messages are accepted: {reason}"),
+                );
+            }
+            (Some(_), None) => shared.event(EventKind::StoreHealthy, "", "messages are accepted again"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        trouble = now;
         if let Err(error) = shared.sequence.reserve(&*shared.spool).await {
             shared.event(EventKind::StoreFailed, "", format!("numbers can't be reserved: {error}"));
         }

@@ -6,7 +6,7 @@ use agent::record::META;
 use spool::{Batch, CommitError, Spool, SpoolError};
 
 /// Numbers reserved by one durable commit.
-const STEP: u64 = 1 << 24;
+const STEP: u64 = 1 << 20;
 /// A further step is reserved when fewer numbers than this are left.
 const LOW_WATER: u64 = STEP / 2;
 const KEY: &[u8] = b"sequence";
@@ -50,7 +50,7 @@ impl DurableSequence {
 
 impl agent::Sequence for DurableSequence {
     fn next(&self) -> u64 {
-        // Housekeeping reserves ahead every few seconds; eight million numbers can't be used up in between.
+        // Housekeeping reserves ahead every few seconds; half a million numbers can't be used up in between.
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -99,9 +99,12 @@ pub struct QueuedMessage {
     pub queued: String,
     /// When it is given up, RFC 3339; none in the work queue.
     pub expires: Option<String>,
+    /// Not delivered before this time, RFC 3339, if the originator wished so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred_until: Option<String>,
     /// Transfers of it that failed.
     pub attempts: u32,
-    /// `waiting`, `in transfer`.
+    /// `waiting`, `in transfer`, or `deferred` until a time that its originator wished.
     pub state: &'static str,
     /// Why the last transfer failed.
     pub last_failure: Option<String>,

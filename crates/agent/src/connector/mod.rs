@@ -214,8 +214,11 @@ impl ConnectorPolicy {
         match (self.settings.activation, self.wait) {
             (Activation::Never, _) => ConnectorState::Disabled,
             (Activation::RemoteInitiated, _) => ConnectorState::Remote,
-            (Activation::Always, Some(until)) => ConnectorState::Retry { until },
-            (Activation::Always, None) => ConnectorState::Ready,
+            // Without anything to send nothing is going to be tried, however recent the failure.
+            (Activation::Always, Some(until)) if self.wants_more().is_some() => {
+                ConnectorState::Retry { until }
+            }
+            (Activation::Always, Some(_) | None) => ConnectorState::Ready,
         }
     }
 

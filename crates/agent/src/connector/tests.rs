@@ -234,6 +234,8 @@ fn a_message_that_breaks_the_association_does_not_hold_up_the_others() {
     bench.tell(PolicyEvent::Busy(second));
     assert_eq!(bench.end(second, false), [], "the second time in a row it is the peer");
     assert!(matches!(bench.policy.state(), ConnectorState::Retry { .. }));
+    bench.queue(0, 0);
+    assert_eq!(bench.policy.state(), ConnectorState::Ready, "without mail nothing is going to be tried");
 }
 
 #[test]

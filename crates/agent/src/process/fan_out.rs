@@ -1,7 +1,7 @@
 //! From the plan for each recipient to copies, mailbox entries and reports, and the references to the body that
 //! they hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clock::WallTime;
 use mhs::p1::MessageTransferEnvelope;
@@ -82,13 +82,17 @@ impl Agent {
             references = references.saturating_add(1);
             self.queue_copy(now, sequence, record, transfer, &connector, &places, &mut step);
         }
+        let mut served = HashSet::new();
         let delivery = if deliveries.is_empty() { None } else { Delivery::of(transfer) };
         for (place, mailbox) in deliveries {
             if step.batch.octets() > PORTION_OCTETS {
                 rest.push(place);
                 continue;
             }
-            if let Some(delivery) = &delivery {
+            // Named twice, a mailbox gets one copy; both recipients are delivered to.
+            if let Some(delivery) = &delivery
+                && served.insert(mailbox.clone())
+            {
                 delivery.deliver(now, sequence, place, mailbox, &mut step);
                 references = references.saturating_add(1);
             }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use agent::Processed;
 use agent::record::{Item, MailboxItem, Record, WorkRecord};
@@ -69,8 +69,12 @@ proptest! {
         a.receive_message(from, &envelope);
         prop_assert_eq!(a.work(), []);
         let count = taken_care_of(&a);
-        for ((_, ours), number) in recipients.iter().zip(1_i64..) {
-            prop_assert_eq!(count.get(&number).copied().unwrap_or(0), usize::from(*ours), "recipient {}", number);
+        let mut served = HashSet::new();
+        for ((address, ours), number) in recipients.iter().zip(1_i64..) {
+            // A mailbox named twice gets one copy, for the first of its names.
+            let again = *ours && address.prmd.as_deref() == Some("A") && !served.insert(address.canonical_key());
+            let expected = usize::from(*ours && !again);
+            prop_assert_eq!(count.get(&number).copied().unwrap_or(0), expected, "recipient {}", number);
         }
         // The content is kept as long as a copy or a mailbox refers to it, and no longer.
         for connector in ["to-B", "to-C"] {

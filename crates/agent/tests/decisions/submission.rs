@@ -1,8 +1,9 @@
 use agent::{ReportRequest, Submission, SubmitProblem};
+use clock::WallTime;
 use mhs::p1::Priority;
 use spool::Spool;
 
-use crate::bench::{Mta, address, envelope_of, mta_a, settings, user};
+use crate::bench::{Mta, address, envelope_of, foreign, mta_a, settings, user};
 
 fn problems(a: &Mta, submission: &Submission, length: usize) -> Vec<SubmitProblem> {
     let body = a.body(&vec![0; length]);
@@ -108,4 +109,30 @@ fn identifiers_are_unique_readable_and_never_too_long() {
             assert!(identifier.starts_with(&name[..5]), "{identifier}");
         }
     }
+}
+
+#[test]
+fn a_recipient_named_twice_gets_one_copy() {
+    let mut a = mta_a();
+    a.submit(&Submission::new(user("alice", "A"), [user("carol", "A"), user("CAROL", "A")]));
+    a.work();
+    let [envelope] = &a.messages_in(&user("carol", "A"))[..] else { panic!("one message") };
+    assert_eq!(envelope.per_recipient_fields.iter().count(), 1);
+
+    let carol = user("carol", "A");
+    a.receive_message("to-B", &foreign("twice", &[(&carol, 0xD0), (&carol, 0xD0)]));
+    a.work();
+    assert_eq!(a.messages_in(&carol).len(), 2, "one of each message");
+}
+
+#[test]
+fn a_time_that_utctime_can_not_carry_is_refused() {
+    let a = mta_a();
+    let mut submission = Submission::new(user("alice", "A"), [user("bob", "B")]);
+    let last = WallTime::from_unix(2_524_607_999); // 2049-12-31T23:59:59Z
+    submission.deferred = Some(last.plus_seconds(1));
+    let time = last.plus_seconds(1);
+    assert_eq!(problems(&a, &submission, 1), [SubmitProblem::DeferredOutOfRange { time }]);
+    submission.deferred = Some(last);
+    assert!(a.agent.submit(a.now, &a.counter, &submission, a.body(b"x")).is_ok());
 }

@@ -128,9 +128,8 @@ pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route>
     let to = address(to, "to")?;
     let route = api.handle.route(&to);
     let (decision, connectors, summary) = match route.decision {
-        RouteDecision::Local { mailbox } => {
-            ("local", Vec::new(), format!("delivered here to mailbox {mailbox}"))
-        }
+        // The mailbox's key is for the store; people know the address.
+        RouteDecision::Local { .. } => ("local", Vec::new(), format!("delivered here to mailbox {to}")),
         RouteDecision::Connectors(names) => {
             let summary = match names.split_first() {
                 Some((first, [])) => format!("transferred over connector {first}"),
@@ -156,8 +155,13 @@ pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route>
 }
 
 pub(super) async fn events(State(api): State<Api>, query: Query) -> Answer<Page<Event>> {
-    let query = query.only(&["after"])?;
+    let query = query.only(&["after", "limit"])?;
     let after = query.after()?.map_or(0, |number| number.saturating_add(1));
-    // The log in memory is bounded, and so is this page.
-    Ok(whole(api.handle.events(after)))
+    // The log in memory is bounded, and so is this page without a limit.
+    let mut events = api.handle.events(after);
+    if query.one("limit")?.is_some() {
+        let surplus = events.len().saturating_sub(query.limit()?);
+        events.drain(..surplus);
+    }
+    Ok(whole(events))
 }

@@ -1,9 +1,11 @@
 //! Mailboxes: lists, single entries, and the octets of contents and body parts.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use agent::RouteDecision;
 use agent::record::MailboxItem as Stored;
 use axum::Json;
 use axum::body::Body;
@@ -23,10 +25,12 @@ use super::delivered::{self, FULL_OCTETS, GLANCE_OCTETS};
 use super::error::ApiError;
 use super::query::{Query, address, number};
 use super::{Answer, Api};
-use crate::model::{MailboxItem, Page};
+use crate::model::{MailboxContent, MailboxItem, MailboxPage, Page};
 
 /// Octets of text after which a page ends early.
 const PAGE_TEXT_OCTETS: usize = 8 << 20;
+/// Entries read from the store at a time to find the newest.
+const SCAN_ENTRIES: usize = 200;
 /// Octets read from the store at a time.
 const PIECE_OCTETS: usize = 64 << 10;
 
@@ -50,10 +54,16 @@ pub(super) async fn show(
     State(api): State<Api>,
     Path(mailbox): Path<String>,
     query: Query,
-) -> Answer<Page<MailboxItem>> {
-    let query = query.only(&["limit", "after"])?;
+) -> Answer<MailboxPage> {
+    let query = query.only(&["limit", "after", "newest"])?;
     let limit = query.limit()?;
     let mailbox = address(&mailbox, "mailbox")?;
+    if query.flag("newest")? {
+        if query.after()?.is_some() {
+            return Err(ApiError::bad_request("`newest` and `after` exclude each other", "leave one out"));
+        }
+        return newest(&api, &mailbox, limit).await;
+    }
     let mut entries = api.handle.mailbox(&mailbox, query.after()?, limit + 1).await?;
     let mut more = entries.len() > limit;
     entries.truncate(limit);
@@ -65,14 +75,72 @@ pub(super) async fn show(
             break;
         }
         let item = delivered::item(&api, entry, GLANCE_OCTETS).await?;
-        if let crate::model::MailboxContent::Message(message) = &item.content {
-            text +=
-                message.parts.iter().filter_map(|part| part.text.as_ref()).map(String::len).sum::<usize>();
-        }
+        text += text_octets(&item);
         items.push(item);
     }
+    if items.is_empty() && api.handle.mailbox(&mailbox, None, 1).await?.is_empty() {
+        is_mailbox(&api, &mailbox)?;
+    }
     let next = items.last().filter(|_| more).map(|last| last.number.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(Json(MailboxPage { items, next, older: None }))
+}
+
+/// The last `limit` entries, oldest first.
+async fn newest(api: &Api, mailbox: &OrAddress, limit: usize) -> Answer<MailboxPage> {
+    // The store is read forwards only, so this passes over the whole mailbox.
+    let mut last: VecDeque<MailboxEntry> = VecDeque::new();
+    let mut older = 0_u64;
+    let mut after = None;
+    loop {
+        let entries = api.handle.mailbox(mailbox, after, SCAN_ENTRIES).await?;
+        let full = entries.len() == SCAN_ENTRIES;
+        after = entries.last().map(|entry| entry.number).or(after);
+        for entry in entries {
+            last.push_back(entry);
+            if last.len() > limit {
+                last.pop_front();
+                older += 1;
+            }
+        }
+        if !full {
+            break;
+        }
+    }
+    if last.is_empty() {
+        is_mailbox(api, mailbox)?;
+    }
+    let mut items = VecDeque::new();
+    let mut text = 0_usize;
+    while let Some(entry) = last.pop_back() {
+        if text > PAGE_TEXT_OCTETS {
+            older += 1 + last.len() as u64;
+            break;
+        }
+        let item = delivered::item(api, entry, GLANCE_OCTETS).await?;
+        text += text_octets(&item);
+        items.push_front(item);
+    }
+    Ok(Json(MailboxPage { items: items.into(), next: None, older: Some(older) }))
+}
+
+/// Octets of the texts in an item.
+fn text_octets(item: &MailboxItem) -> usize {
+    match &item.content {
+        MailboxContent::Message(message) => {
+            message.parts.iter().filter_map(|part| part.text.as_ref()).map(String::len).sum()
+        }
+        MailboxContent::Report(_) | MailboxContent::Unreadable { .. } => 0,
+    }
+}
+
+/// Refuses an address that nothing is delivered to here, and says where it leads.
+fn is_mailbox(api: &Api, address: &OrAddress) -> Result<(), ApiError> {
+    let why = match api.handle.route(address).decision {
+        RouteDecision::Local { .. } => return Ok(()),
+        RouteDecision::Connectors(names) => format!("it is reached over {}", names.join(", or ")),
+        RouteDecision::Unknown(failure) => failure.to_string(),
+    };
+    Err(ApiError::not_found(format!("{address}: no mailbox of this MTA"), why))
 }
 
 pub(super) async fn entry(
@@ -87,12 +155,16 @@ pub(super) async fn entry(
 
 async fn find(api: &Api, mailbox: &OrAddress, entry: &str) -> Result<MailboxEntry, ApiError> {
     let wanted = number(entry, "number")?;
-    api.handle.mailbox_entry(mailbox, wanted).await?.ok_or_else(|| {
-        ApiError::not_found(
-            format!("there is no number {wanted} in the mailbox {mailbox}"),
-            "`chappe mailbox list` names what is there",
-        )
-    })
+    if let Some(entry) = api.handle.mailbox_entry(mailbox, wanted).await? {
+        return Ok(entry);
+    }
+    if api.handle.mailbox(mailbox, None, 1).await?.is_empty() {
+        is_mailbox(api, mailbox)?;
+    }
+    Err(ApiError::not_found(
+        format!("there is no number {wanted} in the mailbox {mailbox}"),
+        "`chappe mailbox list` names what is there",
+    ))
 }
 
 /// The content of a message, or the APDU of a report, octet for octet.
@@ -135,8 +207,15 @@ pub(super) async fn part(
     let first = api.handle.read_body(*body, 0, FULL_OCTETS).await?;
     let summary = Ipm::summary(&first).map_err(|error| none(&error.to_string()))?;
     let index = usize::try_from(wanted).ok().and_then(|n| n.checked_sub(1));
+    let (parts, more) = (summary.parts.len(), summary.more);
     let Some(part) = index.and_then(|index| summary.parts.into_iter().nth(index)) else {
-        return Err(none("there is no such part near the start of the message; export the content whole"));
+        return Err(none(&match (wanted, more, parts) {
+            (0, _, _) => "parts are counted from 1".to_owned(),
+            (_, true, _) => "it is too far behind in the message; export the content whole".to_owned(),
+            (_, false, 0) => "the message has no parts".to_owned(),
+            (_, false, 1) => "the message has one part, number 1".to_owned(),
+            (_, false, _) => format!("the message has parts 1 to {parts}"),
+        }));
     };
     if let Some(range) = part.file_octets {
         return Ok(octets(&api.handle, *body, range.start..range.end.min(*content_length)));

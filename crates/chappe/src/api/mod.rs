@@ -94,7 +94,7 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          POST /api/v1/connectors/{{connector}}/connect        connect now\n\
          GET  /api/v1/associations                          associations\n\
          GET  /api/v1/route?to={{OR}}                         where a message would go\n\
-         GET  /api/v1/events?after={{number}}                 newest events\n\
+         GET  /api/v1/events?after={{number}}&limit={{most}}    newest events\n\
          GET  /api/v1/mailboxes                             mailboxes\n\
          GET  /api/v1/mailboxes/{{OR}}                        messages and reports of one\n\
          GET  /api/v1/mailboxes/{{OR}}/{{number}}               one of these\n\

@@ -55,6 +55,18 @@ impl Query {
         })
     }
 
+    /// Whether `name` is asked for: `true` or `false`, which is the default.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.one(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => Err(ApiError::bad_request(
+                format!("{name} `{text}` is not known"),
+                "choose one of true, false",
+            )),
+        }
+    }
+
     /// The number behind which the page begins.
     pub(crate) fn after(&self) -> Result<Option<u64>, ApiError> {
         self.one("after")?.map(|text| number(text, "after")).transpose()

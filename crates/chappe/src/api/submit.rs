@@ -47,6 +47,14 @@ impl Fields {
         let from = query.one("from")?.ok_or_else(|| {
             ApiError::bad_request("`from` is missing", "give the originator's O/R address as `from`")
         })?;
+        let subject = query.one("subject")?.unwrap_or_default();
+        if subject.chars().any(char::is_control) {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the subject holds control characters",
+                "write it on one line without them",
+            ));
+        }
         let to: Vec<OrAddress> = query.all("to").map(|to| address(to, "to")).collect::<Result<_, _>>()?;
         let one_of = |name: &str, choices: &str| {
             ApiError::bad_request(format!("`{name}` is not known"), format!("choose one of {choices}"))
@@ -54,7 +62,7 @@ impl Fields {
         Ok(Fields {
             from: address(from, "from")?,
             to,
-            subject: query.one("subject")?.unwrap_or_default().to_owned(),
+            subject: subject.to_owned(),
             priority: match query.one("priority")? {
                 None | Some("normal") => Priority::Normal,
                 Some("urgent") => Priority::Urgent,

@@ -9,16 +9,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// What `chappe bench` measures.
+/// Measure relay and spool on this machine
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000"
+)]
 pub(crate) enum Bench {
-    /// P1 in, durable, P1 out: a generator sends to an MTA process, which relays to a sink.
-    ///
-    /// Example: chappe bench relay --messages 20000 --associations 20
+    /// Relay: P1 in, durable, P1 out, from a generator through an MTA process to a sink
+    #[command(after_help = "Example:\n  chappe bench relay --messages 20000 --associations 20")]
     Relay(RelayArgs),
-    /// The store alone: enqueue, read and delete, each durable.
-    ///
-    /// Example: chappe bench spool --messages 50000
+    /// The store alone: enqueue, read and delete, each durable
+    #[command(after_help = "Example:\n  chappe bench spool --messages 50000")]
     Spool(SpoolArgs),
 }
 
@@ -83,6 +84,14 @@ pub(crate) enum BenchError {
 }
 
 impl Bench {
+    /// Asks for JSON if `json`; what was asked before stays.
+    pub(crate) fn set_json(&mut self, json: bool) {
+        match self {
+            Bench::Relay(args) => args.json |= json,
+            Bench::Spool(args) => args.json |= json,
+        }
+    }
+
     /// Measures and prints.
     pub(crate) fn run(self) -> Result<(), BenchError> {
         match self {

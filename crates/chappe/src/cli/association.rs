@@ -9,9 +9,10 @@ use crate::model::{Association as AssociationModel, Page};
 
 /// Associations that are open now
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  chappe association list")]
 pub(super) struct Association {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: AssociationCommand,
 }

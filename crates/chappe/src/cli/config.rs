@@ -13,6 +13,7 @@ use crate::config::{self, ConfigError};
 
 /// Check a configuration file, or write a starting one
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  chappe config init chappe.toml\n  chappe config check chappe.toml")]
 pub(super) enum Config {
     /// Check a configuration file: prints every mistake with line, column and what to do
     #[command(after_help = "Example:\n  chappe config check /etc/chappe/chappe.toml")]
@@ -69,7 +70,15 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
         };
         output::print_json(&Verdict { file: file.display().to_string(), ok: result.is_ok(), problems })?;
     }
-    let config = result.map_err(|error| Failure::Usage(error.to_string()))?;
+    let config = result.map_err(|error| {
+        Failure::Usage(match &error {
+            ConfigError::Invalid { problems, .. } if json => {
+                let number = output::count(problems.len() as u64, "problem");
+                format!("{}: {number}, which the JSON names", file.display())
+            }
+            ConfigError::Invalid { .. } | ConfigError::Unreadable { .. } => error.to_string(),
+        })
+    })?;
     if json {
         return Ok(());
     }

@@ -10,9 +10,10 @@ use crate::model::{Connecting, Connector as ConnectorModel, Page};
 
 /// Links to adjacent MTAs
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  chappe connector list\n  chappe connector connect to-b")]
 pub(super) struct Connector {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: ConnectorCommand,
 }

@@ -23,7 +23,7 @@ pub(super) struct Decode {
     file: PathBuf,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl Decode {

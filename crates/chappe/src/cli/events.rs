@@ -9,18 +9,22 @@ use crate::model::{Event, Page};
 
 /// Show the newest events
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chappe events --after 120")]
+#[command(after_help = "Examples:\n  chappe events --limit 20\n  chappe events --after 120")]
 pub(super) struct Events {
     /// Only events behind this number.
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
+    /// Most events shown, the newest of them, 1 to 1000. Without it: all that are kept in memory.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: Option<u32>,
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
 }
 
 impl Events {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let query: Vec<_> = self.after.iter().map(|after| ("after", after.to_string())).collect();
+        let mut query: Vec<_> = self.after.iter().map(|after| ("after", after.to_string())).collect();
+        query.extend(self.limit.iter().map(|limit| ("limit", limit.to_string())));
         self.online.show("/api/v1/events", &query, |page: Page<Event>| {
             if page.items.is_empty() {
                 return "Nothing happened.\n".to_owned();

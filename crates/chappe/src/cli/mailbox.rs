@@ -9,24 +9,27 @@ use mhs::OrAddress;
 
 use super::failure::Failure;
 use super::mailbox_text;
-use super::output::Table;
+use super::output::{self, Table};
 use super::progress::Progress;
 use super::{Online, Paging, address, more};
 use crate::client::segment;
-use crate::model::{Mailbox as MailboxModel, MailboxItem, Page};
+use crate::model::{Mailbox as MailboxModel, MailboxItem, MailboxPage, Page};
 
 /// Messages and reports delivered here
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  chappe mailbox list\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\""
+)]
 pub(super) struct Mailbox {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: MailboxCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum MailboxCommand {
-    /// List the mailboxes, or what is in one of them, one line each
+    /// List the mailboxes, or the newest entries of one of them, one line each
     #[command(
         after_help = "Examples:\n  chappe mailbox list\n  chappe mailbox list \"S=operations;O=Acme;P=BETA;A= ;C=GB\""
     )]
@@ -37,7 +40,7 @@ enum MailboxCommand {
         #[command(flatten)]
         paging: Paging,
     },
-    /// Show messages and reports in full, the newest last
+    /// Show the newest messages and reports in full, the newest last
     #[command(
         after_help = "Examples:\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\"\n  chappe mailbox show \"S=operations;O=Acme;P=BETA;A= ;C=GB\" 17"
     )]
@@ -73,6 +76,35 @@ fn path_of(address: &OrAddress) -> String {
     format!("/api/v1/mailboxes/{}", segment(&address.to_string()))
 }
 
+/// The newest entries, unless a place to begin is given.
+fn entries(paging: &Paging) -> Vec<(&'static str, String)> {
+    let mut query = paging.query();
+    if paging.after.is_none() {
+        query.push(("newest", "true".to_owned()));
+    }
+    query
+}
+
+fn nothing(address: &OrAddress, paging: &Paging) -> String {
+    match &paging.after {
+        None => format!("The mailbox {address} is empty.\n"),
+        Some(after) => format!("Nothing follows {} in the mailbox {address}.\n", output::one_line(after)),
+    }
+}
+
+/// The line in front of the newest entries that tells of those before them.
+fn older(page: &MailboxPage) -> String {
+    match page.older {
+        None | Some(0) => String::new(),
+        Some(1) => {
+            "1 older entry is not shown; --after 0 begins with the oldest, --limit shows more\n".to_owned()
+        }
+        Some(n) => {
+            format!("{n} older entries are not shown; --after 0 begins with the oldest, --limit shows more\n")
+        }
+    }
+}
+
 impl Mailbox {
     pub(super) fn run(self) -> Result<(), Failure> {
         let online = self.online;
@@ -81,20 +113,22 @@ impl Mailbox {
                 online.show("/api/v1/mailboxes", &paging.query(), list)
             }
             MailboxCommand::List { address: Some(address), paging } => {
-                online.show(&path_of(&address), &paging.query(), |page: Page<MailboxItem>| {
+                online.show(&path_of(&address), &entries(&paging), |page: MailboxPage| {
                     if page.items.is_empty() {
-                        return format!("The mailbox {address} is empty.\n");
+                        return nothing(&address, &paging);
                     }
-                    mailbox_text::table(&page.items) + &more(page.next.as_deref())
+                    older(&page) + &mailbox_text::table(&page.items) + &more(page.next.as_deref())
                 })
             }
             MailboxCommand::Show { address, number: None, paging } => {
-                online.show(&path_of(&address), &paging.query(), |page: Page<MailboxItem>| {
+                online.show(&path_of(&address), &entries(&paging), |page: MailboxPage| {
                     if page.items.is_empty() {
-                        return format!("The mailbox {address} is empty.\n");
+                        return nothing(&address, &paging);
                     }
                     let items: Vec<String> = page.items.iter().map(mailbox_text::item).collect();
-                    items.join("\n") + &more(page.next.as_deref())
+                    let lead = older(&page);
+                    let gap = if lead.is_empty() { "" } else { "\n" };
+                    lead + gap + &items.join("\n") + &more(page.next.as_deref())
                 })
             }
             MailboxCommand::Show { address, number: Some(number), .. } => {

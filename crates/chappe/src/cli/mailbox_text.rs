@@ -1,7 +1,9 @@
 //! Delivered messages and reports in words.
 
 use super::output::{self, Table};
-use crate::model::{DeliveredMessage, DeliveredReport, MailboxContent, MailboxItem, Outcome, Part};
+use crate::model::{
+    DeliveredMessage, DeliveredReport, MailboxContent, MailboxItem, Outcome, Part, ReportedRecipient,
+};
 
 /// One line for each.
 pub(super) fn table(items: &[MailboxItem]) -> String {
@@ -83,8 +85,14 @@ fn part_text(part: &Part) -> String {
 }
 
 fn title(report: &DeliveredReport) -> String {
-    let failed = report.recipients.iter().any(|r| matches!(r.outcome, Outcome::NonDelivered { .. }));
-    let kind = if failed { "non-delivery report" } else { "delivery report" };
+    let is_failure = |r: &&ReportedRecipient| matches!(r.outcome, Outcome::NonDelivered { .. });
+    let failed = report.recipients.iter().filter(is_failure).count();
+    let delivered = report.recipients.len() - failed;
+    let kind = match (delivered, failed) {
+        (_, 0) => "delivery report".to_owned(),
+        (0, _) => "non-delivery report".to_owned(),
+        _ => format!("report: {delivered} delivered, {failed} not delivered,"),
+    };
     format!("{kind} for {}", report.subject_mts_id)
 }
 
@@ -115,7 +123,6 @@ fn report_text(item: &MailboxItem, report: &DeliveredReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ReportedRecipient;
 
     #[test]
     fn a_report_says_what_became_of_whom() {
@@ -144,7 +151,7 @@ mod tests {
             mts_id: "C=GB;A= ;P=BETA;L=9".into(),
             content: MailboxContent::Report(report),
         });
-        assert!(text.contains("non-delivery report for C=GB;A= ;P=ALPHA;L=1"), "{text}");
+        assert!(text.contains("report: 1 delivered, 1 not delivered, for C=GB;A= ;P=ALPHA;L=1\n"), "{text}");
         assert!(text.contains("S=a;C=GB delivered at 2026-11-22T04:30:00Z"), "{text}");
         assert!(
             text.contains(

@@ -11,9 +11,10 @@ use crate::model::{Page, QueuedMessage};
 
 /// Messages that this MTA is responsible for
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  chappe message list\n  chappe message show 4711")]
 pub(super) struct Message {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: MessageCommand,
 }
@@ -28,7 +29,7 @@ enum MessageCommand {
     },
     /// Show every copy of one message in full
     #[command(
-        after_help = "Examples:\n  chappe message show 4711\n  chappe message show \"C=GB;A= ;P=ALPHA;L=1-1795321800\""
+        after_help = "Examples:\n  chappe message show 4711\n  chappe message show \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\""
     )]
     Show {
         /// Number of the message, or its MTS-identifier.

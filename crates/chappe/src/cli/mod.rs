@@ -34,9 +34,11 @@ use failure::Failure;
     name = "chappe",
     version,
     about = "Chappe, an X.400 message transfer agent",
-    after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or configuration, 3 service not reachable."
+    after_help = "Examples:\n  chappe demo\n  chappe serve --config chappe.toml\n  chappe --api http://127.0.0.1:8402 mailbox list\n\nExit status: 0 success, 1 failure, 2 wrong usage or configuration, 3 service not reachable."
 )]
 struct Arguments {
+    #[command(flatten)]
+    ahead: Ahead,
     #[command(subcommand)]
     command: Command,
 }
@@ -63,7 +65,7 @@ enum Command {
 /// Runs the command that the process's arguments name.
 pub(crate) fn run() -> ExitCode {
     // On wrong usage clap itself explains and ends the process with status 2.
-    match Arguments::parse().command.run() {
+    match Arguments::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.to_string().lines() {
@@ -77,10 +79,49 @@ pub(crate) fn run() -> ExitCode {
 /// Runs one command line, given without the program's name.
 pub(crate) fn run_arguments(arguments: &[&str]) -> Result<(), Failure> {
     let words = std::iter::once("chappe").chain(arguments.iter().copied());
-    Arguments::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?.command.run()
+    Arguments::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?.run()
+}
+
+impl Arguments {
+    fn run(self) -> Result<(), Failure> {
+        let Arguments { ahead, mut command } = self;
+        command.take(ahead)?;
+        command.run()
+    }
 }
 
 impl Command {
+    /// Takes over the options that stood before the command; those behind it win.
+    fn take(&mut self, ahead: Ahead) -> Result<(), Failure> {
+        let json = ahead.json;
+        match self {
+            Command::Submit(command) => command.online.take(ahead),
+            Command::Mailbox(command) => command.online.take(ahead),
+            Command::Queue(command) => command.online.take(ahead),
+            Command::Message(command) => command.online.take(ahead),
+            Command::Connector(command) => command.online.take(ahead),
+            Command::Association(command) => command.online.take(ahead),
+            Command::Events(command) => command.online.take(ahead),
+            Command::Route(command) => command.online.take(ahead),
+            Command::Decode(command) => {
+                command.json |= json;
+                return ahead.refuse_service("decode");
+            }
+            Command::Config(config::Config::Check { json: own, .. }) => {
+                *own |= json;
+                return ahead.refuse_service("config");
+            }
+            Command::Bench(bench) => {
+                bench.set_json(json);
+                return ahead.refuse_service("bench");
+            }
+            Command::Config(config::Config::Init { .. }) => return ahead.refuse_all("config init"),
+            Command::Serve(_) => return ahead.refuse_all("serve"),
+            Command::Demo(_) => return ahead.refuse_all("demo"),
+        }
+        Ok(())
+    }
+
     fn run(self) -> Result<(), Failure> {
         match self {
             Command::Serve(command) => command.run(),
@@ -111,20 +152,54 @@ struct Demo {
     once: bool,
 }
 
+/// Where the service is if nothing else is said.
+const DEFAULT_API: &str = "http://127.0.0.1:8400";
+
+/// The options of [`Online`] when they stand before the command.
+#[derive(Debug, Args)]
+struct Ahead {
+    /// Address of the service's HTTP API [env: CHAPPE_API] [default: http://127.0.0.1:8400].
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// File with the API's token, if the service asks for one [env: CHAPPE_TOKEN_FILE].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Ahead {
+    /// For a command that asks no service.
+    fn refuse_service(&self, command: &str) -> Result<(), Failure> {
+        let option = match (&self.api, &self.token_file) {
+            (Some(_), _) => "--api",
+            (None, Some(_)) => "--token-file",
+            (None, None) => return Ok(()),
+        };
+        Err(Failure::Usage(format!("{option}: `chappe {command}` asks no service; leave it out")))
+    }
+
+    /// For a command that asks no service and prints no data.
+    fn refuse_all(&self, command: &str) -> Result<(), Failure> {
+        if self.json {
+            return Err(Failure::Usage(format!("--json: `chappe {command}` prints no data; leave it out")));
+        }
+        self.refuse_service(command)
+    }
+}
+
 /// What every command that asks the service takes.
+///
+/// The environment is read here and not by the parser, which would show a variable that is set as an option that
+/// must be given, and would take an empty one as a value.
 #[derive(Debug, Args)]
 struct Online {
-    /// Address of the service's HTTP API.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "CHAPPE_API",
-        default_value = "http://127.0.0.1:8400",
-        global = true
-    )]
-    api: String,
-    /// File with the API's token, if the service asks for one.
-    #[arg(long, value_name = "FILE", env = "CHAPPE_TOKEN_FILE", global = true)]
+    /// Address of the service's HTTP API [env: CHAPPE_API] [default: http://127.0.0.1:8400].
+    #[arg(long, value_name = "URL", global = true)]
+    api: Option<String>,
+    /// File with the API's token, if the service asks for one [env: CHAPPE_TOKEN_FILE].
+    #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -132,8 +207,26 @@ struct Online {
 }
 
 impl Online {
+    fn take(&mut self, ahead: Ahead) {
+        self.api = self.api.take().or(ahead.api);
+        self.token_file = self.token_file.take().or(ahead.token_file);
+        self.json |= ahead.json;
+    }
+
     fn client(&self) -> Result<Client, Failure> {
-        Client::new(&self.api, self.token_file.as_deref())
+        let api = match &self.api {
+            Some(api) => api.clone(),
+            None => match std::env::var_os("CHAPPE_API").filter(|value| !value.is_empty()) {
+                Some(value) => value.into_string().map_err(|_| {
+                    Failure::Usage("CHAPPE_API: not UTF-8; write it as http://HOST:PORT".to_owned())
+                })?,
+                None => DEFAULT_API.to_owned(),
+            },
+        };
+        let token_file = self.token_file.clone().or_else(|| {
+            std::env::var_os("CHAPPE_TOKEN_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
+        });
+        Client::new(&api, token_file.as_deref())
     }
 
     /// Asks for `path` and prints the answer: as it is with `--json`, else through `text`.

@@ -10,9 +10,10 @@ use crate::model::{Page, Queue as QueueModel, QueuedMessage};
 
 /// Queues of messages that wait for a connector
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  chappe queue list\n  chappe queue show to-b")]
 pub(super) struct Queue {
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
     #[command(subcommand)]
     command: QueueCommand,
 }

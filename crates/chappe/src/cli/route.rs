@@ -15,7 +15,7 @@ pub(super) struct Route {
     #[arg(value_name = "OR", value_parser = address)]
     address: OrAddress,
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
 }
 
 impl Route {

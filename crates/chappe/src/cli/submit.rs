@@ -1,6 +1,7 @@
 //! `chappe submit`: hand a message to the service.
 
 use std::fs::File;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -19,13 +20,13 @@ use crate::time_text;
 )]
 pub(super) struct Submit {
     /// Originator: an O/R address which this MTA delivers to.
-    #[arg(long, value_name = "OR", value_parser = address)]
+    #[arg(long, value_name = "OR", value_parser = complete)]
     from: OrAddress,
     /// Recipient; may be given several times.
-    #[arg(long, value_name = "OR", value_parser = address, required = true)]
+    #[arg(long, value_name = "OR", value_parser = complete, required = true)]
     to: Vec<OrAddress>,
-    /// Subject, at most 256 characters.
-    #[arg(long, default_value = "")]
+    /// Subject, one line of at most 256 characters.
+    #[arg(long, default_value = "", allow_hyphen_values = true, value_parser = subject)]
     subject: String,
     #[command(flatten)]
     content: Content,
@@ -39,7 +40,7 @@ pub(super) struct Submit {
     #[arg(long, value_name = "TIME", value_parser = time)]
     deferred: Option<clock::WallTime>,
     #[command(flatten)]
-    online: Online,
+    pub(super) online: Online,
 }
 
 /// What is sent: exactly one of these.
@@ -47,9 +48,9 @@ pub(super) struct Submit {
 #[group(required = true, multiple = false)]
 struct Content {
     /// Text of the message.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     text: Option<String>,
-    /// File to send as a file transfer body part; may be of any size.
+    /// File to send as a file transfer body part; may be of any size. `-` is standard input.
     #[arg(long)]
     file: Option<PathBuf>,
 }
@@ -65,6 +66,25 @@ enum Priority {
 enum Report {
     Delivery,
     NonDelivery,
+}
+
+/// An address as messages need it: of one of the forms of X.402, which a pattern of a route need not be.
+fn complete(text: &str) -> Result<OrAddress, String> {
+    let parsed = address(text)?;
+    match parsed.validate_for_submission() {
+        Ok(()) => Ok(parsed),
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Err(problems.join("; "))
+        }
+    }
+}
+
+fn subject(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("a subject is one line without control characters".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn time(text: &str) -> Result<clock::WallTime, String> {
@@ -97,10 +117,14 @@ impl Submit {
         let client = self.online.client()?;
         let submitted: Submitted = match (self.content.text, self.content.file) {
             (_, Some(path)) => {
-                let (file, length) = open(&path)?;
+                let is_input = path == Path::new("-");
+                let (file, length) = if is_input { standard_input()? } else { open(&path)? };
                 let mut file = Progress::new(file, Some(length));
-                let name = path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy());
-                query.push(("file_name", name.into_owned()));
+                let name = match path.file_name() {
+                    Some(name) if !is_input => name.to_string_lossy().into_owned(),
+                    Some(_) | None => "file".to_owned(),
+                };
+                query.push(("file_name", name));
                 client.post("/api/v1/messages", &query, "application/octet-stream", length, &mut file)?
             }
             (text, None) => {
@@ -114,11 +138,23 @@ impl Submit {
     }
 }
 
+/// Standard input in a temporary file: the length stands in front of what is sent.
+fn standard_input() -> Result<(File, u64), Failure> {
+    let kept = tempfile::tempfile().and_then(|mut file| {
+        let length = io::copy(&mut io::stdin().lock(), &mut file)?;
+        file.rewind()?;
+        Ok((file, length))
+    });
+    kept.map_err(|error| {
+        Failure::Failed(format!("--file -: cannot keep standard input in a temporary file: {error}"))
+    })
+}
+
 fn open(path: &Path) -> Result<(File, u64), Failure> {
     let opened = File::open(path).and_then(|file| {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(std::io::Error::other("not a regular file, so its length can't be told"));
+            return Err(io::Error::other("not a regular file, so its length can't be told"));
         }
         Ok((file, metadata.len()))
     });

@@ -112,7 +112,18 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let mut stop_timeout = Duration::from_secs(10);
     let mta = match root.section("mta") {
         Some(mut section) => {
-            data_dir = section.required_string("data_dir", "\"data\"").map(|text| PathBuf::from(text.value));
+            data_dir = section.required_string("data_dir", "\"data\"").map(|text| {
+                let path = PathBuf::from(text.value);
+                // One that is not there yet is made at the start.
+                if fs::metadata(&path).is_ok_and(|found| !found.is_dir()) {
+                    section.problems().wrong(
+                        text.at,
+                        format!("`{}` is there and is not a directory", path.display()),
+                        "name a directory for the store, which need not exist yet",
+                    );
+                }
+                path
+            });
             if let Some(seconds) = section.number_in("stop_timeout_s", 0..=3600) {
                 stop_timeout = Duration::from_secs(seconds);
             }

@@ -69,8 +69,18 @@ impl Mta {
 
     /// What the API answers to a GET of `path`.
     pub fn get(&self, path: &str) -> Value {
-        let mut answer = ureq::get(format!("{}{path}", self.api)).call().unwrap();
-        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
+        self.find(path).unwrap()
+    }
+
+    /// The same; `None` if there is no such thing.
+    fn find(&self, path: &str) -> Option<Value> {
+        match ureq::get(format!("{}{path}", self.api)).call() {
+            Ok(mut answer) => {
+                Some(serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap())
+            }
+            Err(ureq::Error::StatusCode(404)) => None,
+            Err(error) => panic!("{path}: {error}"),
+        }
     }
 
     /// The items of the list that the API has at `path`.
@@ -111,13 +121,14 @@ impl Mta {
         self.events(from).iter().filter(|event| event["kind"] == kind).count()
     }
 
-    /// MTS-identifiers of what is in a mailbox, oldest first; of reports, `report about` and the subject's.
+    /// MTS-identifiers of what is in a mailbox, oldest first; of reports, `report about` and the subject's. Nothing
+    /// is in one that is none.
     pub fn mailbox(&self, address: &str) -> Vec<String> {
         let address = address.replace(' ', "%20").replace('=', "%3D").replace(';', "%3B");
         let mut found = Vec::new();
         let mut path = format!("/api/v1/mailboxes/{address}");
         loop {
-            let page = self.get(&path);
+            let Some(page) = self.find(&path) else { return found };
             for item in page["items"].as_array().unwrap() {
                 found.push(match item["subject_mts_id"].as_str() {
                     Some(subject) => format!("report about {subject}"),

@@ -242,7 +242,17 @@ impl Association {
     async fn aborted(&mut self, aborted: Aborted) {
         let who = if aborted.by_peer { "by the peer" } else { "by us" };
         let reason = aborted.reason.map_or_else(String::new, |reason| format!(" (RTAB reason {})", reason.0));
-        if !self.closing || aborted.by_peer {
+        // X.228 leaves a responder no other way to end an association in order.
+        let stops = aborted.by_peer
+            && aborted.reason == Some(AbortReason::TEMPORARY_PROBLEM)
+            && self.outgoing.is_none()
+            && self.receiving.is_none();
+        if stops {
+            self.event(
+                EventKind::AssociationClosed,
+                format!("association {} with {} ended by the peer", self.number, self.link.peer()),
+            );
+        } else if !self.closing || aborted.by_peer {
             self.event(
                 EventKind::AssociationEndedAbnormally,
                 format!(

@@ -146,6 +146,13 @@ async fn open_address(
                 Some(RtIndication::OpenConfirm { user_data, agreed }) => break Ok((user_data, agreed)),
                 Some(RtIndication::OpenRefused(refused)) => {
                     let error = MtaBindError::from_octets(&refused.user_data).ok();
+                    if error == Some(MtaBindError::AUTHENTICATION_ERROR) {
+                        break Err(format!(
+                            "{} refused our name or password: compare local_mta and local_password (or name and \
+                             password of [mta]) here with remote_mta and remote_password there ({})",
+                            connector.remote_mta, refused.text
+                        ));
+                    }
                     let error = error.map_or_else(String::new, |error| format!(" (bind error: {error})"));
                     break Err(format!(
                         "the {} layer of the peer refused: {}{error}",
