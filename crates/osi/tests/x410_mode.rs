@@ -44,8 +44,6 @@ fn the_golden_connect_is_what_an_initiator_sends() {
     let mut a = x410(two_way());
     a.rtse.checkpoint_size_kb = 1;
     a.rtse.window_size = 3;
-    a.local.session = b"77A".to_vec();
-    a.remote.session = b"774".to_vec();
     let golden = GoldenVector::ConnectX410.octets();
     let [Spdu::Cn(expected)] = &decode_tsdu(&golden).unwrap()[..] else { panic!() };
     a.local.session = expected.calling_selector.clone().unwrap();
