@@ -112,13 +112,7 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
-            let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            tracing::info!(
-                "configuration read again; connectors added: {}; changed: {}; removed: {}",
-                list(&summary.added),
-                list(&summary.changed),
-                list(&summary.removed)
-            );
+            tracing::info!("configuration read again; {summary}");
             Some(Config { settings: new.settings, ..current.clone() })
         }
         Err(error) => {

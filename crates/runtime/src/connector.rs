@@ -19,13 +19,12 @@ use crate::association;
 use crate::backlog::Backlog;
 use crate::events::EventKind;
 use crate::line::{Command, ConnectorView, Message, Outgoing};
+use crate::pages::Pages;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
 /// How often a queue is looked through for messages that have waited too long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
-/// Records looked at by one step of that.
-const EXPIRY_PAGE: usize = 256;
 /// Wait after the store failed to answer.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 
@@ -257,19 +256,13 @@ impl Connector {
 
     /// Settles messages that are too old, and those for which the connector failed to open too often.
     async fn expire(&mut self) {
-        let mut after: Option<Vec<u8>> = None;
+        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
         loop {
-            let page = match self
-                .shared
-                .spool
-                .scan(OUTBOUND, self.entry.backlog.prefix(), after.as_deref(), EXPIRY_PAGE)
-                .await
-            {
-                Ok(page) => page,
+            let page = match pages.next(&*self.shared.spool).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return,
                 Err(error) => return self.store_trouble(&error.to_string()),
             };
-            let full = page.len() == EXPIRY_PAGE;
-            after = page.last().map(|(key, _)| key.clone());
             let now = self.shared.clocks.wall();
             // A long queue is looked through without holding up the tasks of others.
             tokio::task::yield_now().await;
@@ -280,9 +273,6 @@ impl Connector {
                 if let Ok(record) = OutboundRecord::decode(&octets) {
                     self.settle_if_hopeless(now, key, &record).await;
                 }
-            }
-            if !full {
-                return;
             }
         }
     }

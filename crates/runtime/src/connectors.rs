@@ -12,10 +12,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::connector::Connector;
 use crate::events::EventKind;
+use crate::pages::Pages;
 use crate::shared::Shared;
-
-/// Records read by one step of a scan.
-const PAGE: usize = 512;
 
 /// How long a connector may take to end before its task is cut off.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +43,14 @@ pub struct ReloadSummary {
     pub removed: Vec<String>,
 }
 
+impl std::fmt::Display for ReloadSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let [added, changed, removed] = [&self.added, &self.changed, &self.removed].map(|names| list(names));
+        write!(f, "connectors added: {added}; changed: {changed}; removed: {removed}")
+    }
+}
+
 /// The running connector tasks. Held while a reload is under way, so that two can't mix.
 #[derive(Default)]
 pub(crate) struct Connectors {
@@ -64,18 +70,12 @@ impl Connectors {
         });
         let (connector, entry) =
             Connector::new(Arc::clone(shared), Arc::clone(&settings), (seed % 101) as u16);
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page =
-                shared.spool.scan(OUTBOUND, &outbound_prefix(&settings.name), after.as_deref(), PAGE).await?;
+        let mut pages = Pages::new(OUTBOUND, outbound_prefix(&settings.name));
+        while let Some(page) = pages.next(&*shared.spool).await? {
             for (_, octets) in &page {
                 if let Ok(record) = OutboundRecord::decode(octets) {
                     entry.counted(record.size);
                 }
-            }
-            after = page.last().map(|(key, _)| key.clone());
-            if page.len() < PAGE {
-                break;
             }
         }
         shared.add_connector(&settings.name, entry);
@@ -136,17 +136,7 @@ impl Connectors {
             }
         }
         self.requeue_orphans(shared).await?;
-        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        shared.event(
-            EventKind::ConfigurationReloaded,
-            "",
-            format!(
-                "connectors added: {}; changed: {}; removed: {}",
-                list(&summary.added),
-                list(&summary.changed),
-                list(&summary.removed)
-            ),
-        );
+        shared.event(EventKind::ConfigurationReloaded, "", summary.to_string());
         Ok(summary)
     }
 

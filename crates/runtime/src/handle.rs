@@ -17,12 +17,11 @@ use tokio::sync::Mutex;
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
 use crate::events::Event;
 use crate::line::Message;
+use crate::pages::Pages;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::{AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage};
 
-/// Records read by one step of a scan.
-const PAGE: usize = 256;
 /// Recipients shown of one queued message.
 const RECIPIENTS_SHOWN: usize = 100;
 
@@ -150,17 +149,11 @@ impl Handle {
         }
         let mut found = Vec::new();
         let mut skipping = after.is_some();
-        let mut position: Option<Vec<u8>> = None;
-        loop {
-            let page = match &entry {
-                Some(_) => {
-                    let prefix = outbound_prefix(connector);
-                    self.shared.spool.scan(OUTBOUND, &prefix, position.as_deref(), PAGE).await?
-                }
-                None => self.shared.spool.scan(WORK, &[], position.as_deref(), PAGE).await?,
-            };
-            let full = page.len() == PAGE;
-            position = page.last().map(|(key, _)| key.clone());
+        let mut pages = match &entry {
+            Some(_) => Pages::new(OUTBOUND, outbound_prefix(connector)),
+            None => Pages::new(WORK, Vec::new()),
+        };
+        while let Some(page) = pages.next(&*self.shared.spool).await? {
             for (key, octets) in page {
                 let number = sequence_of(&key);
                 if skipping {
@@ -175,10 +168,8 @@ impl Handle {
                     return Ok(found);
                 }
             }
-            if !full {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 
     /// A message in any queue by its number or its MTS-identifier. A message with several next hops is in several
@@ -190,10 +181,8 @@ impl Handle {
         let number = reference.parse::<u64>().ok();
         let mut found = Vec::new();
         for (connector, entry) in self.shared.connectors() {
-            let mut position: Option<Vec<u8>> = None;
-            loop {
-                let prefix = outbound_prefix(&connector);
-                let page = self.shared.spool.scan(OUTBOUND, &prefix, position.as_deref(), PAGE).await?;
+            let mut pages = Pages::new(OUTBOUND, outbound_prefix(&connector));
+            while let Some(page) = pages.next(&*self.shared.spool).await? {
                 for (key, octets) in &page {
                     if number.is_some_and(|number| number != sequence_of(key)) {
                         continue;
@@ -203,26 +192,18 @@ impl Handle {
                         found.push(detail);
                     }
                 }
-                position = page.last().map(|(key, _)| key.clone());
-                if page.len() < PAGE {
-                    break;
-                }
             }
         }
-        let mut position: Option<Vec<u8>> = None;
-        loop {
-            let page = self.shared.spool.scan(WORK, &[], position.as_deref(), PAGE).await?;
+        let mut pages = Pages::new(WORK, Vec::new());
+        while let Some(page) = pages.next(&*self.shared.spool).await? {
             for (key, octets) in &page {
                 let detail = self.work_summary(key, octets)?;
                 if number == Some(detail.summary.number) || detail.summary.mts_id == reference {
                     found.push(detail);
                 }
             }
-            position = page.last().map(|(key, _)| key.clone());
-            if page.len() < PAGE {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 
     /// All connectors.
@@ -281,9 +262,8 @@ impl Handle {
     pub async fn mailboxes(&self) -> Result<Vec<MailboxStatus>, AdminError> {
         let mut mailboxes: Vec<MailboxStatus> = Vec::new();
         let mut current = String::new();
-        let mut position: Option<Vec<u8>> = None;
-        loop {
-            let page = self.shared.spool.scan(MAILBOX, &[], position.as_deref(), PAGE).await?;
+        let mut pages = Pages::new(MAILBOX, Vec::new());
+        while let Some(page) = pages.next(&*self.shared.spool).await? {
             for (key, octets) in &page {
                 let Some(key) = MailboxKey::parse(key) else { continue };
                 match mailboxes.last_mut() {
@@ -295,11 +275,8 @@ impl Handle {
                     }
                 }
             }
-            position = page.last().map(|(key, _)| key.clone());
-            if page.len() < PAGE {
-                return Ok(mailboxes);
-            }
         }
+        Ok(mailboxes)
     }
 
     /// A page of a mailbox, oldest first: at most `limit` entries after number `after`.

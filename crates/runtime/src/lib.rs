@@ -26,6 +26,7 @@ mod line;
 mod link;
 mod listener;
 mod mta;
+mod pages;
 mod registry;
 mod sequence;
 mod shared;
