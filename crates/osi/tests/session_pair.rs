@@ -123,7 +123,7 @@ fn other_functional_units_are_refused() {
     let Some(Spdu::Cn(mut cn)) = decode_tsdu(&tsdu).unwrap().pop() else { panic!("no CN") };
     cn.user_requirements = Some(FunctionalUnits(2));
     let error = pair.event(RESPONDER, SpmEvent::Tsdu(&Spdu::Cn(cn).to_tsdu().unwrap())).unwrap_err();
-    assert_eq!(error, SessionError::FunctionalUnits { peer: 2 });
+    assert_eq!(error, SessionError::FunctionalUnits { peer: 2, ours: 0x0249 });
     pair.settle();
     let refused = SRefuse { reason: 134, user_data: vec![] };
     assert_eq!(pair.take(INITIATOR), [SsIndication::ConnectRefused(refused)]);
@@ -458,7 +458,7 @@ fn segments_that_do_not_fit_together_are_refused() {
         (
             &segmenting,
             vec![dt(1), point],
-            problem(0, "a synchronization point came before the end of the SSDU"),
+            problem(0, "an SPDU that may not stand in an SSDU came before its end"),
         ),
         (&segmenting, vec![dt(1), dt(0), dt(0)], SessionError::SsduTooLong { limit: 15 }),
     ] {

@@ -62,11 +62,13 @@ pub enum SessionError {
         /// The peer's version octet.
         peer: u8,
     },
-    /// The peer does not offer the functional units of RTSE, or it accepted others than those.
-    #[error("session functional units {peer:#06x} do not settle to those of RTSE, 0x0249")]
+    /// The peer does not offer the functional units that are needed, or it accepted others than those.
+    #[error("session functional units {peer:#06x} do not settle to {ours:#06x}")]
     FunctionalUnits {
         /// The peer's user requirements.
         peer: u16,
+        /// What this side needs.
+        ours: u16,
     },
     /// The initial token setting does not put all tokens on one side.
     #[error("token setting {setting:#04x} does not put all tokens on one side")]

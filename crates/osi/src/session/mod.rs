@@ -1,7 +1,7 @@
 //! Session layer (X.225), versions 1 and 2, as far as RTSE uses it.
 //!
 //! [`Spm`] is the session protocol machine with the functional units half-duplex, minor synchronize, activity
-//! management and exceptions; [`spdu`] is the codec of the SPDUs. The tokens move together, as "the turn":
+//! management and exceptions, or with duplex alone; [`spdu`] is the codec of the SPDUs. The tokens move together, as "the turn":
 //! S-TOKEN-GIVE of single tokens, major synchronization, resynchronization, expedited data, typed data and
 //! capability data are not spoken. A transport connection carries one session connection and is not reused.
 

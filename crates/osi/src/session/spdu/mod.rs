@@ -316,6 +316,8 @@ pub struct FunctionalUnits(pub u16);
 impl FunctionalUnits {
     /// Those of RTSE: half-duplex, minor synchronize, activity management, exceptions.
     pub const RTSE: FunctionalUnits = FunctionalUnits(0x0249);
+    /// Those of remote operations without RTSE: duplex.
+    pub const DUPLEX: FunctionalUnits = FunctionalUnits(0x0002);
     /// What an absent parameter stands for: those of RTSE and capability data.
     pub const DEFAULT: FunctionalUnits = FunctionalUnits(0x0349);
 }

@@ -67,9 +67,10 @@ impl Spm {
                 version: Some(offer.version_min.bit() | offer.version_max.bit()),
                 // X.225: not present when activity management is proposed.
                 initial_serial: None,
-                token_setting: Some(0),
+                // Not present where no functional unit proposed has tokens.
+                token_setting: (!self.is_duplex()).then_some(0),
             },
-            user_requirements: Some(FunctionalUnits::RTSE),
+            user_requirements: Some(self.config.functional_units),
             calling_selector: connect.calling_selector.clone(),
             called_selector: connect.called_selector.clone(),
             data_overflow: false,
@@ -113,7 +114,7 @@ impl Spm {
             }
             Err((error, reason)) => {
                 let version = (reason == RefuseReason::VERSION).then(|| self.versions());
-                let rf = refusal(cn.identifier, version, SRefuse { reason, user_data: Vec::new() });
+                let rf = self.refusal(cn.identifier, version, SRefuse { reason, user_data: Vec::new() });
                 out.extend(rf.to_tsdu().ok().map(SpmAction::Tsdu));
                 self.state = State::AwaitTDisconnect { deadline: now + self.config.release_timeout };
                 Err(error)
@@ -131,15 +132,12 @@ impl Spm {
             .into_iter()
             .find(|version| peer & version.bit() != 0 && self.allows(*version))
             .ok_or((SessionError::Version { peer }, RefuseReason::VERSION))?;
-        let units = cn.user_requirements.unwrap_or(FunctionalUnits::DEFAULT);
-        if units.0 & FunctionalUnits::RTSE.0 != FunctionalUnits::RTSE.0 {
-            let error = SessionError::FunctionalUnits { peer: units.0 };
-            return Err((error, RefuseReason::IMPLEMENTATION_RESTRICTION));
-        }
+        self.judge_units(cn.user_requirements)
+            .map_err(|error| (error, RefuseReason::IMPLEMENTATION_RESTRICTION))?;
         within_limit("CN", cn.user_data.len(), Version::V2)
             .map_err(|error| (error, RefuseReason::IMPLEMENTATION_RESTRICTION))?;
         let setting = cn.item.token_setting.unwrap_or(0);
-        let turn = first_turn(setting)
+        let turn = if self.is_duplex() { Some(Turn::NoTokens) } else { first_turn(setting) }
             .ok_or((SessionError::TokenSetting { setting }, RefuseReason::IMPLEMENTATION_RESTRICTION))?;
         let proposed = cn.item.tsdu_max.unwrap_or_default();
         let answer = |theirs: u16| match agreed(self.tsdu_max(), theirs) {
@@ -158,8 +156,9 @@ impl Spm {
             identifier: cn.identifier.clone(),
             tsdu_max: both_ways(receive, send),
             token_setting: match turn {
-                Turn::Theirs => 0,
-                Turn::Ours => setting,
+                Turn::Theirs => Some(0),
+                Turn::Ours => Some(setting),
+                Turn::NoTokens => None,
             },
         })
     }
@@ -181,10 +180,10 @@ impl Spm {
                 tsdu_max: proposal.tsdu_max,
                 version: Some(settled.version.bit()),
                 initial_serial: None,
-                token_setting: Some(proposal.token_setting),
+                token_setting: proposal.token_setting,
             },
             tokens: None,
-            user_requirements: Some(FunctionalUnits::RTSE),
+            user_requirements: Some(self.config.functional_units),
             calling_selector: None,
             called_selector: accept.responding_selector,
             user: UserData::whole(accept.user_data),
@@ -210,7 +209,7 @@ impl Spm {
             let problem = SpduError::TooLong { spdu: "RF", code: 50, octets, limit };
             return Err(SessionError::RequestInvalid { request, problem });
         }
-        let rf = refusal(proposal.identifier.clone(), None, refuse);
+        let rf = self.refusal(proposal.identifier.clone(), None, refuse);
         out.push(super::request::encode(request, &rf, version)?);
         self.state = State::AwaitTDisconnect { deadline: now + self.config.release_timeout };
         Ok(())
@@ -224,10 +223,7 @@ impl Spm {
             .find(|version| peer & version.bit() != 0)
             .filter(|version| (offer.version_min..=offer.version_max).contains(version))
             .ok_or(SessionError::Version { peer })?;
-        let units = ac.user_requirements.unwrap_or(FunctionalUnits::DEFAULT);
-        if units.0 & FunctionalUnits::RTSE.0 != FunctionalUnits::RTSE.0 {
-            return Err(SessionError::FunctionalUnits { peer: units.0 });
-        }
+        self.judge_units(ac.user_requirements)?;
         within_limit("AC", ac.user.octets.len(), version)?;
         let theirs = ac.item.tsdu_max.unwrap_or_default();
         let send = agreed(offer.tsdu_max, theirs.from_initiator);
@@ -239,7 +235,7 @@ impl Spm {
             send_max: (send != 0).then_some(usize::from(send)),
             receive_segmented: agreed(offer.tsdu_max, theirs.from_responder) != 0,
             // CN put all tokens on our side; the acceptor can't change that.
-            turn: Turn::Ours,
+            turn: if self.is_duplex() { Turn::NoTokens } else { Turn::Ours },
         };
         out.push(SpmAction::Indication(SsIndication::ConnectConfirm(SAccept {
             responding_selector: ac.called_selector,
@@ -260,6 +256,28 @@ impl Spm {
         out.push(SpmAction::TDisconnect);
         self.state = State::Closed;
         Ok(())
+    }
+
+    /// What both sides propose is what holds (X.225), so the peer has to propose all that is needed here.
+    fn judge_units(&self, peer: Option<FunctionalUnits>) -> Result<(), SessionError> {
+        let (peer, ours) = (peer.unwrap_or(FunctionalUnits::DEFAULT).0, self.config.functional_units.0);
+        if peer & ours == ours { Ok(()) } else { Err(SessionError::FunctionalUnits { peer, ours }) }
+    }
+
+    fn is_duplex(&self) -> bool {
+        self.config.functional_units == FunctionalUnits::DUPLEX
+    }
+
+    fn refusal(&self, identifier: ConnectionIdentifier, version: Option<u8>, refuse: SRefuse) -> Spdu {
+        Spdu::Rf(Rf {
+            identifier,
+            transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE)),
+            user_requirements: Some(self.config.functional_units),
+            version,
+            enclosure: None,
+            reason: refuse.reason,
+            user_data: refuse.user_data,
+        })
     }
 
     fn allows(&self, version: Version) -> bool {
@@ -301,16 +319,4 @@ fn first_turn(setting: u8) -> Option<Turn> {
     } else {
         None
     }
-}
-
-fn refusal(identifier: ConnectionIdentifier, version: Option<u8>, refuse: SRefuse) -> Spdu {
-    Spdu::Rf(Rf {
-        identifier,
-        transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE)),
-        user_requirements: Some(FunctionalUnits::RTSE),
-        version,
-        enclosure: None,
-        reason: refuse.reason,
-        user_data: refuse.user_data,
-    })
 }

@@ -1,4 +1,4 @@
-//! Session protocol machine (X.225), for the functional units of RTSE.
+//! Session protocol machine (X.225), for the functional units of RTSE or for duplex.
 //!
 //! One [`Spm`] is one session connection on one transport connection. It keeps the rules of the turn, of
 //! activities and of serial numbers, so that its user can't break the protocol, and judges what the peer sends
@@ -17,7 +17,7 @@ use core::time::Duration;
 use clock::MonoTime;
 
 use self::state::{State, Turn};
-use super::spdu::{Spdu, TransportDisconnect, UserData, decode_tsdu};
+use super::spdu::{FunctionalUnits, Spdu, TransportDisconnect, UserData, decode_tsdu};
 use super::{ProviderAbort, ProviderAbortCause, SConnect, SessionError, SsIndication, SsRequest};
 use crate::failure::Blame;
 
@@ -74,6 +74,8 @@ pub struct SessionConfig {
     pub version_min: Version,
     /// Highest version offered or accepted.
     pub version_max: Version,
+    /// What is proposed, and what a peer must offer: [`FunctionalUnits::RTSE`] or [`FunctionalUnits::DUPLEX`].
+    pub functional_units: FunctionalUnits,
 }
 
 impl Default for SessionConfig {
@@ -86,6 +88,7 @@ impl Default for SessionConfig {
             release_timeout: Duration::from_secs(30),
             version_min: Version::V1,
             version_max: Version::V2,
+            functional_units: FunctionalUnits::RTSE,
         }
     }
 }
@@ -179,8 +182,7 @@ impl Spm {
     /// Whether this side holds the turn (all tokens) on an open connection.
     pub fn has_turn(&self) -> bool {
         match &self.state {
-            State::Open(open) => open.settled.turn == Turn::Ours,
-            State::AwaitDn { .. } => true,
+            State::Open(open) | State::AwaitDn { open, .. } => open.settled.turn == Turn::Ours,
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
@@ -201,13 +203,12 @@ impl Spm {
     /// Octets that are here of an SSDU which is not whole yet.
     pub fn partial_octets(&self) -> usize {
         match &self.state {
-            State::Open(open) => open.assembly.as_ref().map_or(0, Vec::len),
+            State::Open(open) | State::AwaitDn { open, .. } => open.assembly.as_ref().map_or(0, Vec::len),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
-            | State::AwaitDn { .. }
             | State::AwaitReleaseResponse { .. }
             | State::AwaitTDisconnect { .. }
             | State::AwaitAbortAccept { .. }

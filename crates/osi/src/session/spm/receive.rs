@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use clock::MonoTime;
 
 use super::establish::within_limit;
-use super::state::{Open, Phase, Sync, Turn};
+use super::state::{Open, Phase, State, Sync, Turn};
 use super::{Spm, SpmAction};
 use crate::session::spdu::{Spdu, Tokens};
 use crate::session::{ActivityResume, ReasonCode, SessionError, SsIndication};
@@ -47,7 +47,7 @@ impl Spm {
             Spdu::Gtc => self.open(name)?.gtc(out),
             Spdu::Gta => self.open(name)?.gta(out),
             Spdu::Dt { enclosure, data } => {
-                let open = self.open(name)?;
+                let open = self.open_for_data(name)?;
                 if open.may_send_data(name)? == Arrival::Dropped {
                     return Ok(());
                 }
@@ -83,6 +83,25 @@ impl Spm {
                 Err(self.state.unexpected(name))
             }
         }
+    }
+
+    /// In duplex the peer may send data until it has our FN.
+    fn open_for_data(&mut self, spdu: &'static str) -> Result<&mut Open, SessionError> {
+        let refusal = self.state.unexpected(spdu);
+        let open = match &mut self.state {
+            State::Open(open) => Some(open),
+            State::AwaitDn { open, .. } => Some(open).filter(|open| open.settled.turn == Turn::NoTokens),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::AwaitReleaseResponse { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => None,
+        };
+        open.ok_or(refusal)
     }
 
     fn open(&mut self, spdu: &'static str) -> Result<&mut Open, SessionError> {
@@ -182,8 +201,9 @@ impl Open {
     }
 
     fn may_send_data(&self, spdu: &'static str) -> Result<Arrival, SessionError> {
-        self.needs_turn_of_peer(spdu)?;
+        self.needs_data_right_of_peer(spdu)?;
         match self.phase {
+            Phase::Idle if self.settled.turn == Turn::NoTokens => Ok(Arrival::Counts),
             Phase::Activity(_) => Ok(Arrival::Counts),
             Phase::ExceptionSent => Ok(Arrival::Dropped),
             Phase::Idle

@@ -18,10 +18,11 @@ impl Spm {
         out: &mut Vec<SpmAction>,
     ) -> Result<(), SessionError> {
         let State::Open(open) = &self.state else { return Err(self.state.unexpected("FN")) };
-        open.needs_turn_of_peer("FN")?;
+        open.needs_data_right_of_peer("FN")?;
+        open.needs_whole_ssdu()?;
         match open.phase {
             Phase::Idle => {
-                self.state = State::AwaitReleaseResponse { version: open.settled.version };
+                self.state = State::AwaitReleaseResponse { open: open.clone() };
                 out.push(SpmAction::Indication(SsIndication::Release { user_data }));
                 Ok(())
             }

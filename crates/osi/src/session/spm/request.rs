@@ -43,11 +43,7 @@ impl Spm {
             SsRequest::ReleaseResponse { user_data } => self.release_response(now, user_data, out),
             SsRequest::Abort { user_data } => self.user_abort(now, user_data, out),
             SsRequest::Data(ssdu) => {
-                let open = self.open_for("S-DATA")?;
-                let Some(Phase::Activity(_)) = open.sending() else {
-                    return Err(self.state.out_of_state("S-DATA"));
-                };
-                open.send_ssdu(&ssdu, out);
+                self.may_send("S-DATA")?.send_ssdu(&ssdu, out);
                 Ok(())
             }
             SsRequest::SyncMinor => self.step("S-SYNC-MINOR", out, |open| {
@@ -177,13 +173,16 @@ impl Spm {
         let request = "S-RELEASE";
         let open = self.open_for(request)?;
         let version = open.settled.version;
-        let Some(Phase::Idle) = open.sending() else { return Err(self.state.out_of_state(request)) };
+        if !open.may_release() {
+            return Err(self.state.out_of_state(request));
+        }
         let finish = Spdu::Fn {
             transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE)),
             user: UserData::whole(user_data),
         };
         out.push(encode(request, &finish, version)?);
-        self.state = State::AwaitDn { deadline: now + self.config.release_timeout, version };
+        let open = open.clone();
+        self.state = State::AwaitDn { deadline: now + self.config.release_timeout, open };
         Ok(())
     }
 
@@ -194,12 +193,37 @@ impl Spm {
         out: &mut Vec<SpmAction>,
     ) -> Result<(), SessionError> {
         let request = "S-RELEASE response";
-        let State::AwaitReleaseResponse { version } = self.state else {
+        let State::AwaitReleaseResponse { open } = &self.state else {
             return Err(self.state.out_of_state(request));
         };
+        let version = open.settled.version;
         out.push(encode(request, &Spdu::Dn { user: UserData::whole(user_data) }, version)?);
         self.state = State::AwaitTDisconnect { deadline: now + self.config.release_timeout };
         Ok(())
+    }
+
+    /// The connection, if this side may send data on it: in an activity of ours, or in duplex, where the side that was
+    /// asked for the release still may, up to its answer.
+    fn may_send(&mut self, request: &'static str) -> Result<&Open, SessionError> {
+        let refusal = self.state.out_of_state(request);
+        let open = match &self.state {
+            State::Open(open) | State::AwaitReleaseResponse { open } => Some(open),
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::AwaitDn { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => None,
+        };
+        open.filter(|open| match open.settled.turn {
+            Turn::NoTokens => true,
+            Turn::Ours => matches!(open.phase, Phase::Activity(_)),
+            Turn::Theirs => false,
+        })
+        .ok_or(refusal)
     }
 
     fn open_for(&mut self, request: &'static str) -> Result<&mut Open, SessionError> {
@@ -212,6 +236,14 @@ impl Open {
     /// The phase, if the turn is ours.
     fn sending(&self) -> Option<Phase> {
         (self.settled.turn == Turn::Ours).then_some(self.phase)
+    }
+
+    /// Whether this side may release: with the turn, or without tokens, and outside an activity.
+    fn may_release(&self) -> bool {
+        match self.settled.turn {
+            Turn::Ours | Turn::NoTokens => self.phase == Phase::Idle,
+            Turn::Theirs => false,
+        }
     }
 
     /// The phase, if the turn is the peer's.

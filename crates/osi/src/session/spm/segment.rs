@@ -72,12 +72,12 @@ impl Open {
         Ok(None)
     }
 
-    /// Refuses an SPDU that may not stand between the segments of an SSDU.
+    /// Refuses what may not stand between the segments of an SSDU: a synchronization point, a release.
     pub(super) fn needs_whole_ssdu(&self) -> Result<(), SessionError> {
         if self.assembly.is_none() {
             return Ok(());
         }
-        let problem = "a synchronization point came before the end of the SSDU";
+        let problem = "an SPDU that may not stand in an SSDU came before its end";
         Err(SessionError::Enclosure { enclosure: Enclosure::MIDDLE.0, problem })
     }
 }

@@ -24,9 +24,9 @@ pub(super) enum State {
     /// Data transfer (STA 713 and those that it leads to).
     Open(Open),
     /// FN sent (STA 03).
-    AwaitDn { deadline: MonoTime, version: Version },
+    AwaitDn { deadline: MonoTime, open: Open },
     /// FN indicated, the user has to answer (STA 09).
-    AwaitReleaseResponse { version: Version },
+    AwaitReleaseResponse { open: Open },
     /// DN or RF sent: the peer ends the transport connection (STA 16).
     AwaitTDisconnect { deadline: MonoTime },
     /// AB sent: the peer answers AA or ends the transport connection (STA 16).
@@ -50,8 +50,8 @@ pub(super) struct Proposal {
     pub(super) identifier: ConnectionIdentifier,
     /// The sizes that AC answers, if there is segmenting.
     pub(super) tsdu_max: Option<TsduMax>,
-    /// The token setting that AC answers.
-    pub(super) token_setting: u8,
+    /// The token setting that AC answers, if there are tokens.
+    pub(super) token_setting: Option<u8>,
 }
 
 /// What both sides have settled.
@@ -70,6 +70,8 @@ pub(super) struct Settled {
 pub(super) enum Turn {
     Ours,
     Theirs,
+    /// Duplex: there are no tokens, and both sides send data and may release.
+    NoTokens,
 }
 
 impl Turn {
@@ -77,6 +79,7 @@ impl Turn {
         match self {
             Turn::Ours => "ours",
             Turn::Theirs => "the peer's",
+            Turn::NoTokens => "not in use",
         }
     }
 }
@@ -152,9 +155,10 @@ impl Open {
         match (self.phase, self.settled.turn) {
             (Phase::Idle, Turn::Ours) => "open with the turn",
             (Phase::Idle, Turn::Theirs) => "open without the turn",
+            (Phase::Idle, Turn::NoTokens) => "open in duplex",
             (Phase::AwaitGta, _) => "awaiting GTA",
             (Phase::Activity(_), Turn::Ours) => "sending in an activity",
-            (Phase::Activity(_), Turn::Theirs) => "receiving in an activity",
+            (Phase::Activity(_), Turn::Theirs | Turn::NoTokens) => "receiving in an activity",
             (Phase::AwaitAea(_), _) => "awaiting AEA",
             (Phase::AwaitEndResponse(_), _) => "awaiting the user's answer to AE",
             (Phase::AwaitAia, _) => "awaiting AIA",
@@ -178,6 +182,14 @@ impl Open {
     /// Refuses an SPDU that only the side without the turn may send, if the peer holds it.
     pub(super) fn needs_turn_of_ours(&self, spdu: &'static str) -> Result<(), SessionError> {
         self.needs_turn(spdu, Turn::Ours)
+    }
+
+    /// Refuses FN and, outside the functional units of RTSE, DT of a peer that does not hold the turn where there is one.
+    pub(super) fn needs_data_right_of_peer(&self, spdu: &'static str) -> Result<(), SessionError> {
+        match self.settled.turn {
+            Turn::NoTokens => Ok(()),
+            Turn::Ours | Turn::Theirs => self.needs_turn_of_peer(spdu),
+        }
     }
 
     fn needs_turn(&self, spdu: &'static str, turn: Turn) -> Result<(), SessionError> {
@@ -254,7 +266,7 @@ impl State {
         match self {
             State::AwaitConnectResponse { proposal } => Some(proposal.settled.version),
             State::Open(open) => Some(open.settled.version),
-            State::AwaitDn { version, .. } | State::AwaitReleaseResponse { version } => Some(*version),
+            State::AwaitDn { open, .. } | State::AwaitReleaseResponse { open } => Some(open.settled.version),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
