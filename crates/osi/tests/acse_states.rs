@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use ber::Oid;
-use osi::acse::apdu::{Aare, Aarq, AcseApdu, AeTitle, AssociateResult, Diagnostic, External};
+use osi::acse::apdu::{Aare, Aarq, AcseApdu, AeTitle, AssociateResult, Diagnostic, External, Release};
 use osi::acse::{
     AAssociate, ABSTRACT_SYNTAX_ACSE, AIndication, AReject, ARequest, Acpm, AcpmAction, AcpmConfig,
     AcpmEvent, AcseError, State,
@@ -112,7 +112,7 @@ fn in_state(mode: PresentationMode, index: usize) -> Acpm {
         3..=5 => {
             events.extend([AcpmEvent::Request(ARequest::Associate(associate(mode))), confirm()]);
             if index == 4 {
-                events.push(AcpmEvent::Request(ARequest::Release));
+                events.push(AcpmEvent::Request(ARequest::Release { user_information: Vec::new() }));
             }
             if index == 5 {
                 events.push(release);
@@ -142,8 +142,8 @@ fn requests(mode: PresentationMode) -> Vec<ARequest> {
         ARequest::Associate(associate(mode)),
         ARequest::AssociateAccept { user_information: user_information.clone() },
         ARequest::AssociateReject { transient: true, user_information: user_information.clone() },
-        ARequest::Release,
-        ARequest::ReleaseResponse,
+        ARequest::Release { user_information: user_information.clone() },
+        ARequest::ReleaseResponse { user_information: user_information.clone() },
         ARequest::Abort { user_information },
     ]
 }
@@ -154,8 +154,8 @@ fn indications(mode: PresentationMode) -> Vec<PIndication> {
         PresentationMode::Normal => apdu(&release),
         PresentationMode::X410 => Vec::new(),
     };
-    let rlrq = release(AcseApdu::Rlrq { reason: None });
-    let rlre = release(AcseApdu::Rlre { reason: None });
+    let rlrq = release(AcseApdu::Rlrq(Release::default()));
+    let rlre = release(AcseApdu::Rlre(Release::default()));
     vec![
         connect,
         PIndication::ConnectConfirm { user_data: aare_in(mode, AssociateResult::Accepted) },
@@ -303,8 +303,14 @@ fn in_x410_mode_user_information_is_all_that_there_is() {
     assert_eq!(reject, PRequest::ConnectReject { user_data: bare() });
     let abort = ask(3, ARequest::Abort { user_information: user_information() });
     assert_eq!(abort, PRequest::Abort { user_data: bare() });
-    assert_eq!(ask(3, ARequest::Release), PRequest::Release { user_data: Vec::new() });
-    assert_eq!(ask(5, ARequest::ReleaseResponse), PRequest::ReleaseResponse { user_data: Vec::new() });
+    assert_eq!(
+        ask(3, ARequest::Release { user_information: Vec::new() }),
+        PRequest::Release { user_data: Vec::new() }
+    );
+    assert_eq!(
+        ask(5, ARequest::ReleaseResponse { user_information: Vec::new() }),
+        PRequest::ReleaseResponse { user_data: Vec::new() }
+    );
 
     let hear = |index, indication| {
         let mut out = Vec::new();
@@ -325,4 +331,31 @@ fn in_x410_mode_user_information_is_all_that_there_is() {
         hear(3, PIndication::UAbort { user_data: bare() }),
         AIndication::Abort { by_provider: false, user_information: user_information() }
     );
+}
+
+#[test]
+fn a_release_carries_user_information_both_ways() {
+    let value = || vec![0xB3, 2, 5, 0];
+    let mut pair = [in_state(NORMAL, 3), in_state(NORMAL, 3)];
+    let mut ask = |side: usize, request| {
+        let mut out = Vec::new();
+        pair[side].handle(AcpmEvent::Request(request), &mut out).unwrap();
+        let heard = match out.pop() {
+            Some(AcpmAction::Presentation(PRequest::Release { user_data })) => {
+                PIndication::Release { user_data }
+            }
+            Some(AcpmAction::Presentation(PRequest::ReleaseResponse { user_data })) => {
+                PIndication::ReleaseConfirm { user_data }
+            }
+            other => panic!("{other:?}"),
+        };
+        pair[1 - side].handle(AcpmEvent::Presentation(heard), &mut out).unwrap();
+        out.pop()
+    };
+    let user_information = value();
+    let told = ask(0, ARequest::Release { user_information });
+    assert_eq!(told, Some(AcpmAction::Indication(AIndication::Release { user_information: value() })));
+    let user_information = value();
+    let told = ask(1, ARequest::ReleaseResponse { user_information });
+    assert_eq!(told, Some(AcpmAction::Indication(AIndication::ReleaseConfirm { user_information: value() })));
 }

@@ -80,7 +80,7 @@ fn accept(mode: PresentationMode) -> SsIndication {
 }
 
 fn machine() -> Ppm {
-    Ppm::new(PpmConfig { syntaxes: syntaxes(), local_selector: Vec::new() })
+    Ppm::new(PpmConfig { syntaxes: syntaxes(), ..PpmConfig::default() })
 }
 
 fn in_state(index: usize) -> Ppm {
@@ -403,7 +403,7 @@ fn only_agreed_contexts_carry_data_in_any_form_that_is_allowed() {
 #[test]
 fn simply_encoded_data_is_taken_where_there_is_one_context() {
     let one = vec![ABSTRACT_SYNTAX_ACSE];
-    let mut ppm = Ppm::new(PpmConfig { syntaxes: one, local_selector: Vec::new() });
+    let mut ppm = Ppm::new(PpmConfig { syntaxes: one, ..PpmConfig::default() });
     let mut cp = cp();
     cp.contexts.truncate(1);
     cp.user_data = Some(UserData::Simple(vec![5, 0].into()));

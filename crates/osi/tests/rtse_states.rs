@@ -208,8 +208,8 @@ fn events(mode: Mode) -> Vec<RtpmEvent> {
         AIndication::AssociateRejected(reject),
         AIndication::RefusedByPresentation { reason: 0 },
         AIndication::RefusedBySession(SRefuse { reason: 0, user_data: Vec::new() }),
-        AIndication::Release,
-        AIndication::ReleaseConfirm,
+        AIndication::Release { user_information: Vec::new() },
+        AIndication::ReleaseConfirm { user_information: Vec::new() },
         AIndication::Abort { by_provider: false, user_information: Vec::new() },
         AIndication::PAbort(PAbortCause::Unreadable),
     ];

@@ -107,7 +107,7 @@ fn values(data: UserData<'_>, contexts: &Contexts, seen: &mut BTreeMap<String, u
                 AcseApdu::Aarq(aarq) => aarq.user_information,
                 AcseApdu::Aare(aare) => aare.user_information,
                 AcseApdu::Abrt(abrt) => abrt.user_information,
-                AcseApdu::Rlrq { .. } | AcseApdu::Rlre { .. } => Vec::new(),
+                AcseApdu::Rlrq(_) | AcseApdu::Rlre(_) => Vec::new(),
             };
             for external in user_information {
                 rtse(&external.encoding, seen);

@@ -378,11 +378,11 @@ fn acse_tree(octets: &[u8]) -> Tree {
             tree.add("source", if abrt.by_provider { "provider" } else { "user" });
             abrt.user_information.as_slice()
         }
-        AcseApdu::Rlrq { reason } | AcseApdu::Rlre { reason } => {
-            if let Some(reason) = reason {
+        AcseApdu::Rlrq(release) | AcseApdu::Rlre(release) => {
+            if let Some(reason) = release.reason {
                 tree.add("reason", reason);
             }
-            &[]
+            release.user_information.as_slice()
         }
     };
     for external in inside {

@@ -87,7 +87,7 @@ fn acse(octets: &[u8]) -> Vec<String> {
             &aare.user_information
         }
         AcseApdu::Abrt(abrt) => &abrt.user_information,
-        AcseApdu::Rlrq { .. } | AcseApdu::Rlre { .. } => &[],
+        AcseApdu::Rlrq(_) | AcseApdu::Rlre(_) => &[],
     };
     for external in information {
         let apdu = RtseApdu::decode(&external.encoding).expect("the MTA sends legal RTSE APDUs");

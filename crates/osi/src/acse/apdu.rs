@@ -1,11 +1,12 @@
 //! Encodings of the ACSE APDUs (X.227 clause 9): AARQ, AARE, RLRQ, RLRE, ABRT, and the EXTERNALs in their user
-//! information. Fields without use here are accepted and passed over.
+//! information. Fields without use here (titles, invocation identifiers, authentication, implementation information,
+//! what later editions add) are accepted and passed over, in any order.
 
 use alloc::vec::Vec;
 
 use ber::{BitString, Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
 
-use crate::presentation::{ContextId, PdvValue};
+pub use super::external::External;
 
 /// An APDU of ACSE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,17 +16,20 @@ pub enum AcseApdu {
     /// A-ASSOCIATE response.
     Aare(Aare),
     /// A-RELEASE request: reason 0 normal, 1 urgent, 30 user-defined.
-    Rlrq {
-        /// Reason, if given.
-        reason: Option<i64>,
-    },
+    Rlrq(Release),
     /// A-RELEASE response: reason 0 normal, 1 not finished, 30 user-defined.
-    Rlre {
-        /// Reason, if given.
-        reason: Option<i64>,
-    },
+    Rlre(Release),
     /// A-ABORT.
     Abrt(Abrt),
+}
+
+/// RLRQ or RLRE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Reason, if given.
+    pub reason: Option<i64>,
+    /// User information.
+    pub user_information: Vec<External>,
 }
 
 /// AARQ.
@@ -113,17 +117,6 @@ pub struct Abrt {
     pub user_information: Vec<External>,
 }
 
-/// EXTERNAL (X.690 8.18): a value with the name of its syntax.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct External {
-    /// Direct reference: here the transfer syntax.
-    pub direct_reference: Option<Oid>,
-    /// Indirect reference: the presentation context.
-    pub indirect_reference: Option<ContextId>,
-    /// The encoding; sent as single-ASN1-type, received in any form.
-    pub encoding: Vec<u8>,
-}
-
 const VERSION: Tag = Tag::context(0);
 const APPLICATION_CONTEXT: Tag = Tag::context(1);
 const USER_INFORMATION: Tag = Tag::context(30);
@@ -142,8 +135,8 @@ impl AcseApdu {
         match (element.tag.class, element.tag.number) {
             (ber::Class::Application, 0) => Aarq::decode(&element).map(AcseApdu::Aarq),
             (ber::Class::Application, 1) => Aare::decode(&element).map(AcseApdu::Aare),
-            (ber::Class::Application, 2) => Ok(AcseApdu::Rlrq { reason: decode_release(&element)? }),
-            (ber::Class::Application, 3) => Ok(AcseApdu::Rlre { reason: decode_release(&element)? }),
+            (ber::Class::Application, 2) => Release::decode(&element).map(AcseApdu::Rlrq),
+            (ber::Class::Application, 3) => Release::decode(&element).map(AcseApdu::Rlre),
             (ber::Class::Application, 4) => Abrt::decode(&element).map(AcseApdu::Abrt),
             (
                 ber::Class::Universal | ber::Class::Application | ber::Class::Context | ber::Class::Private,
@@ -160,8 +153,8 @@ impl AcseApdu {
         Writer::encode(|w| match self {
             AcseApdu::Aarq(aarq) => w.constructed(Tag::application(0), |w| aarq.encode(w)),
             AcseApdu::Aare(aare) => w.constructed(Tag::application(1), |w| aare.encode(w)),
-            AcseApdu::Rlrq { reason } => w.constructed(Tag::application(2), |w| encode_reason(w, *reason)),
-            AcseApdu::Rlre { reason } => w.constructed(Tag::application(3), |w| encode_reason(w, *reason)),
+            AcseApdu::Rlrq(release) => w.constructed(Tag::application(2), |w| release.encode(w)),
+            AcseApdu::Rlre(release) => w.constructed(Tag::application(3), |w| release.encode(w)),
             AcseApdu::Abrt(abrt) => w.constructed(Tag::application(4), |w| {
                 w.integer(Tag::context(0), i64::from(abrt.by_provider));
                 encode_user_information(w, &abrt.user_information);
@@ -174,8 +167,8 @@ impl AcseApdu {
         match self {
             AcseApdu::Aarq(_) => "AARQ",
             AcseApdu::Aare(_) => "AARE",
-            AcseApdu::Rlrq { .. } => "RLRQ",
-            AcseApdu::Rlre { .. } => "RLRE",
+            AcseApdu::Rlrq(_) => "RLRQ",
+            AcseApdu::Rlre(_) => "RLRE",
             AcseApdu::Abrt(_) => "ABRT",
         }
     }
@@ -239,7 +232,8 @@ impl Aare {
                         0 => AssociateResult::Accepted,
                         1 => AssociateResult::RejectedPermanent,
                         2 => AssociateResult::RejectedTransient,
-                        _ => return Err(field.error(ErrorKind::BadContents(field.tag))),
+                        // The type is extensible; whatever else there may be, accepted it is not.
+                        _ => AssociateResult::RejectedPermanent,
                     });
                 }
                 Some(3) => {
@@ -286,6 +280,28 @@ impl Aare {
     }
 }
 
+impl Release {
+    fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
+        let mut release = Release::default();
+        let mut fields = element.reader()?;
+        while let Some(field) = fields.next()? {
+            match context_number(&field) {
+                Some(0) => release.reason = Some(field.integer()?),
+                Some(30) => release.user_information = decode_user_information(&field)?,
+                Some(_) | None => {}
+            }
+        }
+        Ok(release)
+    }
+
+    fn encode(&self, w: &mut Writer) {
+        if let Some(reason) = self.reason {
+            w.integer(Tag::context(0), reason);
+        }
+        encode_user_information(w, &self.user_information);
+    }
+}
+
 impl Abrt {
     fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
         let mut by_provider = false;
@@ -302,55 +318,12 @@ impl Abrt {
     }
 }
 
-impl External {
-    /// A value in a presentation context.
-    pub fn new(context: ContextId, encoding: Vec<u8>) -> Self {
-        External { direct_reference: None, indirect_reference: Some(context), encoding }
-    }
-
-    fn decode(element: &Tlv<'_>) -> Result<Self, Error> {
-        let mut fields = element.reader()?;
-        let direct_reference = fields.optional(Tag::OBJECT_IDENTIFIER)?.map(|oid| oid.oid()).transpose()?;
-        let indirect_reference =
-            fields.optional(Tag::INTEGER)?.map(|context| context.integer().map(ContextId)).transpose()?;
-        fields.optional(Tag::OBJECT_DESCRIPTOR)?;
-        let value = PdvValue::decode(fields.any()?)?;
-        fields.finish()?;
-        Ok(External { direct_reference, indirect_reference, encoding: value.into_octets() })
-    }
-
-    fn encode(&self, w: &mut Writer) {
-        w.constructed(Tag::EXTERNAL, |w| {
-            if let Some(syntax) = &self.direct_reference {
-                w.oid(Tag::OBJECT_IDENTIFIER, syntax);
-            }
-            if let Some(context) = self.indirect_reference {
-                w.integer(Tag::INTEGER, context.0);
-            }
-            w.constructed(Tag::context(0), |w| w.raw(&self.encoding));
-        });
-    }
-}
-
 fn context_number(field: &Tlv<'_>) -> Option<u32> {
     (field.tag.class == ber::Class::Context).then_some(field.tag.number)
 }
 
 fn decode_version(field: &Tlv<'_>) -> Result<bool, Error> {
     Ok(field.bit_string()?.bit(0))
-}
-
-fn decode_release(element: &Tlv<'_>) -> Result<Option<i64>, Error> {
-    let mut fields = element.reader()?;
-    let reason = fields.optional(Tag::context(0))?.map(|reason| reason.integer()).transpose()?;
-    while fields.next()?.is_some() {}
-    Ok(reason)
-}
-
-fn encode_reason(w: &mut Writer, reason: Option<i64>) {
-    if let Some(reason) = reason {
-        w.integer(Tag::context(0), reason);
-    }
 }
 
 fn decode_user_information(field: &Tlv<'_>) -> Result<Vec<External>, Error> {
@@ -360,7 +333,7 @@ fn decode_user_information(field: &Tlv<'_>) -> Result<Vec<External>, Error> {
         if list.len() == EXTERNALS_MAX {
             return Err(entries.error(ErrorKind::BadContents(field.tag)));
         }
-        list.push(External::decode(&entries.expect(Tag::EXTERNAL)?)?);
+        list.push(External::from_element(&entries.expect(Tag::EXTERNAL)?)?);
     }
     Ok(list)
 }
@@ -371,7 +344,7 @@ fn encode_user_information(w: &mut Writer, list: &[External]) {
     }
     w.constructed(USER_INFORMATION, |w| {
         for external in list {
-            external.encode(w);
+            external.write(w);
         }
     });
 }

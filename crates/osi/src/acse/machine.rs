@@ -5,7 +5,7 @@ use ber::Oid;
 use super::apdu::{Abrt, AcseApdu, AeTitle, AssociateResult, Diagnostic};
 use super::error::AcseError;
 use super::service::{AIndication, ARequest};
-use super::user_data::{find, indication_name, wrong_apdu};
+use super::user_data::indication_name;
 use crate::presentation::{Contexts, PIndication, PRequest, PresentationMode};
 
 /// Abstract syntax of the ACSE APDUs, 2.2.1.0.1.
@@ -146,12 +146,12 @@ impl Acpm {
                 let aare = self.aare(contexts, result, Diagnostic::NO_REASON, user_information);
                 (PRequest::ConnectReject { user_data: aare }, State::Closed)
             }
-            (ARequest::Release, State::Associated { contexts }) => {
-                let user_data = self.apdu(contexts, &AcseApdu::Rlrq { reason: Some(0) });
+            (ARequest::Release { user_information }, State::Associated { contexts }) => {
+                let user_data = self.release(contexts, AcseApdu::Rlrq, user_information);
                 (PRequest::Release { user_data }, State::AwaitRlre { contexts: contexts.clone() })
             }
-            (ARequest::ReleaseResponse, State::AwaitReleaseResponse { contexts }) => {
-                let user_data = self.apdu(contexts, &AcseApdu::Rlre { reason: Some(0) });
+            (ARequest::ReleaseResponse { user_information }, State::AwaitReleaseResponse { contexts }) => {
+                let user_data = self.release(contexts, AcseApdu::Rlre, user_information);
                 (PRequest::ReleaseResponse { user_data }, State::Closed)
             }
             (
@@ -181,7 +181,7 @@ impl Acpm {
                 | State::Closed),
             ) => return wrong("A-ASSOCIATE response", state),
             (
-                ARequest::Release,
+                ARequest::Release { .. },
                 state @ (State::Idle
                 | State::AwaitAare { .. }
                 | State::AwaitResponse { .. }
@@ -190,7 +190,7 @@ impl Acpm {
                 | State::Closed),
             ) => return wrong("A-RELEASE request", state),
             (
-                ARequest::ReleaseResponse,
+                ARequest::ReleaseResponse { .. },
                 state @ (State::Idle
                 | State::AwaitAare { .. }
                 | State::AwaitResponse { .. }
@@ -233,19 +233,13 @@ impl Acpm {
                 (AIndication::RefusedBySession(refuse), State::Closed)
             }
             (PIndication::Release { user_data }, State::Associated { contexts }) => {
-                match find("P-RELEASE indication", contexts, &user_data)? {
-                    // Some peers release with nothing inside; there is nothing to be lost by it.
-                    Some(AcseApdu::Rlrq { .. }) | None => {}
-                    Some(found) => return Err(wrong_apdu("P-RELEASE indication", &found, "RLRQ")),
-                }
-                (AIndication::Release, State::AwaitReleaseResponse { contexts: contexts.clone() })
+                let user_information = self.released("P-RELEASE indication", contexts, user_data)?;
+                let next = State::AwaitReleaseResponse { contexts: contexts.clone() };
+                (AIndication::Release { user_information }, next)
             }
             (PIndication::ReleaseConfirm { user_data }, State::AwaitRlre { contexts }) => {
-                match find("P-RELEASE confirm", contexts, &user_data)? {
-                    Some(AcseApdu::Rlre { .. }) | None => {}
-                    Some(found) => return Err(wrong_apdu("P-RELEASE confirm", &found, "RLRE")),
-                }
-                (AIndication::ReleaseConfirm, State::Closed)
+                let user_information = self.released("P-RELEASE confirm", contexts, user_data)?;
+                (AIndication::ReleaseConfirm { user_information }, State::Closed)
             }
             (
                 PIndication::UAbort { user_data },

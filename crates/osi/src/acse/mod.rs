@@ -7,6 +7,7 @@
 
 pub mod apdu;
 mod error;
+mod external;
 mod machine;
 mod service;
 mod user_data;

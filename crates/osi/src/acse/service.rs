@@ -45,9 +45,15 @@ pub enum ARequest {
         user_information: Vec<u8>,
     },
     /// A-RELEASE request.
-    Release,
+    Release {
+        /// User information: one encoding (the unbind argument of remote operations), empty for none.
+        user_information: Vec<u8>,
+    },
     /// A-RELEASE response.
-    ReleaseResponse,
+    ReleaseResponse {
+        /// User information: one encoding, empty for none.
+        user_information: Vec<u8>,
+    },
     /// A-ABORT request.
     Abort {
         /// User information: one encoding, empty for none.
@@ -75,9 +81,15 @@ pub enum AIndication {
     /// A-ASSOCIATE confirm, negative, by the session layer.
     RefusedBySession(SRefuse),
     /// A-RELEASE indication.
-    Release,
+    Release {
+        /// User information; empty when absent.
+        user_information: Vec<u8>,
+    },
     /// A-RELEASE confirm.
-    ReleaseConfirm,
+    ReleaseConfirm {
+        /// User information; empty when absent.
+        user_information: Vec<u8>,
+    },
     /// A-ABORT indication.
     Abort {
         /// Whether the peer's ACSE aborted rather than its user.

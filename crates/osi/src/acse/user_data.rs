@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 
 use ber::Oid;
 
-use super::apdu::{Aare, Aarq, Abrt, AcseApdu, AssociateResult, Diagnostic, External};
+use super::apdu::{Aare, Aarq, Abrt, AcseApdu, AssociateResult, Diagnostic, External, Release};
 use super::error::AcseError;
 use super::machine::{ABSTRACT_SYNTAX_ACSE, Acpm};
 use super::service::{AAssociate, AIndication, AReject};
 use crate::presentation::{ContextId, Contexts, PConnect, PIndication, PRequest, PValue, PresentationMode};
+
+const RELEASE_INDICATION: &str = "P-RELEASE indication";
 
 impl Acpm {
     pub(super) fn associate(&self, mut connect: PConnect) -> Result<AIndication, AcseError> {
@@ -131,6 +133,42 @@ impl Acpm {
         }
     }
 
+    /// RLRQ or RLRE, whichever `apdu` makes, or nothing in X.410 mode.
+    pub(super) fn release(
+        &self,
+        contexts: &Contexts,
+        apdu: fn(Release) -> AcseApdu,
+        user_information: Vec<u8>,
+    ) -> Vec<PValue> {
+        let user_information = self.externals(contexts, user_information);
+        self.apdu(contexts, &apdu(Release { reason: Some(0), user_information }))
+    }
+
+    /// User information of the RLRQ or RLRE that belongs into this primitive.
+    pub(super) fn released(
+        &self,
+        primitive: &'static str,
+        contexts: &Contexts,
+        user_data: Vec<PValue>,
+    ) -> Result<Vec<u8>, AcseError> {
+        let requested = primitive == RELEASE_INDICATION;
+        let expected = if requested { "RLRQ" } else { "RLRE" };
+        let release = match find(primitive, contexts, &user_data)? {
+            // Some peers release with nothing inside; there is nothing to be lost by it.
+            None => return Ok(Vec::new()),
+            Some(AcseApdu::Rlrq(release)) if requested => release,
+            Some(AcseApdu::Rlre(release)) if !requested => release,
+            Some(
+                found @ (AcseApdu::Aarq(_)
+                | AcseApdu::Aare(_)
+                | AcseApdu::Rlrq(_)
+                | AcseApdu::Rlre(_)
+                | AcseApdu::Abrt(_)),
+            ) => return Err(wrong_apdu(primitive, &found, expected)),
+        };
+        self.user_information(expected, contexts, release.user_information)
+    }
+
     pub(super) fn aborted(&self, contexts: &Contexts, user_data: Vec<PValue>) -> AIndication {
         match self.mode {
             PresentationMode::Normal => {}
@@ -147,27 +185,35 @@ impl Acpm {
                     .unwrap_or_default(),
             },
             Ok(
-                Some(AcseApdu::Aarq(_) | AcseApdu::Aare(_) | AcseApdu::Rlrq { .. } | AcseApdu::Rlre { .. })
-                | None,
+                Some(AcseApdu::Aarq(_) | AcseApdu::Aare(_) | AcseApdu::Rlrq(_) | AcseApdu::Rlre(_)) | None,
             )
             | Err(_) => AIndication::Abort { by_provider: false, user_information: Vec::new() },
         }
     }
 
-    /// The one value among the EXTERNALs that is the user's. A peer may leave the references out, since there is
-    /// only one context that can be meant.
+    /// The one value among the EXTERNALs that is the user's: the first in the user's context, or else the first that
+    /// names none. A peer may leave the references out, since there is only one context that can be meant.
     pub(super) fn user_information(
         &self,
         apdu: &'static str,
         contexts: &Contexts,
         externals: Vec<External>,
     ) -> Result<Vec<u8>, AcseError> {
-        let Some(external) = externals.into_iter().next() else { return Ok(Vec::new()) };
-        match external.indirect_reference {
-            Some(context) if contexts.syntax(context) != Some(&self.config.user_syntax) => {
-                Err(AcseError::UserContext { apdu, context })
+        let mut unnamed = None;
+        let mut foreign = None;
+        for external in externals {
+            match external.indirect_reference {
+                Some(context) if contexts.syntax(context) == Some(&self.config.user_syntax) => {
+                    return Ok(external.encoding);
+                }
+                Some(context) => foreign = foreign.or(Some(context)),
+                None => unnamed = unnamed.or(Some(external.encoding)),
             }
-            Some(_) | None => Ok(external.encoding),
+        }
+        match (unnamed, foreign) {
+            (Some(encoding), _) => Ok(encoding),
+            (None, Some(context)) => Err(AcseError::UserContext { apdu, context }),
+            (None, None) => Ok(Vec::new()),
         }
     }
 
@@ -249,7 +295,7 @@ pub(super) fn indication_name(indication: &PIndication) -> &'static str {
         PIndication::Data(_) => "P-DATA indication",
         PIndication::Sync(_) => "P-ACTIVITY or P-SYNC indication",
         PIndication::TokenPlease { .. } => "P-TOKEN-PLEASE indication",
-        PIndication::Release { .. } => "P-RELEASE indication",
+        PIndication::Release { .. } => RELEASE_INDICATION,
         PIndication::ReleaseConfirm { .. } => "P-RELEASE confirm",
         PIndication::UAbort { .. } => "P-U-ABORT indication",
         PIndication::PAbort(_) => "P-P-ABORT indication",

@@ -23,6 +23,8 @@ const REJECTED_BY_USER: u8 = 0;
 pub struct PpmConfig {
     /// Abstract syntaxes that the application needs, every one of them.
     pub syntaxes: Vec<Oid>,
+    /// Abstract syntaxes that the application can use beside those, if the peer has them too.
+    pub optional_syntaxes: Vec<Oid>,
     /// Presentation selector to answer with (CPA, CPR); empty for none.
     pub local_selector: Vec<u8>,
 }
@@ -91,6 +93,14 @@ impl Ppm {
     /// The state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The defined context set: what was agreed, or will be if the user accepts; empty in every other state.
+    pub fn contexts(&self) -> Contexts {
+        match &self.state {
+            State::AwaitResponse { contexts, .. } | State::Connected { contexts } => contexts.clone(),
+            State::Idle | State::AwaitCpa { .. } | State::Closed => Contexts::default(),
+        }
     }
 
     /// Advances by one event.
@@ -376,7 +386,7 @@ impl Ppm {
             if proposed.iter().take(index).any(|earlier| earlier.context == definition.context) {
                 return Err(PresentationError::DuplicateContext { context: definition.context });
             }
-            results.push(if !self.config.syntaxes.contains(&definition.abstract_syntax) {
+            results.push(if !self.knows(&definition.abstract_syntax) {
                 // abstract-syntax-not-supported(1)
                 ContextResult::ProviderRejection(Some(1))
             } else if !definition.transfer_syntaxes.contains(&TRANSFER_SYNTAX_BER) {
@@ -388,6 +398,10 @@ impl Ppm {
             });
         }
         Ok((Contexts::new(accepted), results))
+    }
+
+    fn knows(&self, syntax: &Oid) -> bool {
+        self.config.syntaxes.contains(syntax) || self.config.optional_syntaxes.contains(syntax)
     }
 
     fn confirmed(&mut self, accept: SAccept, out: &mut Vec<PpmAction>) -> Result<(), PresentationError> {
@@ -424,6 +438,8 @@ impl Ppm {
                     return Err(PresentationError::TransferSyntax { ppdu: "CPA", syntax: transfer });
                 }
                 ContextResult::Accepted(_) => accepted.push((*context, syntax.clone())),
+                ContextResult::UserRejection(_) | ContextResult::ProviderRejection(_)
+                    if !self.config.syntaxes.contains(syntax) => {}
                 result @ (ContextResult::UserRejection(_) | ContextResult::ProviderRejection(_)) => {
                     out.push(PpmAction::Session(SsRequest::Abort {
                         user_data: aru(self.mode, proposed, &[]),

@@ -25,6 +25,8 @@ pub struct Rtpm {
     pub(super) rtse_syntax: Oid,
     /// Abstract syntax of the APDUs that are transferred.
     pub(super) apdu_syntax: Oid,
+    /// The user puts the EXTERNAL around its APDUs itself.
+    pub(super) bare_apdus: bool,
     /// How RTSE APDUs are encoded.
     pub(super) mode: PresentationMode,
     pub(super) state: State,
@@ -82,13 +84,21 @@ impl Rtpm {
         let mode = config.mode.presentation();
         // The bind stands in for the RTORQ until that is made.
         let open = Some(Box::new(AAssociate { connect, user_information: bind }));
-        Rtpm { config, rtse_syntax, apdu_syntax, mode, state: State::Idle { open } }
+        let state = State::Idle { open };
+        Rtpm { config, rtse_syntax, apdu_syntax, bare_apdus: false, mode, state }
     }
 
     /// A machine that waits for an association.
     pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid) -> Self {
         let mode = PresentationMode::default();
-        Rtpm { config, rtse_syntax, apdu_syntax, mode, state: State::Idle { open: None } }
+        let state = State::Idle { open: None };
+        Rtpm { config, rtse_syntax, apdu_syntax, bare_apdus: false, mode, state }
+    }
+
+    /// The same, for a user whose APDUs are in more than one abstract syntax: it puts the EXTERNAL around each of them
+    /// itself, and takes it off. `apdu_syntax` has no meaning then.
+    pub fn with_bare_apdus(self) -> Self {
+        Rtpm { bare_apdus: true, ..self }
     }
 
     /// The transport connection is coming up: opens the association (initiator), or begins to wait for it
@@ -167,7 +177,7 @@ impl Rtpm {
                     return Err(RequestError::NoTurn { request: name });
                 }
                 *phase = Phase::AwaitRelease { until: now + self.config.release_timeout };
-                out.push(RtpmAction::Association(ARequest::Release));
+                out.push(RtpmAction::Association(ARequest::Release { user_information: Vec::new() }));
                 Ok(())
             }
             (
@@ -354,12 +364,12 @@ impl Rtpm {
                 self.end(RtIndication::OpenRefused(open::refused_by_session(&refuse)), out);
                 Ok(())
             }
-            (AIndication::Release, State::Open { turn: Turn::Theirs(_), phase: Phase::Ready, .. }) => {
-                out.push(RtpmAction::Association(ARequest::ReleaseResponse));
+            (AIndication::Release { .. }, State::Open { turn: Turn::Theirs(_), phase: Phase::Ready, .. }) => {
+                out.push(RtpmAction::Association(ARequest::ReleaseResponse { user_information: Vec::new() }));
                 self.end(RtIndication::Closed, out);
                 Ok(())
             }
-            (AIndication::ReleaseConfirm, State::Open { phase: Phase::AwaitRelease { .. }, .. }) => {
+            (AIndication::ReleaseConfirm { .. }, State::Open { phase: Phase::AwaitRelease { .. }, .. }) => {
                 self.end(RtIndication::Closed, out);
                 Ok(())
             }
@@ -410,7 +420,7 @@ impl Rtpm {
                 | State::Open { .. }),
             )
             | (
-                AIndication::Release | AIndication::ReleaseConfirm,
+                AIndication::Release { .. } | AIndication::ReleaseConfirm { .. },
                 state @ (State::Idle { .. }
                 | State::AwaitOpen { .. }
                 | State::AwaitConfirm { .. }

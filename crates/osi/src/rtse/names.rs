@@ -28,8 +28,8 @@ pub(super) fn association_name(indication: &AIndication) -> &'static str {
         | AIndication::AssociateRejected(_)
         | AIndication::RefusedByPresentation { .. }
         | AIndication::RefusedBySession(_) => "A-ASSOCIATE confirm",
-        AIndication::Release => "A-RELEASE indication",
-        AIndication::ReleaseConfirm => "A-RELEASE confirm",
+        AIndication::Release { .. } => "A-RELEASE indication",
+        AIndication::ReleaseConfirm { .. } => "A-RELEASE confirm",
         AIndication::Abort { .. } => "A-ABORT indication",
         AIndication::PAbort(_) => "A-P-ABORT indication",
     }

@@ -58,7 +58,10 @@ impl Rtpm {
 
     pub(super) fn settled(&self, agreed: Agreed, contexts: Contexts) -> Settled {
         match self.mode {
-            PresentationMode::Normal => Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax),
+            PresentationMode::Normal => {
+                let settled = Settled::new(agreed, contexts, &self.rtse_syntax, &self.apdu_syntax);
+                if self.bare_apdus { settled.with_bare_apdus() } else { settled }
+            }
             PresentationMode::X410 => Settled::x410(agreed),
         }
     }

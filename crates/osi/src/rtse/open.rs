@@ -22,6 +22,8 @@ use crate::session::{ProviderAbortCause, SRefuse};
 pub(super) struct Settled {
     pub(super) agreed: Agreed,
     mode: PresentationMode,
+    /// Nothing is put around an APDU here, nor taken off.
+    bare_apdus: bool,
     /// Contexts of the RTSE APDUs; the first is used for sending.
     rtse: Vec<ContextId>,
     /// Contexts of the APDUs transferred; the first is used for sending.
@@ -36,13 +38,19 @@ impl Settled {
         let of = |syntax: &Oid| {
             contexts.iter().filter(|(_, name)| name == syntax).map(|(context, _)| *context).collect()
         };
-        Settled { agreed, mode, rtse: of(rtse_syntax), apdu: of(apdu_syntax), activities: 0 }
+        let (rtse, apdu) = (of(rtse_syntax), of(apdu_syntax));
+        Settled { agreed, mode, bare_apdus: false, rtse, apdu, activities: 0 }
     }
 
     /// Of X.410 mode, where everything is in the default context.
     pub(super) fn x410(agreed: Agreed) -> Self {
         let default = || Vec::from([ContextId::DEFAULT]);
-        Settled { agreed, mode: PresentationMode::X410, rtse: default(), apdu: default(), activities: 0 }
+        let mode = PresentationMode::X410;
+        Settled { agreed, mode, bare_apdus: true, rtse: default(), apdu: default(), activities: 0 }
+    }
+
+    pub(super) fn with_bare_apdus(self) -> Self {
+        Settled { bare_apdus: true, ..self }
     }
 
     /// How RTSE APDUs are encoded.
@@ -52,18 +60,12 @@ impl Settled {
 
     /// What goes in front of an APDU of `length` octets.
     pub(super) fn head(&self, length: u64) -> Vec<u8> {
-        match self.mode {
-            PresentationMode::Normal => external::head(self.apdu_context(), length),
-            PresentationMode::X410 => Vec::new(),
-        }
+        if self.bare_apdus { Vec::new() } else { external::head(self.apdu_context(), length) }
     }
 
     /// Takes off again what the peer puts around an APDU.
     pub(super) fn receiver(&self) -> Receiver {
-        match self.mode {
-            PresentationMode::Normal => Receiver::of_external(self.apdu.clone()),
-            PresentationMode::X410 => Receiver::of_bare_octets(),
-        }
+        if self.bare_apdus { Receiver::of_bare_octets() } else { Receiver::of_external(self.apdu.clone()) }
     }
 
     /// Identifier of the next activity: a number, as a BER encoding of at most 6 octets.
@@ -255,7 +257,7 @@ fn rejected_x410(octets: &[u8]) -> OpenRefused {
     }
 }
 
-pub(super) fn refused_by_presentation(reason: i64) -> OpenRefused {
+pub(crate) fn refused_by_presentation(reason: i64) -> OpenRefused {
     let why = match reason {
         0 => "no reason given",
         1 => "temporary congestion",
@@ -276,7 +278,7 @@ pub(super) fn refused_by_presentation(reason: i64) -> OpenRefused {
     }
 }
 
-pub(super) fn refused_by_session(refuse: &SRefuse) -> OpenRefused {
+pub(crate) fn refused_by_session(refuse: &SRefuse) -> OpenRefused {
     let why = match refuse.reason {
         0 => "rejected by the called user",
         1 => "temporary congestion of the called user",
@@ -345,7 +347,7 @@ pub(super) fn aborted_by_peer(mode: PresentationMode, by_provider: bool, user_in
 }
 
 /// An abort of the presentation or the session layer.
-pub(super) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
+pub(crate) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
     match cause {
         PAbortCause::Arp { reason, event } => {
             let number = |value: &Option<i64>| value.map(|value| format!(" {value}")).unwrap_or_default();

@@ -29,7 +29,7 @@ impl Receiver {
         Receiver::new(Form::External(ExternalReader::new(allowed)))
     }
 
-    /// Of an APDU of X.410 mode.
+    /// Of an APDU of X.410 mode, or one whose EXTERNAL is the user's business.
     pub(super) fn of_bare_octets() -> Self {
         Receiver::new(Form::Bare)
     }

@@ -113,6 +113,7 @@ impl Stack {
     fn new(config: StackConfig, cotp: Cotp, spm: Option<Spm>, rtpm: Rtpm) -> Self {
         let ppm = Ppm::new(PpmConfig {
             syntaxes: config.application.syntaxes(),
+            optional_syntaxes: Vec::new(),
             local_selector: config.local.presentation.clone(),
         });
         let acpm = Acpm::new(AcpmConfig {
