@@ -239,30 +239,6 @@ fn unknown_abstract_syntaxes_are_refused_at_the_presentation_layer() {
 }
 
 #[test]
-fn a_transport_selector_that_is_not_served_is_refused_by_dr() {
-    let mut a = config();
-    a.remote.transport = b"592".to_vec();
-    let mut b = config();
-    b.accepted_transport_selectors = Some(vec![b"593".to_vec()]);
-    let mut pair = Pair::new(a.clone(), b.clone());
-    pair.start();
-    pair.run_to_end();
-    let Some(RtIndication::OpenRefused(refused)) = pair.a.last() else { panic!("{:?}", pair.a.log) };
-    assert_eq!((refused.layer, refused.code), (Layer::Cotp, Some(3)));
-    assert_eq!(aborted(&pair.b).layer, Layer::Cotp);
-
-    b.accepted_transport_selectors = Some(vec![b"593".to_vec(), b"592".to_vec()]);
-    a.local.session = b"s".to_vec();
-    a.local.presentation = b"p".to_vec();
-    let mut pair = Pair::new(a, b);
-    pair.start();
-    let RtIndication::Open(open) = &pair.b.log[0] else { panic!("{:?}", pair.b.log) };
-    assert_eq!(open.selectors.called_transport, b"592");
-    assert_eq!(open.selectors.calling_session, b"s");
-    assert_eq!(open.selectors.calling_presentation, b"p");
-}
-
-#[test]
 fn a_refused_apdu_does_not_end_the_association() {
     for early in [false, true] {
         for (transient, reason) in [(true, 5), (false, 6)] {

@@ -148,9 +148,20 @@ impl Ppm {
                 SsRequest::ConnectAccept(accept)
             }
             (PRequest::ConnectReject { user_data }, State::AwaitResponse { results, .. }) => {
-                let cpr = self.cpr(results, &user_data);
+                let cpr = self.cpr(results, None, &user_data);
                 self.state = State::Closed;
                 SsRequest::ConnectRefuse(SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: cpr })
+            }
+            (PRequest::ConnectRefuseByProvider { reason }, State::AwaitResponse { .. }) => {
+                let refuse = match self.mode {
+                    PresentationMode::Normal => SRefuse {
+                        reason: REJECTED_BY_USER_WITH_DATA,
+                        user_data: self.cpr(&[], Some(reason), &[]),
+                    },
+                    PresentationMode::X410 => SRefuse { reason: REJECTED_BY_USER, user_data: Vec::new() },
+                };
+                self.state = State::Closed;
+                SsRequest::ConnectRefuse(refuse)
             }
             (PRequest::Data(values), State::Connected { .. }) => SsRequest::Data(encode(self.mode, &values)),
             (PRequest::Sync(sync), State::Connected { .. }) => sync_request(sync),
@@ -179,7 +190,9 @@ impl Ppm {
                 State::AwaitCpa { .. } | State::AwaitResponse { .. } | State::Connected { .. },
             )
             | (
-                PRequest::ConnectAccept { .. } | PRequest::ConnectReject { .. },
+                PRequest::ConnectAccept { .. }
+                | PRequest::ConnectReject { .. }
+                | PRequest::ConnectRefuseByProvider { .. },
                 State::Idle | State::AwaitCpa { .. } | State::Connected { .. },
             )
             | (
@@ -195,6 +208,7 @@ impl Ppm {
                 PRequest::Connect(_)
                 | PRequest::ConnectAccept { .. }
                 | PRequest::ConnectReject { .. }
+                | PRequest::ConnectRefuseByProvider { .. }
                 | PRequest::Data(_)
                 | PRequest::Sync(_)
                 | PRequest::TokenPlease { .. }
@@ -325,7 +339,8 @@ impl Ppm {
         };
         let (contexts, results) = self.judge(&cp.contexts)?;
         if let Some(syntax) = self.config.syntaxes.iter().find(|syntax| contexts.of(syntax).is_none()) {
-            let refuse = SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: self.cpr(&results, &[]) };
+            let refuse =
+                SRefuse { reason: REJECTED_BY_USER_WITH_DATA, user_data: self.cpr(&results, None, &[]) };
             out.push(PpmAction::Session(SsRequest::ConnectRefuse(refuse)));
             return Err(PresentationError::NotProposed { syntax: syntax.clone() });
         }
@@ -469,13 +484,13 @@ impl Ppm {
         }
     }
 
-    fn cpr(&self, results: &[ContextResult], user_data: &[PValue]) -> Vec<u8> {
+    fn cpr(&self, results: &[ContextResult], provider_reason: Option<i64>, user_data: &[PValue]) -> Vec<u8> {
         match self.mode {
             PresentationMode::Normal => {
                 let cpr = Cpr {
                     responding_selector: self.selector(),
                     results: results.to_vec(),
-                    provider_reason: None,
+                    provider_reason,
                     user_data: full(user_data),
                 };
                 cpr.encode()

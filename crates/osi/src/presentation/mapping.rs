@@ -49,7 +49,9 @@ pub(super) fn sync_indication(indication: SsIndication) -> Option<SyncIndication
 pub(super) fn request_name(request: &PRequest) -> &'static str {
     match request {
         PRequest::Connect(_) => "P-CONNECT request",
-        PRequest::ConnectAccept { .. } | PRequest::ConnectReject { .. } => "P-CONNECT response",
+        PRequest::ConnectAccept { .. }
+        | PRequest::ConnectReject { .. }
+        | PRequest::ConnectRefuseByProvider { .. } => "P-CONNECT response",
         PRequest::Data(_) => "P-DATA request",
         PRequest::Sync(_) => "P-ACTIVITY or P-SYNC request",
         PRequest::TokenPlease { .. } => "P-TOKEN-PLEASE request",

@@ -182,6 +182,12 @@ pub enum PRequest {
         /// Values: the AARE.
         user_data: Vec<PValue>,
     },
+    /// P-CONNECT response, negative, in the name of the provider: nobody is told but the peer. In X.410 mode, which has
+    /// no such reasons, the session connection is refused without one.
+    ConnectRefuseByProvider {
+        /// Provider-reason 0 to 7.
+        reason: i64,
+    },
     /// P-DATA request.
     Data(Vec<PValue>),
     /// Activities and synchronization.

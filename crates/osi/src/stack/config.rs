@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use ber::{Oid, Tag, Writer};
 use clock::WallTime;
 
+use super::served::ServedSelectors;
 use crate::acse::ABSTRACT_SYNTAX_ACSE;
 use crate::acse::apdu::AeTitle;
 use crate::cotp::{CotpConfig, TpduSize};
@@ -46,8 +47,8 @@ pub struct StackConfig {
     pub local: SelectorSet,
     /// The end that an initiator calls.
     pub remote: SelectorSet,
-    /// Called transport selectors that a responder serves; `None` for any.
-    pub accepted_transport_selectors: Option<Vec<Vec<u8>>>,
+    /// The addresses that a responder serves: a call must fit one of them. None listed: every call is served.
+    pub served: Vec<ServedSelectors>,
     /// What rides in the association, in normal mode. In X.410 mode [`RtseConfig::mode`] and
     /// [`RtseConfig::application_protocols`] say it with a number.
     pub application: ApplicationContext,
@@ -77,7 +78,7 @@ impl StackConfig {
         StackConfig {
             local: SelectorSet::default(),
             remote: SelectorSet::default(),
-            accepted_transport_selectors: None,
+            served: Vec::new(),
             application,
             called_title: AeTitle::default(),
             calling_title: AeTitle::default(),

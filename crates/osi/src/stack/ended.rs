@@ -61,9 +61,17 @@ pub(super) fn connection_closed(reset: bool) -> RtIndication {
     aborted(Layer::Tcp, Blame::PeerGone, true, None, String::from(text))
 }
 
-pub(super) fn selector_not_served(called: &[u8]) -> RtIndication {
-    let text = format!("called transport selector {} is not served", called.escape_ascii());
-    aborted(Layer::Cotp, Blame::PeerIncompatible, false, None, text)
+pub(super) fn selector_not_served(layer: Layer, called: &[u8]) -> RtIndication {
+    let kind = if layer == Layer::Cotp { String::from("transport") } else { format!("{layer}") };
+    let text = if called.is_empty() {
+        format!("called without a {kind} selector, which is not served here")
+    } else if called.iter().all(u8::is_ascii_graphic) {
+        format!("called {kind} selector `{}` is not served here", called.escape_ascii())
+    } else {
+        let hex: String = called.iter().map(|octet| format!("{octet:02x}")).collect();
+        format!("called {kind} selector 0x{hex} is not served here")
+    };
+    aborted(layer, Blame::PeerIncompatible, false, None, text)
 }
 
 /// The transport connection ended under us, or was refused while `opening`.

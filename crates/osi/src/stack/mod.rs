@@ -2,12 +2,13 @@
 //!
 //! [`Stack`] is the only place which knows the order of the layers and who talks to whom: RTSE opens and ends
 //! associations through ACSE, and transfers directly through the presentation layer. It decides nothing of a
-//! protocol itself, with two exceptions: which transport selectors are served, and that a connection which is over
+//! protocol itself, with two exceptions: which selectors are served, and that a connection which is over
 //! is closed in time.
 
 mod config;
 mod ended;
 mod route;
+mod served;
 mod step;
 
 use alloc::vec::Vec;
@@ -16,18 +17,18 @@ use core::time::Duration;
 use clock::MonoTime;
 
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
+pub use served::ServedSelectors;
 
 use route::{from_acpm, from_cotp, from_ppm, from_rtpm, from_spm};
 use step::{SessionInput, Step};
 
 use crate::acse::{Acpm, AcpmConfig, AcpmEvent};
-use crate::cotp::tpdu::DrReason;
 use crate::cotp::{Cotp, CotpEvent, TIndication, TRequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{Contexts, PConnect, Ppm, PpmConfig, PpmEvent};
+use crate::presentation::{Contexts, PConnect, PIndication, Ppm, PpmConfig, PpmEvent};
 pub use crate::rtse::RequestError;
 use crate::rtse::{AbortReason, Agreed, RtIndication, RtRequest, Rtpm, RtpmEvent};
-use crate::session::{Spm, SpmEvent, SsRequest};
+use crate::session::{Spm, SpmEvent, SsIndication, SsRequest};
 use crate::tpkt::{self, Deframer, MAX_TPDU_OCTETS};
 
 /// What the driver of a [`Stack`] is to do, in this order.
@@ -59,6 +60,8 @@ pub struct Stack {
     rtpm: Rtpm,
     /// Transport selectors of a connection that came in: calling, called.
     transport_selectors: (Vec<u8>, Vec<u8>),
+    /// The peer called selectors that nobody serves here.
+    called_in_vain: bool,
     /// The last indication was given.
     ended: bool,
     /// The connection is closed, or the driver was told to.
@@ -131,6 +134,7 @@ impl Stack {
             acpm,
             rtpm,
             transport_selectors: (Vec::new(), Vec::new()),
+            called_in_vain: false,
             ended: false,
             closed: false,
             close_at: None,
@@ -358,18 +362,8 @@ impl Stack {
     fn transport(&mut self, indication: TIndication) -> Vec<Step> {
         match indication {
             TIndication::Connect { calling, called } => {
-                let served = self
-                    .config
-                    .accepted_transport_selectors
-                    .as_ref()
-                    .is_none_or(|selectors| selectors.contains(&called));
-                if !served {
-                    let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
-                    return Vec::from([
-                        Step::Indicate(ended::selector_not_served(&called)),
-                        Step::Cotp(refuse),
-                        Step::Disconnect,
-                    ]);
+                if !self.serves(&called, None, None) {
+                    return self.not_served(Layer::Cotp, &called);
                 }
                 self.transport_selectors = (calling, called);
                 Vec::from([Step::Cotp(TRequest::Accept), Step::Spm(SessionInput::ConnectIndication)])
@@ -434,9 +428,13 @@ impl Stack {
     }
 
     fn presentation(&mut self, event: PpmEvent) -> Vec<Step> {
-        match event {
+        match &event {
             // Nobody is left who would want to know.
             PpmEvent::Session(_) if self.ended => return Vec::new(),
+            PpmEvent::Session(SsIndication::Connect(connect)) if !self.serves_session(connect) => {
+                let called = connect.called_selector.clone().unwrap_or_default();
+                return self.not_served(Layer::Session, &called);
+            }
             PpmEvent::Session(_) | PpmEvent::Request(_) => {}
         }
         let mut actions = Vec::new();
@@ -449,6 +447,12 @@ impl Stack {
     }
 
     fn association(&mut self, event: AcpmEvent) -> Vec<Step> {
+        if let AcpmEvent::Presentation(PIndication::Connect(connect)) = &event
+            && !self.serves_presentation(connect)
+        {
+            let called = connect.called_selector.clone().unwrap_or_default();
+            return self.not_served(Layer::Presentation, &called);
+        }
         let mut actions = Vec::new();
         let result = self.acpm.handle(event, &mut actions);
         let mut steps: Vec<Step> = actions.into_iter().map(from_acpm).collect();

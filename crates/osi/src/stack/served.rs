@@ -1,0 +1,92 @@
+//! Which called selectors a responder answers to.
+//!
+//! Each layer has its own way to say that nobody is at an address: DR (X.224), RF (X.225), CPR (X.226). A call is
+//! refused by the lowest layer at which no served address is left that it could mean.
+
+use alloc::vec::Vec;
+
+use super::{Stack, ended, step::SessionInput, step::Step};
+use crate::cotp::TRequest;
+use crate::cotp::tpdu::DrReason;
+use crate::failure::Layer;
+use crate::presentation::{PConnect, PRequest, PpmEvent, PresentationMode};
+use crate::session::spdu::RefuseReason;
+use crate::session::{SConnect, SRefuse, SsRequest};
+
+/// CPR provider-reason: called-presentation-address-unknown (X.226).
+const CALLED_PRESENTATION_ADDRESS_UNKNOWN: i64 = 3;
+
+/// One address that a responder serves. `None` takes any selector, and a call without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedSelectors {
+    /// Called transport selector.
+    pub transport: Option<Vec<u8>>,
+    /// Called session selector.
+    pub session: Option<Vec<u8>>,
+    /// Called presentation selector; not looked at in X.410 mode, which has none.
+    pub presentation: Option<Vec<u8>>,
+}
+
+impl Stack {
+    /// Whether the peer was refused because of the selectors that it called.
+    pub fn was_called_in_vain(&self) -> bool {
+        self.called_in_vain
+    }
+
+    /// Whether a served address fits what is known so far of the one called.
+    pub(super) fn serves(
+        &self,
+        transport: &[u8],
+        session: Option<&[u8]>,
+        presentation: Option<&[u8]>,
+    ) -> bool {
+        let fits = |served: &Option<Vec<u8>>, called: Option<&[u8]>| match (served, called) {
+            (Some(served), Some(called)) => served == called,
+            (None, _) | (_, None) => true,
+        };
+        let served = &self.config.served;
+        served.is_empty()
+            || served.iter().any(|served| {
+                fits(&served.transport, Some(transport))
+                    && fits(&served.session, session)
+                    && fits(&served.presentation, presentation)
+            })
+    }
+
+    pub(super) fn serves_session(&self, connect: &SConnect) -> bool {
+        let (_, transport) = &self.transport_selectors;
+        self.serves(transport, Some(connect.called_selector.as_deref().unwrap_or_default()), None)
+    }
+
+    pub(super) fn serves_presentation(&self, connect: &PConnect) -> bool {
+        let (_, transport) = &self.transport_selectors;
+        let called = match connect.mode {
+            PresentationMode::Normal => Some(connect.called_selector.as_deref().unwrap_or_default()),
+            PresentationMode::X410 => None,
+        };
+        let session = connect.called_session_selector.as_deref().unwrap_or_default();
+        self.serves(transport, Some(session), called)
+    }
+
+    /// Refuses the peer at `layer`, the lowest that knows better.
+    pub(super) fn not_served(&mut self, layer: Layer, called: &[u8]) -> Vec<Step> {
+        self.called_in_vain = true;
+        let mut steps = Vec::from([Step::Indicate(ended::selector_not_served(layer, called))]);
+        match layer {
+            Layer::Session => {
+                let refuse = SRefuse { reason: RefuseReason::SELECTOR_UNKNOWN, user_data: Vec::new() };
+                steps.push(Step::Spm(SessionInput::Request(SsRequest::ConnectRefuse(refuse))));
+            }
+            Layer::Presentation => {
+                let reason = CALLED_PRESENTATION_ADDRESS_UNKNOWN;
+                steps.push(Step::Ppm(PpmEvent::Request(PRequest::ConnectRefuseByProvider { reason })));
+            }
+            // There are no selectors above, and below the transport layer there is nothing to call.
+            Layer::Tcp | Layer::Tpkt | Layer::Cotp | Layer::Acse | Layer::Rtse | Layer::Application => {
+                let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
+                steps.extend([Step::Cotp(refuse), Step::Disconnect]);
+            }
+        }
+        steps
+    }
+}
