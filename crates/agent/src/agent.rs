@@ -7,7 +7,7 @@ use mhs::{MtsIdentifier, OrAddress};
 use sha2::{Digest, Sha256};
 
 use crate::effect::Sequence;
-use crate::settings::{AgentSettings, ConnectorSettings, SettingsProblem};
+use crate::settings::{AgentSettings, SettingsProblem};
 
 /// Decides what happens to messages, reports and probes. Immutable: changed settings make a new one.
 #[derive(Clone, Debug)]
@@ -43,11 +43,6 @@ impl Agent {
     /// Whether an address of the local address spaces is a mailbox, by its canonical key.
     pub(crate) fn is_mailbox(&self, canonical_key: &str) -> bool {
         self.mailboxes.as_ref().is_none_or(|keys| keys.contains(canonical_key))
-    }
-
-    /// The connector for an association from the MTA of this name: the first with that `remote_mta`.
-    pub fn connector_for_peer(&self, mta_name: &str) -> Option<&ConnectorSettings> {
-        self.settings.connectors.iter().find(|connector| connector.remote_mta.as_str() == mta_name)
     }
 
     /// A new MTS-identifier, in the form MTA-yymmddhhmmssZ-number that operators know. The number alone makes it

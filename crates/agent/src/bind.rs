@@ -3,11 +3,13 @@
 //! Names are compared octet for octet: foreign MTAs tell upper from lower case. A refusal tells the operator of
 //! this MTA what did not agree; the peer only learns `authentication-error`. No password is ever part of an error.
 
+use std::cmp::Reverse;
+
 use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, MtaBindResult, Password};
 use thiserror::Error;
 
 use crate::agent::Agent;
-use crate::settings::{ConnectorSettings, Secret};
+use crate::settings::{CallSelectors, ConnectorSettings, Secret};
 
 /// Why a bind, or the answer to ours, is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -20,6 +22,18 @@ pub enum BindRefusal {
     UnknownMta {
         /// The name it gave.
         name: String,
+    },
+    /// Several connectors are to this MTA, and none has the selectors of the call.
+    #[error(
+        "none of the connectors to `{name}` has these selectors: called {}, calling {}; compare calling_selectors and \
+         called_selectors here",
+        .call.called, .call.calling
+    )]
+    OtherSelectors {
+        /// The name it gave.
+        name: String,
+        /// The selectors of the call.
+        call: Box<CallSelectors>,
     },
     /// The answer comes from another MTA than the one called.
     #[error(
@@ -57,6 +71,7 @@ impl BindRefusal {
         match self {
             BindRefusal::Anonymous
             | BindRefusal::UnknownMta { .. }
+            | BindRefusal::OtherSelectors { .. }
             | BindRefusal::WrongName { .. }
             | BindRefusal::WrongPassword { .. }
             | BindRefusal::OtherCredentials { .. } => MtaBindError::AUTHENTICATION_ERROR,
@@ -65,17 +80,46 @@ impl BindRefusal {
 }
 
 impl Agent {
-    /// Checks who calls.
+    /// Checks who calls, and finds the connector that the association belongs to: by the name alone if only one has
+    /// it, else by the selectors as well.
     ///
     /// # Errors
     /// What did not agree; the peer is told [`BindRefusal::bind_error`].
-    pub fn check_bind_argument(&self, argument: &MtaBindArgument) -> Result<&ConnectorSettings, BindRefusal> {
+    pub fn check_bind_argument(
+        &self,
+        argument: &MtaBindArgument,
+        call: &CallSelectors,
+    ) -> Result<&ConnectorSettings, BindRefusal> {
         let authentication = argument.authentication.as_ref().ok_or(BindRefusal::Anonymous)?;
-        let name = authentication.name.as_str();
-        let unknown = || BindRefusal::UnknownMta { name: name.to_owned() };
-        let connector = self.connector_for_peer(name).ok_or_else(unknown)?;
+        let connector = self.connector_for_call(authentication.name.as_str(), call)?;
         check_password(connector, authentication)?;
         Ok(connector)
+    }
+
+    /// The connector for a call of the MTA of this name.
+    ///
+    /// Selectors are looked at only where the name does not tell enough: many MTAs give none of their own. Of several
+    /// connectors those are out which have another selector than the call where both have one; then most equal
+    /// selectors win, then fewest that the call does not have, then the order of the file.
+    fn connector_for_call(
+        &self,
+        name: &str,
+        call: &CallSelectors,
+    ) -> Result<&ConnectorSettings, BindRefusal> {
+        let mut known = self.settings().connectors.iter().filter(|connector| connector.is_peer(name));
+        let first = known.next().ok_or_else(|| BindRefusal::UnknownMta { name: name.to_owned() })?;
+        let Some(second) = known.next() else { return Ok(first) };
+        [first, second]
+            .into_iter()
+            .chain(known)
+            .filter_map(|connector| Some((fit(connector, call)?, connector)))
+            // The first of equals.
+            .min_by_key(|(fit, _)| *fit)
+            .map(|(_, connector)| connector)
+            .ok_or_else(|| BindRefusal::OtherSelectors {
+                name: name.to_owned(),
+                call: Box::new(call.clone()),
+            })
     }
 
     /// Checks who answered. A peer which says nothing about itself is accepted where no password is expected.
@@ -90,7 +134,7 @@ impl Agent {
         let Some(authentication) = &result.authentication else {
             return if connector.remote_password.is_none() { Ok(()) } else { Err(BindRefusal::Anonymous) };
         };
-        if authentication.name != connector.remote_mta {
+        if !connector.is_peer(authentication.name.as_str()) {
             return Err(BindRefusal::WrongName {
                 connector: connector.name.clone(),
                 expected: connector.remote_mta.to_string(),
@@ -118,6 +162,23 @@ impl Agent {
         let password = connector.local_password.as_ref().or(mta.password.as_ref());
         (name, Password::new(password.map_or("", Secret::expose)))
     }
+}
+
+/// How well a call fits a connector, the least being the best; `None` if it contradicts.
+fn fit(connector: &ConnectorSettings, call: &CallSelectors) -> Option<(Reverse<usize>, usize)> {
+    let ours = connector.calling_selectors.each().into_iter().zip(call.called.each());
+    let theirs = connector.called_selectors.each().into_iter().zip(call.calling.each());
+    let (mut equal, mut missing) = (0, 0);
+    for (configured, given) in ours.chain(theirs).filter(|(configured, _)| !configured.is_empty()) {
+        if given.is_empty() {
+            missing += 1;
+        } else if configured == given {
+            equal += 1;
+        } else {
+            return None;
+        }
+    }
+    Some((Reverse(equal), missing))
 }
 
 fn check_password(connector: &ConnectorSettings, given: &Authentication) -> Result<(), BindRefusal> {

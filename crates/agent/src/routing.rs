@@ -192,9 +192,10 @@ impl Agent {
         }
         if let Some(incoming) = traveller.incoming {
             // Another connector to the same MTA leads back as well.
-            let back = self.settings().connector(incoming).map(|connector| &connector.remote_mta);
+            let back = self.settings().connector(incoming);
             candidates.retain(|candidate| {
-                candidate.connector.name != incoming && Some(&candidate.connector.remote_mta) != back
+                candidate.connector.name != incoming
+                    && back.is_none_or(|back| back.shared_name(candidate.connector).is_none())
             });
             if candidates.is_empty() {
                 return unknown(RouteFailure::WayBack(incoming.to_owned()), explain);

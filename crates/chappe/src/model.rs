@@ -96,6 +96,12 @@ pub(crate) struct Connector {
     pub(crate) name: String,
     /// Name of the remote MTA.
     pub(crate) remote_mta: String,
+    /// Further names that it may give.
+    pub(crate) remote_mta_aliases: Vec<String>,
+    /// Selectors that are called.
+    pub(crate) called_selectors: Selectors,
+    /// Our own selectors on this link.
+    pub(crate) calling_selectors: Selectors,
     /// Hosts in the order in which they are tried.
     pub(crate) hosts: Vec<String>,
     /// State.
@@ -112,6 +118,20 @@ pub(crate) struct Connector {
     pub(crate) last_failure: Option<String>,
     /// Address spaces with their costs.
     pub(crate) address_spaces: Vec<String>,
+}
+
+/// Selectors as they are written in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Selectors {
+    /// Transport selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transport: Option<String>,
+    /// Session selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<String>,
+    /// Presentation selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) presentation: Option<String>,
 }
 
 /// One association.

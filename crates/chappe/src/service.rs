@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use runtime::{Handle, Mta, StartError};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -43,7 +42,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     // First the API's address: a mistake there must not leave a store half opened.
     let listener = match config.listen.api {
         Some(address) => {
-            let bound = TcpListener::bind(address).await;
+            let bound = runtime::listen(address, &[address]);
             Some(bound.map_err(|source| ServiceError::Api { address, source })?)
         }
         None => None,
@@ -107,7 +106,7 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, [listen], [spool] and [limits] take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, [spool], [limits] and all of [listen] but its selectors take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {

@@ -43,6 +43,8 @@ pub enum EventKind {
     CredentialsFailed,
     /// An unknown MTA tried to bind.
     UnknownMta,
+    /// A peer called selectors that are not ours, or not those of any connector to it.
+    SelectorMismatch,
     /// An incoming association was refused because of a limit.
     AssociationLimit,
     /// An APDU of a peer can't be decoded.
@@ -90,6 +92,7 @@ impl EventKind {
             EventKind::AssociationEndedAbnormally => Some(1294),
             EventKind::CredentialsFailed => Some(48),
             EventKind::UnknownMta => Some(51),
+            EventKind::SelectorMismatch => Some(4293),
             EventKind::AssociationLimit => Some(57),
             EventKind::DecodeError => Some(200),
             EventKind::SubmittingDomainInconsistent => Some(209),
@@ -130,6 +133,7 @@ impl EventKind {
             | EventKind::AssociationEndedAbnormally
             | EventKind::CredentialsFailed
             | EventKind::UnknownMta
+            | EventKind::SelectorMismatch
             | EventKind::AssociationLimit
             | EventKind::DecodeError
             | EventKind::SubmittingDomainInconsistent

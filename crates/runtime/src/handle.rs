@@ -215,6 +215,9 @@ impl Handle {
             let view = entry.view.borrow().clone();
             all.push(ConnectorStatus {
                 remote_mta: settings.remote_mta.to_string(),
+                remote_mta_aliases: settings.remote_mta_aliases.iter().map(ToString::to_string).collect(),
+                called_selectors: (&settings.called_selectors).into(),
+                calling_selectors: (&settings.calling_selectors).into(),
                 hosts: settings.hosts.clone(),
                 state: view.state.to_owned(),
                 associations: self.shared.registry.count(&name),

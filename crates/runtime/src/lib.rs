@@ -15,6 +15,7 @@
 mod application;
 mod association;
 mod backlog;
+mod bind;
 mod clocks;
 mod connector;
 mod connectors;
@@ -34,6 +35,7 @@ pub mod status;
 mod work;
 
 pub use application::p1_application;
+pub use bind::listen;
 pub use connectors::{ReloadError, ReloadSummary};
 pub use events::{Event, EventKind, EventLog, Severity};
 pub use handle::{AdminError, Handle, MailboxEntry, MessageDetail, SubmitFailure};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::settings::{Conformance, ConnectorSettings, Selectors};
+use agent::settings::{Conformance, ConnectorSettings, Selectors, ServedSelectors};
 use mhs::p1::Limits;
 use osi::rtse::{DialogueMode, Mode};
 use osi::stack::{SelectorSet, StackConfig};
@@ -46,7 +46,7 @@ impl Default for RuntimeLimits {
 impl RuntimeLimits {
     /// Protocol settings of an association that a connector opens.
     pub(crate) fn initiator_stack(&self, connector: &ConnectorSettings) -> StackConfig {
-        let mut config = self.responder_stack();
+        let mut config = self.responder_stack(&[]);
         config.local = selectors(&connector.calling_selectors);
         config.remote = selectors(&connector.called_selectors);
         config.rtse.mode = match connector.conformance {
@@ -63,9 +63,10 @@ impl RuntimeLimits {
     }
 
     /// Protocol settings of an association that a peer opens. Who it is comes out with the bind, so these hold for
-    /// all peers: the most that is agreed to.
-    pub(crate) fn responder_stack(&self) -> StackConfig {
+    /// all peers: the most that is agreed to. `served` are the addresses which may be called.
+    pub(crate) fn responder_stack(&self, served: &[ServedSelectors]) -> StackConfig {
         let mut config = StackConfig::new(p1_application());
+        config.served = served.iter().map(address).collect();
         config.rtse.application_protocols = vec![MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984];
         config.rtse.open_timeout = self.bind_timeout;
         config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
@@ -85,6 +86,14 @@ impl RuntimeLimits {
             .with_retries(4);
         socket.set_tcp_keepalive(&probes)?;
         socket.set_tcp_user_timeout(Some(self.tcp_user_timeout))
+    }
+}
+
+fn address(settings: &ServedSelectors) -> osi::stack::ServedSelectors {
+    osi::stack::ServedSelectors {
+        transport: settings.transport.clone(),
+        session: settings.session.clone(),
+        presentation: settings.presentation.clone(),
     }
 }
 

@@ -76,6 +76,11 @@ impl Link {
         !self.indications.is_empty()
     }
 
+    /// Whether the peer was refused because of the selectors that it called.
+    pub(crate) fn was_called_in_vain(&self) -> bool {
+        self.stack.was_called_in_vain()
+    }
+
     /// Octets received and sent on the socket so far.
     pub(crate) fn octets(&self) -> (u64, u64) {
         (self.octets_in, self.octets_out)

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::association;
+use crate::bind;
 use crate::events::EventKind;
 use crate::shared::Shared;
 
@@ -22,7 +23,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     let mut associations = JoinSet::new();
     while !*stop.borrow() {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept() => match accepted.map(|(socket, peer)| (socket, bind::canonical(peer))) {
                 Ok((_, peer)) if shared.registry.unbound_from(peer.ip()) >= UNBOUND_PER_ADDRESS => {
                     let text = format!("connection refused: {UNBOUND_PER_ADDRESS} from this address wait to bind");
                     shared.event(EventKind::AssociationLimit, &peer.to_string(), text);

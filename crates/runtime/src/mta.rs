@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use agent::{Agent, AgentSettings, SettingsProblem};
 use spool::{CommitError, EmbeddedSpool, OpenError, Options, Spool, SpoolError};
-use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -18,7 +17,7 @@ use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
-use crate::{housekeeping, listener, work};
+use crate::{bind, housekeeping, listener, work};
 
 /// What an MTA process is started with.
 #[derive(Clone, Debug)]
@@ -96,9 +95,9 @@ impl Mta {
     pub async fn start_on(config: RuntimeConfig, spool: Arc<dyn Spool>) -> Result<Mta, StartError> {
         let agent = Agent::new(config.settings).map_err(StartError::Settings)?;
         let mut listeners = Vec::new();
-        for address in config.p1 {
+        for &address in &config.p1 {
             let listener =
-                TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?;
+                bind::listen(address, &config.p1).map_err(|error| StartError::Listen { address, error })?;
             listeners.push(listener);
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();

@@ -1,5 +1,6 @@
 //! What the runtime shows of itself: snapshots of what the engine holds, never of what it was told.
 
+use agent::settings::{Selectors, selector_text};
 use serde::Serialize;
 
 /// One association, as it stands.
@@ -117,6 +118,12 @@ pub struct ConnectorStatus {
     pub name: String,
     /// Name of the remote MTA.
     pub remote_mta: String,
+    /// Further names that it may give.
+    pub remote_mta_aliases: Vec<String>,
+    /// Selectors that are called when we open an association.
+    pub called_selectors: SelectorTexts,
+    /// Our own selectors on this link.
+    pub calling_selectors: SelectorTexts,
     /// Hosts, in the order in which they are tried.
     pub hosts: Vec<String>,
     /// `active`, `ready`, `retry`, `disabled` and so on.
@@ -133,6 +140,31 @@ pub struct ConnectorStatus {
     pub last_failure: Option<String>,
     /// Address spaces with their costs.
     pub address_spaces: Vec<String>,
+}
+
+/// Selectors as they are written in the configuration; what is absent is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SelectorTexts {
+    /// Transport selector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// Session selector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Presentation selector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<String>,
+}
+
+impl From<&Selectors> for SelectorTexts {
+    fn from(selectors: &Selectors) -> SelectorTexts {
+        let text = |selector: &[u8]| (!selector.is_empty()).then(|| selector_text(selector));
+        SelectorTexts {
+            transport: text(&selectors.transport),
+            session: text(&selectors.session),
+            presentation: text(&selectors.presentation),
+        }
+    }
 }
 
 /// One mailbox with content.

@@ -2,7 +2,7 @@
 
 use mhs::{AddressPattern, MtaName};
 
-use super::Secret;
+use super::{Secret, Selectors};
 
 /// A link to an adjacent MTA.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub struct ConnectorSettings {
     pub name: String,
     /// Name that the peer gives in the bind; compared octet for octet, case included.
     pub remote_mta: MtaName,
+    /// Further names that the peer may give, for an MTA with several; at most 32. Default none.
+    pub remote_mta_aliases: Vec<MtaName>,
     /// Password that the peer must give; at most 64 characters. Default none: the peer is known by its name alone.
     pub remote_password: Option<Secret>,
     /// Name we give on this link in place of `mta.name`. Default none.
@@ -22,7 +24,10 @@ pub struct ConnectorSettings {
     pub hosts: Vec<String>,
     /// Selectors of the peer, called when we open an association. Default none.
     pub called_selectors: Selectors,
-    /// Our own selectors, given as calling address. Default none.
+    /// Our own selectors on this link, given as calling address. Default none.
+    ///
+    /// Where several connectors share a peer's name, these and the peer's tell to which of them an association of the
+    /// peer belongs.
     pub calling_selectors: Selectors,
     /// Form in which associations with the peer are opened by us; it may open them in any. Default
     /// [`Conformance::Normal1988`].
@@ -55,6 +60,7 @@ impl ConnectorSettings {
         ConnectorSettings {
             name: name.into(),
             remote_mta,
+            remote_mta_aliases: Vec::new(),
             remote_password: None,
             local_mta: None,
             local_password: None,
@@ -74,17 +80,21 @@ impl ConnectorSettings {
             transfer_timeout: TransferTimeouts::default(),
         }
     }
-}
 
-/// Transport, session and presentation selector; empty means absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selectors {
-    /// At most 32 octets.
-    pub transport: Vec<u8>,
-    /// At most 16 octets.
-    pub session: Vec<u8>,
-    /// At most 16 octets.
-    pub presentation: Vec<u8>,
+    /// Every name that the peer may give in a bind.
+    pub fn peer_names(&self) -> impl Iterator<Item = &MtaName> {
+        std::iter::once(&self.remote_mta).chain(&self.remote_mta_aliases)
+    }
+
+    /// Whether this is a link to the MTA of this name.
+    pub fn is_peer(&self, name: &str) -> bool {
+        self.peer_names().any(|own| own.as_str() == name)
+    }
+
+    /// A name that the peers of both connectors may give.
+    pub fn shared_name<'a>(&'a self, other: &ConnectorSettings) -> Option<&'a MtaName> {
+        self.peer_names().find(|name| other.is_peer(name.as_str()))
+    }
 }
 
 /// Form of P1 spoken on a link.

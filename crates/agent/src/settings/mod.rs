@@ -6,16 +6,18 @@
 mod connector;
 mod host;
 mod secret;
+mod selector;
 mod validate;
 
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
 pub use connector::{
     Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
-    RtsSettings, Selectors, TransferTimeouts,
+    RtsSettings, TransferTimeouts,
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use secret::Secret;
+pub use selector::{CallSelectors, SelectorError, Selectors, ServedSelectors, parse_selector, selector_text};
 pub use validate::SettingsProblem;
 
 /// Everything the agent is configured with.
@@ -48,6 +50,8 @@ pub struct MtaSettings {
     pub password: Option<Secret>,
     /// The management domain that this MTA belongs to, as written in trace information and MTS-identifiers.
     pub domain: GlobalDomainIdentifier,
+    /// Our own addresses as peers have to call them; at most 64. Default none: whatever is called is served.
+    pub served_selectors: Vec<ServedSelectors>,
     /// Address spaces delivered here. May be empty for an MTA which only relays.
     pub local: Vec<AddressPattern>,
     /// `None` (default): every address in `local` is a mailbox. `Some`: only these, the rest of `local` is unknown.
@@ -71,6 +75,7 @@ impl MtaSettings {
             name,
             password: None,
             domain,
+            served_selectors: Vec::new(),
             local: Vec::new(),
             mailboxes: None,
             message_size_limit_kb: None,

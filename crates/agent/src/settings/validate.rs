@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::{
-    Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors, split_host,
+    Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors,
+    ServedSelectors, split_host,
 };
 
 /// Most hosts of one connector.
 const MAX_HOSTS: usize = 32;
+/// Most further names of one peer.
+const MAX_ALIASES: usize = 32;
+/// Most addresses of our own.
+const MAX_SERVED: usize = 64;
 /// Most address spaces of one connector, or of the MTA.
 const MAX_ADDRESS_SPACES: usize = 4096;
 /// Longest password; the bound of X.411 is 62 octets, peers are known to take 64.
@@ -102,6 +107,7 @@ fn mta(settings: &MtaSettings, found: &mut Problems) {
     found.range("mta.hop_limit", settings.hop_limit, 1, MtaSettings::DEFAULT_HOP_LIMIT.into());
     found.range("mta.duplicate_history_days", settings.duplicate_history_days, 1, 365);
     found.range("mta.max_recipients", settings.max_recipients, 1, MtaSettings::DEFAULT_MAX_RECIPIENTS.into());
+    served(&settings.served_selectors, found);
     if settings.local.len() > MAX_ADDRESS_SPACES {
         found.add("mta.local", "too many address spaces", format!("use at most {MAX_ADDRESS_SPACES}"));
     }
@@ -131,6 +137,7 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     }
     found.password(at("remote_password"), settings.remote_password.as_ref());
     found.password(at("local_password"), settings.local_password.as_ref());
+    aliases(index, settings, found);
     hosts(index, settings, found);
     selectors(&at("called_selectors"), &settings.called_selectors, found);
     selectors(&at("calling_selectors"), &settings.calling_selectors, found);
@@ -198,18 +205,54 @@ fn hosts(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     }
 }
 
+fn aliases(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    let path = format!("connector[{index}].remote_mta_aliases");
+    if settings.remote_mta_aliases.len() > MAX_ALIASES {
+        found.add(&path, "too many names", format!("use at most {MAX_ALIASES}"));
+    }
+    for (n, alias) in settings.remote_mta_aliases.iter().enumerate() {
+        if settings.peer_names().take(n + 1).any(|earlier| earlier == alias) {
+            found.add(format!("{path}[{n}]"), format!("`{alias}` is named twice"), "remove one");
+        }
+    }
+}
+
 fn selectors(path: &str, selectors: &Selectors, found: &mut Problems) {
-    for (name, value, limit) in [
-        ("transport", &selectors.transport, 32),
-        ("session", &selectors.session, 16),
-        ("presentation", &selectors.presentation, 16),
-    ] {
-        if value.len() > limit {
+    for (name, value) in ["transport", "session", "presentation"].into_iter().zip(selectors.each()) {
+        selector(path, name, value, found);
+    }
+}
+
+fn selector(path: &str, name: &str, value: &[u8], found: &mut Problems) {
+    let limit = if name == "transport" { 32 } else { 16 };
+    if value.len() > limit {
+        found.add(
+            format!("{path}.{name}"),
+            format!("the selector has {} octets", value.len()),
+            format!("use at most {limit} octets"),
+        );
+    }
+}
+
+fn served(served: &[ServedSelectors], found: &mut Problems) {
+    if served.len() > MAX_SERVED {
+        found.add("listen.selectors", "too many addresses", format!("use at most {MAX_SERVED}"));
+    }
+    for (n, address) in served.iter().enumerate() {
+        let path = format!("listen.selectors[{n}]");
+        if *address == ServedSelectors::default() {
             found.add(
-                format!("{path}.{name}"),
-                format!("the selector has {} octets", value.len()),
-                format!("use at most {limit} octets"),
+                &path,
+                "an address without any selector takes every call, whatever else is listed",
+                "name a selector, or leave listen.selectors out",
             );
+        }
+        for (name, value) in [
+            ("transport", &address.transport),
+            ("session", &address.session),
+            ("presentation", &address.presentation),
+        ] {
+            selector(&path, name, value.as_deref().unwrap_or_default(), found);
         }
     }
 }
@@ -235,20 +278,25 @@ fn numbers(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     check("transfer_timeout.non_urgent_s_per_kb", settings.transfer_timeout.non_urgent_s_per_kb, 1, 100_000);
 }
 
-/// Two connectors to the same MTA are legal for sending (two paths with different costs), but an association
-/// from that MTA has to belong to exactly one of them: the first. Their passwords must then agree, or the peer
-/// would be refused depending on the order of the file.
+/// An association that a peer opens has to belong to exactly one connector. Connectors with a peer's name in common
+/// are told apart by selectors, so they can't have the same.
 fn peers(connectors: &[ConnectorSettings], found: &mut Problems) {
     for (index, later) in connectors.iter().enumerate() {
-        let earlier =
-            connectors.iter().take(index).position(|earlier| earlier.remote_mta == later.remote_mta);
-        let Some(first) = earlier else { continue };
-        if connectors.get(first).is_some_and(|earlier| earlier.remote_password != later.remote_password) {
-            found.add(
-                format!("connector[{index}].remote_password"),
-                format!("connector[{first}] expects another password of the same remote_mta"),
-                "give both connectors the same remote_password",
-            );
-        }
+        let same = |earlier: &&ConnectorSettings| {
+            earlier.shared_name(later).is_some()
+                && earlier.calling_selectors == later.calling_selectors
+                && earlier.called_selectors == later.called_selectors
+        };
+        let Some(earlier) = connectors.iter().take(index).find(same) else { continue };
+        let Some(name) = earlier.shared_name(later) else { continue };
+        found.add(
+            format!("connector[{index}].remote_mta"),
+            format!(
+                "connectors `{}` and `{}` are both to `{name}` with the same selectors, so an association that this \
+                 peer opens could belong to either",
+                earlier.name, later.name
+            ),
+            "give one of them other called_selectors or calling_selectors, or list the hosts of both in one connector",
+        );
     }
 }

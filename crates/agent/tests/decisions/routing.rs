@@ -83,6 +83,7 @@ fn the_way_back_is_no_way() {
 fn another_connector_to_the_mta_it_came_from_is_the_way_back_too() {
     let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "P=B;A= ;C=GB")]);
     settings.connectors[1].remote_mta = settings.connectors[0].remote_mta.clone();
+    settings.connectors[1].called_selectors.transport = b"other".to_vec();
     let back = RouteDecision::Unknown(RouteFailure::WayBack("to-B".into()));
     assert_eq!(decide(&settings, "S=x;P=B;A= ;C=GB", Some("to-B")), back);
 }

@@ -1,4 +1,4 @@
-use agent::settings::{Activation, Conformance, ConnectorSettings, MtaSettings, Secret};
+use agent::settings::{Activation, Conformance, ConnectorSettings, MtaSettings, Secret, ServedSelectors};
 use mhs::MtaName;
 
 use crate::bench::{settings, user};
@@ -54,6 +54,7 @@ fn every_problem_is_found_and_placed() {
     second.name = "to-B".into();
     second.hosts.clear();
     second.remote_mta = MtaName::new("MTA-B").unwrap();
+    second.called_selectors.session = vec![0; 17];
     let mut third = ConnectorSettings::new("a b", MtaName::new("MTA-D").unwrap());
     third.activation = Activation::RemoteInitiated;
     bad.connectors.push(third);
@@ -76,20 +77,57 @@ fn every_problem_is_found_and_placed() {
             "connector[0].address_space[0].cost",
             "connector[0].rts.window_size",
             "connector[1].hosts",
+            "connector[1].called_selectors.session",
             "connector[1].name",
             "connector[2].name",
             "connector[2].activation",
-            "connector[1].remote_password",
+            "connector[1].remote_mta",
         ]
     );
     assert!(agent::Agent::new(bad).is_err());
 }
 
 #[test]
-fn two_connectors_to_one_mta_are_fine_if_they_expect_the_same_password() {
+fn two_connectors_to_one_mta_are_fine_if_selectors_tell_them_apart() {
     let mut twice = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
     twice.connectors[1].remote_mta = MtaName::new("MTA-B").unwrap();
-    assert_eq!(twice.validate(), []);
+    let [problem] = twice.validate().try_into().unwrap();
+    assert_eq!(problem.path, "connector[1].remote_mta");
+    assert!(problem.problem.contains("`to-B` and `to-C` are both to `MTA-B`"), "{problem}");
+    for (n, selector) in [b"one", b"two"].into_iter().enumerate() {
+        let mut apart = twice.clone();
+        apart.connectors[n].called_selectors.transport = selector.to_vec();
+        assert_eq!(apart.validate(), []);
+        let mut apart = twice.clone();
+        apart.connectors[n].calling_selectors.presentation = selector.to_vec();
+        assert_eq!(apart.validate(), []);
+    }
+    // Another password tells nothing: it is checked once the connector is known.
+    twice.connectors[1].remote_password = Some(Secret::new("other"));
+    assert_eq!(twice.validate().len(), 1);
+}
+
+#[test]
+fn an_alias_is_a_name_like_any_other() {
+    let name = |text: &str| MtaName::new(text).unwrap();
+    let mut aliased = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
+    aliased.connectors[0].remote_mta_aliases = vec![name("MTA-B2"), name("MTA-B"), name("MTA-B2")];
+    let paths: Vec<String> = aliased.validate().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(paths, ["connector[0].remote_mta_aliases[1]", "connector[0].remote_mta_aliases[2]"]);
+    aliased.connectors[0].remote_mta_aliases = vec![name("MTA-C")];
+    let [problem] = aliased.validate().try_into().unwrap();
+    assert!(problem.problem.contains("`to-B` and `to-C` are both to `MTA-C`"), "{problem}");
+}
+
+#[test]
+fn served_addresses_have_bounds_and_say_something() {
+    let mut settings = settings("A", &[]);
+    let address = |transport: Option<Vec<u8>>| ServedSelectors { transport, ..ServedSelectors::default() };
+    settings.mta.served_selectors = vec![address(Some(vec![0; 32])), address(Some(Vec::new()))];
+    assert_eq!(settings.validate(), []);
+    settings.mta.served_selectors = vec![address(Some(vec![0; 33])), address(None)];
+    let paths: Vec<String> = settings.validate().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(paths, ["listen.selectors[0].transport", "listen.selectors[1]"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::Online;
 use super::failure::Failure;
 use super::output::{self, Table};
 use crate::client::segment;
-use crate::model::{Connecting, Connector as ConnectorModel, Page};
+use crate::model::{Connecting, Connector as ConnectorModel, Page, Selectors};
 
 /// Links to adjacent MTAs
 #[derive(Debug, Args)]
@@ -90,10 +90,31 @@ fn list(page: Page<ConnectorModel>) -> String {
     table.text()
 }
 
+/// As they can be written in the configuration.
+fn selectors(selectors: &Selectors) -> String {
+    let each = [
+        ("transport", &selectors.transport),
+        ("session", &selectors.session),
+        ("presentation", &selectors.presentation),
+    ];
+    let shown = each.iter().filter_map(|(name, text)| Some(format!("{name} {}", text.as_ref()?)));
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
+}
+
 fn show(connector: ConnectorModel) -> String {
     let lines = [
         ("Connector", connector.name.clone()),
-        ("Remote MTA", connector.remote_mta.clone()),
+        (
+            "Remote MTA",
+            std::iter::once(&connector.remote_mta)
+                .chain(&connector.remote_mta_aliases)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        ("Called selectors", selectors(&connector.called_selectors)),
+        ("Calling selectors", selectors(&connector.calling_selectors)),
         ("Hosts", output::or_dash(Some(&connector.hosts.join(", ")))),
         ("State", connector.state.clone()),
         ("Associations", connector.associations.to_string()),

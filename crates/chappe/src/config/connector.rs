@@ -2,11 +2,12 @@
 
 use agent::settings::{
     Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
-    RtsSettings, Selectors, TransferTimeouts,
+    RtsSettings, TransferTimeouts,
 };
 
 use super::mta::{address_space, mta_name, secret, stand_in_name};
 use super::section::Section;
+use super::selectors;
 
 const CONFORMANCE: [(&str, Conformance); 3] = [
     ("1988-normal", Conformance::Normal1988),
@@ -30,13 +31,16 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
         name.unwrap_or_else(|| format!("unnamed-{index}")),
         remote_mta.unwrap_or_else(|| stand_in_name(Some(index))),
     );
+    let aliases = section.strings("remote_mta_aliases").unwrap_or_default();
+    connector.remote_mta_aliases = aliases.iter().filter_map(|text| mta_name(&section, text)).collect();
     connector.remote_password = secret(&mut section, "remote_password", "remote_password_file");
     connector.local_mta = section.string("local_mta").and_then(|text| mta_name(&section, &text));
     connector.local_password = secret(&mut section, "local_password", "local_password_file");
     connector.hosts =
         section.strings("hosts").unwrap_or_default().into_iter().map(|text| text.value).collect();
-    connector.called_selectors = section.section("called_selectors").map(selectors).unwrap_or_default();
-    connector.calling_selectors = section.section("calling_selectors").map(selectors).unwrap_or_default();
+    connector.called_selectors = section.section("called_selectors").map(selectors::read).unwrap_or_default();
+    connector.calling_selectors =
+        section.section("calling_selectors").map(selectors::read).unwrap_or_default();
     connector.conformance = section.choice("conformance", &CONFORMANCE, Conformance::default());
     connector.address_space = section.sections("address_space").into_iter().filter_map(entry).collect();
     connector.activation = section.choice("activation", &ACTIVATION, Activation::default());
@@ -59,41 +63,6 @@ fn entry(mut section: Section<'_>) -> Option<AddressSpaceEntry> {
     let cost = section.number_of("cost").unwrap_or(1);
     section.finish();
     Some(AddressSpaceEntry { space: space?, cost })
-}
-
-fn selectors(mut section: Section<'_>) -> Selectors {
-    let selectors = Selectors {
-        transport: selector(&mut section, "transport"),
-        session: selector(&mut section, "session"),
-        presentation: selector(&mut section, "presentation"),
-    };
-    section.finish();
-    selectors
-}
-
-/// A selector as text, or as octets in hexadecimal behind `0x`.
-fn selector(section: &mut Section<'_>, key: &'static str) -> Vec<u8> {
-    let Some(text) = section.string(key) else { return Vec::new() };
-    let Some(digits) = text.value.strip_prefix("0x") else { return text.value.into_bytes() };
-    let octets = digits.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
-        _ => None,
-    });
-    match octets.collect() {
-        Some(octets) => octets,
-        None => {
-            section.problems().wrong(
-                text.at,
-                format!("`{key}` = \"{}\" is not hexadecimal", text.value),
-                "write two hexadecimal digits for each octet behind 0x, or plain text without 0x",
-            );
-            Vec::new()
-        }
-    }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 fn rts(mut section: Section<'_>) -> RtsSettings {

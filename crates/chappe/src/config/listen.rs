@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use agent::settings::split_host;
+use agent::settings::{ServedSelectors, split_host};
 
-use super::Listen;
 use super::section::{Section, Text};
+use super::{Listen, selectors};
 use crate::config::mta::secret_file;
 
 impl Listen {
@@ -15,7 +15,8 @@ impl Listen {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>) -> Listen {
+/// The listeners, and the selectors that peers have to call on them.
+pub(super) fn read(mut section: Section<'_>) -> (Listen, Vec<ServedSelectors>) {
     let mut p1 = Vec::new();
     for text in section.strings("p1").unwrap_or_default() {
         if let Some(address) = address(&section, &text) {
@@ -40,8 +41,9 @@ pub(super) fn read(mut section: Section<'_>) -> Listen {
             "add api_token_file = \"FILE\" with a secret, or listen on 127.0.0.1",
         );
     }
+    let served = section.sections("selectors").into_iter().map(selectors::read_served).collect();
     section.finish();
-    Listen { p1, api, api_token }
+    (Listen { p1, api, api_token }, served)
 }
 
 /// An IP address with or without a port. Port 0 lets the system choose.
@@ -52,6 +54,11 @@ fn address(section: &Section<'_>, text: &Text) -> Option<SocketAddr> {
     let problem = match split_host(&text.value) {
         Ok((host, port)) => match host.parse::<IpAddr>() {
             Ok(ip) => return Some(SocketAddr::new(ip, port)),
+            Err(_) if host.contains('%') => {
+                format!(
+                    "`{host}` names its zone; here it is a number, that of the interface (`ip link` shows it)"
+                )
+            }
             Err(_) => format!("`{host}` is not an IP address"),
         },
         Err(error) => error.to_string(),

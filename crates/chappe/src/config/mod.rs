@@ -11,6 +11,7 @@ mod listen;
 mod mta;
 mod problem;
 mod section;
+mod selectors;
 mod suggest;
 
 use std::fs;
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agent::settings::{AgentSettings, Secret};
+use agent::settings::{AgentSettings, MtaSettings, Secret};
 use runtime::{RuntimeConfig, RuntimeLimits};
 use toml::de::DeTable;
 
@@ -136,7 +137,9 @@ fn read(mut root: Section<'_>) -> Option<Config> {
             None
         }
     };
-    let listen = root.section("listen").map_or_else(Listen::nothing, listen::read);
+    let (listen, served) =
+        root.section("listen").map_or_else(|| (Listen::nothing(), Vec::new()), listen::read);
+    let mta = mta.map(|mta| MtaSettings { served_selectors: served, ..mta });
     let spool = root.section("spool").map_or_else(spool::Options::default, read_spool);
     let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
     let connectors = root.sections("connector").into_iter().enumerate();

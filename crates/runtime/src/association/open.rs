@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent::BindRefusal;
 use agent::connector::AssociationId;
-use agent::settings::{Conformance, ConnectorSettings, split_host};
+use agent::settings::{CallSelectors, Conformance, ConnectorSettings, Selectors, split_host};
 use mhs::p1::P1Error;
 use mhs::p1::bind::{MtaBindArgument, MtaBindError, MtaBindResult};
 use osi::rtse::{
@@ -86,8 +86,12 @@ async fn open_round(
             }
         };
         for address in addresses {
-            if tried.contains(&address) || tried.len() >= MAX_ADDRESSES {
+            if tried.contains(&address) {
                 continue;
+            }
+            if tried.len() >= MAX_ADDRESSES {
+                failures.push(format!("{host} has more addresses; {MAX_ADDRESSES} were tried"));
+                break;
             }
             tried.push(address);
             match open_address(shared, connector, number, address).await {
@@ -199,7 +203,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         tracing::debug!("{peer}: {error}");
         return;
     }
-    let mut link = Link::new(socket, peer, Stack::responder(shared.limits.responder_stack()), shared.clocks);
+    let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
+    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks);
     let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {
         opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
@@ -208,7 +213,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     let opening = match opening {
         Ok(Ok(opening)) => opening,
         Ok(Err(text)) => {
-            shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
+            let kind = if link.was_called_in_vain() {
+                EventKind::SelectorMismatch
+            } else {
+                EventKind::AssociationEndedAbnormally
+            };
+            shared.event(kind, &peer.to_string(), text);
             return link.finish().await;
         }
         Err(_) => {
@@ -229,6 +239,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
                 Inadmissible::Refused(BindRefusal::Anonymous | BindRefusal::UnknownMta { .. }) => {
                     EventKind::UnknownMta
                 }
+                Inadmissible::Refused(BindRefusal::OtherSelectors { .. }) => EventKind::SelectorMismatch,
                 Inadmissible::Refused(
                     BindRefusal::WrongName { .. }
                     | BindRefusal::WrongPassword { .. }
@@ -275,7 +286,20 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
 /// Checks name and password of a peer that binds.
 fn admit(shared: &Shared, opening: &OpenIndication) -> Result<ConnectorSettings, Inadmissible> {
     let argument = MtaBindArgument::from_octets(&opening.user_data).map_err(Inadmissible::Malformed)?;
-    Ok(shared.agent().check_bind_argument(&argument).cloned()?)
+    let given = &opening.selectors;
+    let call = CallSelectors {
+        called: Selectors {
+            transport: given.called_transport.clone(),
+            session: given.called_session.clone(),
+            presentation: given.called_presentation.clone(),
+        },
+        calling: Selectors {
+            transport: given.calling_transport.clone(),
+            session: given.calling_session.clone(),
+            presentation: given.calling_presentation.clone(),
+        },
+    };
+    Ok(shared.agent().check_bind_argument(&argument, &call).cloned()?)
 }
 
 /// Why a peer may not bind.
