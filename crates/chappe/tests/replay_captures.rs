@@ -218,7 +218,7 @@ fn unknown_extensions_on_the_way() {
         expect_with(&relay, "pp-odd-unknown-extensions.pcap", PP_B, &[1, 1, 1], &[(ALICE, &[report.0])]);
     mta.wait_for_event(0, "non-delivery", &["crittrans", "unsupported-critical-function (18)"]);
     // The report may be made before the message that stands in front of it has been routed.
-    peer::wait_for("two messages on their way onward", || {
+    wait_for("two messages on their way onward", || {
         let waiting = mta.items("/api/v1/queues/onward");
         let waiting: Vec<&str> = waiting.iter().filter_map(|message| message["mts_id"].as_str()).collect();
         waiting == ["C=GB;A= ;P=TEST;L=c2-x-noncrit", "C=GB;A= ;P=TEST;L=c2-x-critdeliv"]
