@@ -5,7 +5,7 @@ use ber::Oid;
 use clock::{MonoTime, WallTime};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use osi::rtse::{AbortReason, DialogueMode, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, DialogueMode, OpenData, RtIndication, RtRequest};
 use osi::stack::{ApplicationContext, SessionReference, Stack, StackAction, StackConfig};
 use testkit::{GoldenVector, split_tsdu};
 
@@ -96,7 +96,7 @@ fuzz_target!(|input: (bool, Vec<Event>)| {
     let mut stack = if initiator {
         let time = WallTime::from_unix(1_700_000_000);
         let reference = SessionReference { user_reference: "fuzz".to_owned(), time };
-        Stack::initiator(config(), vec![0xB0, 0x02, 0x05, 0x00], reference)
+        Stack::initiator(config(), OpenData::Open(vec![0xB0, 0x02, 0x05, 0x00]), reference)
     } else {
         Stack::responder(config())
     };

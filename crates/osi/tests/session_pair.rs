@@ -4,8 +4,9 @@
 use osi::failure::Blame;
 use osi::session::spdu::{FunctionalUnits, Spdu, decode_tsdu};
 use osi::session::{
-    ActivityResume, ConnectionIdentifier, ProviderAbort, ProviderAbortCause, ReasonCode, SAccept, SConnect,
-    SRefuse, SessionConfig, SessionError, Spm, SpmAction, SpmEvent, SsIndication, SsRequest, Version,
+    ActivityResume, ConnectionIdentifier, InitialTurn, ProviderAbort, ProviderAbortCause, ReasonCode,
+    SAccept, SConnect, SRefuse, SessionConfig, SessionError, Spm, SpmAction, SpmEvent, SsIndication,
+    SsRequest, Version,
 };
 use proptest::prelude::*;
 
@@ -34,6 +35,7 @@ fn connect() -> SConnect {
             common_reference: Some(vec![0x17, 0]),
             additional_reference: None,
         },
+        initial_turn: InitialTurn::Initiator,
         user_data: vec![1, 2, 3],
     }
 }

@@ -6,7 +6,8 @@ use clock::MonoTime;
 use osi::cotp::Tpdu;
 use osi::session::spdu::{Spdu, decode_tsdu};
 use osi::session::{
-    ReasonCode, SAccept, SConnect, SRefuse, SessionConfig, Spm, SpmAction, SpmEvent, SsIndication, SsRequest,
+    InitialTurn, ReasonCode, SAccept, SConnect, SRefuse, SessionConfig, Spm, SpmAction, SpmEvent,
+    SsIndication, SsRequest,
 };
 use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
 
@@ -101,6 +102,7 @@ fn replay(events: &[(bool, Vec<u8>)], as_client: bool, file: &str) -> Vec<SsIndi
                 calling_selector: cn.calling_selector,
                 called_selector: cn.called_selector,
                 identifier: cn.identifier,
+                initial_turn: InitialTurn::Initiator,
                 user_data: cn.user_data,
             },
         );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ber::Oid;
 use osi::failure::{Blame, Layer};
-use osi::rtse::{AbortReason, DialogueMode, RequestError, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, DialogueMode, OpenData, RequestError, RtIndication, RtRequest};
 use osi::stack::StackAction;
 use pair::{BIND, BIND_ERROR, BIND_RESULT, Pair, Then, apdu, config, two_way};
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ fn opens_transfers_and_closes() {
         RtIndication::OpenConfirm { user_data, agreed }
             if user_data == BIND_RESULT && agreed.checkpoint_size_kb == 30 && agreed.window_size == 5
     ));
-    assert!(matches!(&pair.b.log[0], RtIndication::Open(open) if open.user_data == BIND));
+    assert!(matches!(&pair.b.log[0], RtIndication::Open(open) if open.data == OpenData::Open(BIND.to_vec())));
     assert_eq!(pair.b.received, sent);
     assert_eq!(pair.a.last(), Some(&RtIndication::Closed));
     assert_eq!(pair.b.last(), Some(&RtIndication::Closed));

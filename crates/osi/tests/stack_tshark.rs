@@ -5,7 +5,7 @@
 mod pair;
 
 use clock::WallTime;
-use osi::rtse::{AbortReason, RtRequest};
+use osi::rtse::{AbortReason, OpenData, RtRequest};
 use osi::stack::{SessionReference, Stack};
 use pair::{End, Pair, Then, two_way, x410};
 use testkit::{GoldenVector, PcapBuilder, Ports, Side, Tshark};
@@ -82,7 +82,7 @@ fn nothing_but_the_data_of_x410_mode_is_complained_about() {
             time: WallTime::from_unix(1_795_321_800),
         };
         // Without a name and a password.
-        pair.a = End::new(Stack::initiator(x410(two_way()), vec![5, 0], reference));
+        pair.a = End::new(Stack::initiator(x410(two_way()), OpenData::Open(vec![5, 0]), reference));
         pair.b.bind_result = vec![5, 0];
         pair
     };

@@ -11,7 +11,7 @@ use clock::{MonoTime, WallTime};
 use osi::failure::Blame;
 use osi::presentation::ppdu::{ByMode, Cp, Cpa};
 use osi::rtse::apdu::{Rtab, Rtoac, Rtorq, RtseApdu};
-use osi::rtse::{AbortReason, DialogueMode, Mode, RefuseReason, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, DialogueMode, Mode, OpenData, RefuseReason, RtIndication, RtRequest};
 use osi::session::spdu::{Spdu, decode_tsdu};
 use osi::stack::{SessionReference, Stack};
 use pair::{BIND, BIND_RESULT, Cut, End, Pair, Then, apdu, config, two_way, x410};
@@ -50,7 +50,7 @@ fn the_golden_connect_is_what_an_initiator_sends() {
     a.remote.session = expected.called_selector.clone().unwrap();
     let reference =
         SessionReference { user_reference: "hostA".to_owned(), time: WallTime::from_unix(1_795_321_800) };
-    let mut end = End::new(Stack::initiator(a, GOLDEN_BIND.to_vec(), reference));
+    let mut end = End::new(Stack::initiator(a, OpenData::Open(GOLDEN_BIND.to_vec()), reference));
     let mut out = Vec::new();
     end.stack.start(MonoTime::START, &mut out);
     end.perform(MonoTime::START, out);
@@ -79,7 +79,7 @@ fn the_golden_connect_is_understood_and_answered() {
     end.perform(MonoTime::START, out);
     let RtIndication::Open(open) = &end.log[0] else { panic!("{:?}", end.log) };
     assert_eq!(open.mode, MODE);
-    assert_eq!(open.user_data, GOLDEN_BIND);
+    assert_eq!(open.data, OpenData::Open(GOLDEN_BIND.to_vec()));
     assert_eq!((open.agreed.checkpoint_size_kb, open.agreed.window_size), (1, 3));
     assert_eq!(open.agreed.dialogue_mode, DialogueMode::TwoWayAlternate);
     let answers = spdus(&end.sent);
@@ -101,7 +101,7 @@ fn opens_transfers_and_closes_in_both_dialogues() {
         pair.start();
         assert!(pair.run_to_end() < Duration::from_secs(1), "nothing waits for a timer");
         let RtIndication::Open(open) = &pair.b.log[0] else { panic!("{:?}", pair.b.log) };
-        assert_eq!((open.mode, open.user_data.as_slice()), (MODE, BIND));
+        assert_eq!((open.mode, &open.data), (MODE, &OpenData::Open(BIND.to_vec())));
         assert!(matches!(
             &pair.a.log[0],
             RtIndication::OpenConfirm { user_data, .. } if user_data == BIND_RESULT
@@ -211,7 +211,7 @@ fn a_bind_too_long_for_session_version_1_never_leaves() {
     let bind = ber::Writer::encode(|w| w.primitive(ber::Tag::OCTET_STRING, &[0; 600]));
     let reference = SessionReference { user_reference: "a".to_owned(), time: WallTime::from_unix(0) };
     let mut pair = in_x410(config(), config());
-    pair.a = End::new(Stack::initiator(x410(config()), bind, reference));
+    pair.a = End::new(Stack::initiator(x410(config()), OpenData::Open(bind), reference));
     pair.start();
     pair.run_to_end();
     assert_eq!(aborted(&pair.a).blame, Blame::Local);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clock::{MonoTime, WallTime};
 use mhs::p1::bind::{MtaBindArgument, MtaBindResult, Password};
 use mhs::{MtaName, p1};
-use osi::rtse::{RtIndication, RtRequest};
+use osi::rtse::{OpenData, RtIndication, RtRequest};
 use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
 
 use super::{BenchError, io};
@@ -32,7 +32,7 @@ impl Peer {
         let argument = MtaBindArgument::simple(name.clone(), Password::new(PASSWORD)).to_octets();
         let reference =
             SessionReference { user_reference: name.to_string(), time: WallTime::from_unix(1_700_000_000) };
-        let mut peer = Peer::on(socket, Stack::initiator(config, argument, reference))?;
+        let mut peer = Peer::on(socket, Stack::initiator(config, OpenData::Open(argument), reference))?;
         match peer.next()? {
             Some(RtIndication::OpenConfirm { .. }) => Ok(peer),
             other => Err(unexpected("an accepted bind", other)),

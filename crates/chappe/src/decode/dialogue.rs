@@ -451,7 +451,9 @@ fn rtse_tree(apdu: &RtseApdu) -> Tree {
 
 fn bind_tree(data: &ConnectionData, read: impl Fn(&[u8]) -> Option<Option<Authentication>>) -> Tree {
     let octets = match data {
-        ConnectionData::Recover => return Tree::leaf("connection data", "recovery of an association"),
+        ConnectionData::Recover(old) => {
+            return Tree::leaf("connection data", format!("recovery of association {old}"));
+        }
         ConnectionData::Open(octets) if octets.is_empty() => return Tree::leaf("connection data", "none"),
         ConnectionData::Open(octets) => octets,
     };

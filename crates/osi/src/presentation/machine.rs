@@ -313,6 +313,7 @@ impl Ppm {
             calling_selector: connect.calling_session_selector,
             called_selector: connect.called_session_selector,
             identifier: connect.identifier,
+            initial_turn: connect.initial_turn,
             user_data,
         };
         (contexts, connect)
@@ -365,6 +366,7 @@ impl Ppm {
             calling_session_selector: connect.calling_selector,
             called_session_selector: connect.called_selector,
             identifier: connect.identifier,
+            initial_turn: connect.initial_turn,
             contexts: contexts.clone(),
             user_data,
         });
@@ -385,6 +387,7 @@ impl Ppm {
             calling_session_selector: connect.calling_selector,
             called_session_selector: connect.called_selector,
             identifier: connect.identifier,
+            initial_turn: connect.initial_turn,
             contexts: Contexts::default(),
             user_data: x410_value(set),
         })));

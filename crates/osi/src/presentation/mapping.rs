@@ -8,6 +8,8 @@ pub(super) fn sync_request(request: SyncRequest) -> SsRequest {
         SyncRequest::Minor => SsRequest::SyncMinor,
         SyncRequest::MinorResponse { serial } => SsRequest::SyncMinorResponse { serial },
         SyncRequest::ActivityStart { activity } => SsRequest::ActivityStart { activity },
+        SyncRequest::ActivityResume(resume) => SsRequest::ActivityResume(resume),
+        SyncRequest::ActivityInterrupt(reason) => SsRequest::ActivityInterrupt(reason),
         SyncRequest::ActivityEnd => SsRequest::ActivityEnd,
         SyncRequest::ActivityEndResponse => SsRequest::ActivityEndResponse,
         SyncRequest::ActivityInterruptResponse => SsRequest::ActivityInterruptResponse,

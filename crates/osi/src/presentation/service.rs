@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use ber::Oid;
 
 use super::user_data::ContextId;
-use crate::session::{ActivityResume, ConnectionIdentifier, ProviderAbort, ReasonCode, SRefuse};
+use crate::session::{ActivityResume, ConnectionIdentifier, InitialTurn, ProviderAbort, ReasonCode, SRefuse};
 
 /// One presentation data value: a BER encoding in a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct PConnect {
     pub called_session_selector: Option<Vec<u8>>,
     /// Session connection identifier.
     pub identifier: ConnectionIdentifier,
+    /// Who has the tokens at the start.
+    pub initial_turn: InitialTurn,
     /// Contexts: proposed in the request, usable in the indication.
     pub contexts: Contexts,
     /// Values: the AARQ.
@@ -104,10 +106,14 @@ pub enum SyncRequest {
         /// Activity identifier, at most 6 octets.
         activity: Vec<u8>,
     },
+    /// P-ACTIVITY-RESUME request.
+    ActivityResume(ActivityResume),
     /// P-ACTIVITY-END request.
     ActivityEnd,
     /// P-ACTIVITY-END response.
     ActivityEndResponse,
+    /// P-ACTIVITY-INTERRUPT request.
+    ActivityInterrupt(ReasonCode),
     /// P-ACTIVITY-INTERRUPT response.
     ActivityInterruptResponse,
     /// P-ACTIVITY-DISCARD request.

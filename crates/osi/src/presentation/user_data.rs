@@ -10,7 +10,7 @@ use ber::{Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
 const VALUES_MAX: usize = 1024;
 
 /// Presentation-context-identifier. Chosen by the initiator of the connection, which uses odd ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ContextId(pub i64);
 
 impl ContextId {

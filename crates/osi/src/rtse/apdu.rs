@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use ber::{Error, ErrorKind, Reader, Tag, Tlv, Writer};
 
+use super::connection::SessionConnectionIdentifier;
 use super::service::{AbortReason, DialogueMode};
 use crate::presentation::PresentationMode;
 
@@ -55,8 +56,8 @@ pub struct Rtoac {
 pub enum ConnectionData {
     /// A new association, with one encoding of the user; empty for none.
     Open(Vec<u8>),
-    /// An association is to be recovered. The identifier is not read.
-    Recover,
+    /// An association that was on this session connection is recovered.
+    Recover(SessionConnectionIdentifier),
 }
 
 /// RTORJ.
@@ -291,7 +292,7 @@ impl ConnectionData {
     fn decode(field: &Tlv<'_>) -> Result<Self, Error> {
         let choice = field.explicit()?;
         if choice.tag == Tag::context(1) {
-            return Ok(ConnectionData::Recover);
+            return SessionConnectionIdentifier::decode(&choice).map(ConnectionData::Recover);
         }
         if choice.tag != Tag::context(0) {
             let found = choice.tag;
@@ -308,7 +309,7 @@ impl ConnectionData {
         w.constructed(Tag::context(number), |w| match self {
             ConnectionData::Open(data) if data.is_empty() => w.null(Tag::context(0)),
             ConnectionData::Open(data) => w.constructed(Tag::context(0), |w| w.raw(data)),
-            ConnectionData::Recover => w.constructed(Tag::context(1), |_| {}),
+            ConnectionData::Recover(connection) => connection.encode(Tag::context(1), w),
         });
     }
 }

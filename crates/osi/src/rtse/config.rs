@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::service::{DialogueMode, Mode};
+use super::service::{DialogueMode, InitialTurn, Mode};
 
 /// Settings of RTSE for one association.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct RtseConfig {
     pub window_size: u32,
     /// Dialogue mode to propose; a responder with `Monologue` refuses two-way alternate.
     pub dialogue_mode: DialogueMode,
+    /// Who has the turn at the start (X.218), as an initiator proposes it; a responder takes what comes. For an
+    /// association that is recovered it is whoever had the turn at its end.
+    pub initial_turn: InitialTurn,
     /// Most octets of one segment that is sent, whatever checkpoint size was agreed; at least 1,024.
     pub segment_octets_max: usize,
     /// Most octets of an APDU that is sent in one piece because no checkpoints were agreed.
@@ -42,6 +45,7 @@ impl Default for RtseConfig {
             checkpoint_size_kb: 30,
             window_size: 5,
             dialogue_mode: DialogueMode::Monologue,
+            initial_turn: InitialTurn::Initiator,
             segment_octets_max: 64 * 1024,
             max_unchecked_apdu: 16 * 1024 * 1024,
             open_timeout: Duration::from_secs(60),

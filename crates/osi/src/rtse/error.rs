@@ -56,9 +56,14 @@ pub enum RtseError {
         /// The state it came in.
         state: &'static str,
     },
-    /// The peer wants to recover an association.
-    #[error("peer wants to recover an association, which is not offered")]
-    Recover,
+    /// The peer opens a new association where an old one is recovered, or the other way round.
+    #[error("A-ASSOCIATE confirm answers \"{asked}\" by \"{answered}\"")]
+    ConnectionData {
+        /// What the RTORQ said.
+        asked: &'static str,
+        /// What the RTOAC says.
+        answered: &'static str,
+    },
     /// The peer opens in X.410 mode for something else than is offered.
     #[error("peer opens for application protocol {found:?}, which is not offered")]
     ApplicationProtocol {
@@ -93,10 +98,9 @@ impl RtseError {
             | RtseError::WrongApdu { .. }
             | RtseError::Context { .. }
             | RtseError::External(_)
+            | RtseError::ConnectionData { .. }
             | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
-            RtseError::Recover | RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => {
-                Blame::PeerIncompatible
-            }
+            RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
             RtseError::Timeout { .. } | RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => {
                 Blame::PeerGone
             }
@@ -111,8 +115,9 @@ impl RtseError {
             | RtseError::WrongApdu { .. }
             | RtseError::Context { .. }
             | RtseError::External(_)
+            | RtseError::ConnectionData { .. }
             | RtseError::Unexpected { .. } => Some(AbortReason::PROTOCOL_ERROR),
-            RtseError::Recover | RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => None,
+            RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => None,
             RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => Some(AbortReason::TRANSFER_COMPLETED),
             RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
         }
@@ -123,7 +128,6 @@ impl RtseError {
     /// The reason that goes out in the RTORJ of X.410 mode, where that is the answer.
     pub(super) fn refuse_reason(&self) -> RefuseReason {
         match self {
-            RtseError::Recover => RefuseReason::CANNOT_RECOVER,
             RtseError::TwoWayAlternate => RefuseReason::UNACCEPTABLE_DIALOGUE_MODE,
             RtseError::ApplicationProtocol { .. }
             | RtseError::Malformed { .. }
@@ -131,6 +135,7 @@ impl RtseError {
             | RtseError::WrongApdu { .. }
             | RtseError::Context { .. }
             | RtseError::External(_)
+            | RtseError::ConnectionData { .. }
             | RtseError::Unexpected { .. }
             | RtseError::GivenUpTooLate
             | RtseError::AcceptedAfterAll

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use ber::{DEFAULT_DEPTH, ErrorKind, Header, Length, Oid, Tag, Writer};
+use serde::{Deserialize, Serialize};
 
 use super::walker::{HeaderBuffer, Walker};
 use crate::presentation::{ContextId, TRANSFER_SYNTAX_BER};
@@ -84,7 +85,7 @@ const REFERENCE_OCTETS_MAX: u64 = 64;
 const DESCRIPTOR_OCTETS_MAX: u64 = 1024;
 
 /// Takes the EXTERNAL off a stream that comes in pieces of any size. Holds a few dozen octets at most.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExternalReader {
     /// Contexts in which an APDU may be; one, unless the peer proposed the abstract syntax twice.
     allowed: Vec<ContextId>,
@@ -96,14 +97,14 @@ pub struct ExternalReader {
     context: Option<ContextId>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
     /// The header of the EXTERNAL itself.
     Outer,
     /// The header of a reference, the descriptor or the value.
     Field,
     /// Contents of a reference.
-    Reference { tag: Tag, missing: u64, value: Vec<u8> },
+    Reference { which: Reference, missing: u64, value: Vec<u8> },
     /// Contents of the descriptor.
     Descriptor { missing: u64 },
     /// Octets of the APDU up to a known length, then what `after` says.
@@ -123,7 +124,14 @@ enum Step {
 }
 
 /// What follows octets of a known length.
-#[derive(Clone, Copy, Debug)]
+/// Which reference is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Reference {
+    TransferSyntax,
+    Context,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum After {
     OuterEnd,
     Segment { bits: bool, end: Option<u64> },
@@ -275,7 +283,9 @@ impl ExternalReader {
                 if octets > REFERENCE_OCTETS_MAX {
                     return Err(ExternalError::Reference { octets });
                 }
-                self.step = Step::Reference { tag: header.tag, missing: octets, value: Vec::new() };
+                let which =
+                    if header.tag == Tag::INTEGER { Reference::Context } else { Reference::TransferSyntax };
+                self.step = Step::Reference { which, missing: octets, value: Vec::new() };
             }
             (Tag::OBJECT_DESCRIPTOR, Some(octets)) => {
                 if octets > DESCRIPTOR_OCTETS_MAX {
@@ -330,9 +340,9 @@ impl ExternalReader {
         // Each turn leaves a step that is not returned to: Value, Segment, OuterEnd, Done. Three are enough.
         for _ in 0..4 {
             let next = match &mut self.step {
-                Step::Reference { tag, missing: 0, value } => {
-                    let (tag, value) = (*tag, core::mem::take(value));
-                    self.reference(tag, &value)?;
+                Step::Reference { which, missing: 0, value } => {
+                    let (which, value) = (*which, core::mem::take(value));
+                    self.reference(which, &value)?;
                     Step::Field
                 }
                 Step::Descriptor { missing: 0 } => Step::Field,
@@ -369,18 +379,20 @@ impl ExternalReader {
         Ok(())
     }
 
-    fn reference(&mut self, tag: Tag, value: &[u8]) -> Result<(), ExternalError> {
-        if tag == Tag::INTEGER {
-            let bad = ExternalError::Reference { octets: value.len() as u64 };
-            let encoding = Writer::encode(|w| w.primitive(Tag::INTEGER, value));
-            let number = ber::Reader::new(&encoding).any().and_then(|element| element.integer());
-            self.context = Some(ContextId(number.map_err(|_| bad)?));
-            return Ok(());
-        }
-        match Oid::from_contents(value) {
-            Some(syntax) if syntax == TRANSFER_SYNTAX_BER => Ok(()),
-            Some(syntax) => Err(ExternalError::TransferSyntax(syntax)),
-            None => Err(self.encoding(ErrorKind::BadContents(tag))),
+    fn reference(&mut self, which: Reference, value: &[u8]) -> Result<(), ExternalError> {
+        match which {
+            Reference::Context => {
+                let bad = ExternalError::Reference { octets: value.len() as u64 };
+                let encoding = Writer::encode(|w| w.primitive(Tag::INTEGER, value));
+                let number = ber::Reader::new(&encoding).any().and_then(|element| element.integer());
+                self.context = Some(ContextId(number.map_err(|_| bad)?));
+                Ok(())
+            }
+            Reference::TransferSyntax => match Oid::from_contents(value) {
+                Some(syntax) if syntax == TRANSFER_SYNTAX_BER => Ok(()),
+                Some(syntax) => Err(ExternalError::TransferSyntax(syntax)),
+                None => Err(self.encoding(ErrorKind::BadContents(Tag::OBJECT_IDENTIFIER))),
+            },
         }
     }
 

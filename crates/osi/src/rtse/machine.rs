@@ -6,10 +6,12 @@ use clock::MonoTime;
 
 use super::apdu::{ConnectionData, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::config::RtseConfig;
+use super::connection::SessionConnectionIdentifier;
 use super::error::{RequestError, RtseError};
-use super::names::{association_name, request_name};
-use super::open::{self, Settled, abort, reject};
-use super::service::{AbortReason, Aborted, Agreed, Mode, RtIndication, RtRequest};
+use super::names::request_name;
+use super::open::{Settled, abort, reject};
+use super::resume::{Interrupted, OpenData};
+use super::service::{Aborted, Agreed, InitialTurn, Mode, RtIndication, RtRequest};
 use super::transfer::{Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
@@ -29,20 +31,29 @@ pub struct Rtpm {
     pub(super) bare_apdus: bool,
     /// How RTSE APDUs are encoded.
     pub(super) mode: PresentationMode,
+    /// The name of the session connection, once it has one.
+    pub(super) connection: Option<SessionConnectionIdentifier>,
     pub(super) state: State,
+    /// The transfer that was in progress when the machine came to its end.
+    pub(super) interrupted: Option<Box<Interrupted>>,
 }
 
 /// State of an [`Rtpm`].
 #[derive(Clone, Debug)]
 pub(super) enum State {
     /// Nothing has happened. An initiator has what it will open the association with.
-    Idle { open: Option<Box<AAssociate>> },
+    Idle { open: Option<Box<(PConnect, OpenData)>> },
     /// Responder: waits for the RTORQ.
     AwaitOpen { until: MonoTime },
     /// RTORQ sent.
-    AwaitConfirm { settled: Settled, until: MonoTime },
+    AwaitConfirm { settled: Settled, recovering: bool, until: MonoTime },
     /// RTORQ received and indicated.
-    AwaitResponse { settled: Settled },
+    AwaitResponse {
+        settled: Settled,
+        /// What is to be recovered.
+        recover: Option<SessionConnectionIdentifier>,
+        initial_turn: InitialTurn,
+    },
     /// The association is open.
     Open { settled: Settled, turn: Turn, phase: Phase },
     /// Over.
@@ -72,27 +83,43 @@ pub enum RtpmAction {
 }
 
 impl Rtpm {
-    /// A machine that will open an association: `connect` holds selectors, identifier and contexts, `bind` is the
-    /// encoding for "open".
+    /// A machine that will open an association: `connect` holds selectors, identifier and contexts.
     pub fn initiator(
         config: RtseConfig,
         rtse_syntax: Oid,
         apdu_syntax: Oid,
         connect: PConnect,
-        bind: Vec<u8>,
+        data: OpenData,
     ) -> Self {
         let mode = config.mode.presentation();
-        // The bind stands in for the RTORQ until that is made.
-        let open = Some(Box::new(AAssociate { connect, user_information: bind }));
-        let state = State::Idle { open };
-        Rtpm { config, rtse_syntax, apdu_syntax, bare_apdus: false, mode, state }
+        let state = State::Idle { open: Some(Box::new((connect, data))) };
+        Rtpm::new(config, rtse_syntax, apdu_syntax, mode, state)
     }
 
     /// A machine that waits for an association.
     pub fn responder(config: RtseConfig, rtse_syntax: Oid, apdu_syntax: Oid) -> Self {
         let mode = PresentationMode::default();
         let state = State::Idle { open: None };
-        Rtpm { config, rtse_syntax, apdu_syntax, bare_apdus: false, mode, state }
+        Rtpm::new(config, rtse_syntax, apdu_syntax, mode, state)
+    }
+
+    fn new(
+        config: RtseConfig,
+        rtse_syntax: Oid,
+        apdu_syntax: Oid,
+        mode: PresentationMode,
+        state: State,
+    ) -> Self {
+        Rtpm {
+            config,
+            rtse_syntax,
+            apdu_syntax,
+            bare_apdus: false,
+            mode,
+            connection: None,
+            state,
+            interrupted: None,
+        }
     }
 
     /// The same, for a user whose APDUs are in more than one abstract syntax: it puts the EXTERNAL around each of them
@@ -110,28 +137,32 @@ impl Rtpm {
             self.state = State::AwaitOpen { until };
             return;
         };
-        let mut associate = *open;
-        let bind = core::mem::take(&mut associate.user_information);
+        let (mut connect, data) = *open;
+        let recovering = matches!(data, OpenData::Recover(_));
         let rtorq = RtseApdu::Rtorq(Rtorq {
             checkpoint_size_kb: self.config.checkpoint_size_kb,
             window_size: self.config.window_size.max(1),
             dialogue_mode: self.config.dialogue_mode,
-            connection_data: ConnectionData::Open(bind),
+            connection_data: match data {
+                OpenData::Open(bind) => ConnectionData::Open(bind),
+                OpenData::Recover(connection) => ConnectionData::Recover(connection),
+            },
             application_protocol: match self.config.mode {
                 Mode::Normal1988 => None,
                 Mode::X410 { application_protocol } => Some(application_protocol),
             },
         });
-        associate.connect.mode = self.mode;
-        associate.user_information = rtorq.encode_in(self.mode);
+        connect.mode = self.mode;
+        connect.initial_turn = self.config.initial_turn;
+        self.connection = Some(connect.identifier.clone().into());
         let agreed = Agreed {
             checkpoint_size_kb: self.config.checkpoint_size_kb,
             window_size: self.config.window_size.max(1),
             dialogue_mode: self.config.dialogue_mode,
         };
-        let contexts = associate.connect.contexts.clone();
-        let settled = self.settled(agreed, contexts);
-        self.state = State::AwaitConfirm { settled, until };
+        let settled = self.settled(agreed, connect.contexts.clone());
+        self.state = State::AwaitConfirm { settled, recovering, until };
+        let associate = AAssociate { connect, user_information: rtorq.encode_in(self.mode) };
         out.push(RtpmAction::Association(ARequest::Associate(associate)));
     }
 
@@ -147,16 +178,26 @@ impl Rtpm {
     ) -> Result<(), RequestError> {
         let name = request_name(&request);
         match (request, &mut self.state) {
-            (RtRequest::OpenAccept { user_data }, State::AwaitResponse { settled }) => {
+            (
+                RtRequest::OpenAccept { user_data },
+                State::AwaitResponse { settled, recover, initial_turn },
+            ) => {
                 let rtoac = RtseApdu::Rtoac(Rtoac {
                     checkpoint_size_kb: settled.agreed.checkpoint_size_kb,
                     window_size: settled.agreed.window_size,
-                    connection_data: ConnectionData::Open(user_data),
+                    connection_data: match recover.take() {
+                        None => ConnectionData::Open(user_data),
+                        Some(connection) => ConnectionData::Recover(connection),
+                    },
                 });
                 let accept = ARequest::AssociateAccept { user_information: rtoac.encode_in(self.mode) };
                 out.push(RtpmAction::Association(accept));
+                let turn = match initial_turn {
+                    InitialTurn::Initiator => Turn::theirs(),
+                    InitialTurn::Responder => Turn::Ours,
+                };
                 let settled = settled.clone();
-                self.state = State::Open { settled, turn: Turn::theirs(), phase: Phase::Ready };
+                self.state = State::Open { settled, turn, phase: Phase::Ready };
                 Ok(())
             }
             (RtRequest::OpenReject { user_data, refuse_reason, transient }, State::AwaitResponse { .. }) => {
@@ -186,7 +227,16 @@ impl Rtpm {
             ) => {
                 // First the word to the user: what is sent may end the connection at once.
                 let text = alloc::format!("aborted by this side, reason {}", reason.0);
-                self.end(aborted(Layer::Application, Blame::Local, Some(reason), text), out);
+                let interrupted = self.take_interrupted();
+                let aborted = Aborted {
+                    layer: Layer::Application,
+                    blame: Blame::Local,
+                    by_peer: false,
+                    reason: Some(reason),
+                    interrupted,
+                    text,
+                };
+                self.end(RtIndication::Aborted(aborted), out);
                 out.push(RtpmAction::Association(abort(self.mode, reason)));
                 Ok(())
             }
@@ -194,6 +244,11 @@ impl Rtpm {
                 request @ (RtRequest::Transfer { .. }
                 | RtRequest::Segment(_)
                 | RtRequest::TransferCancel
+                | RtRequest::TransferInterrupt
+                | RtRequest::Resume { .. }
+                | RtRequest::ResumeAccept(_)
+                | RtRequest::ResumeRefuse
+                | RtRequest::ResumeCompleted
                 | RtRequest::CheckpointSecured { .. }
                 | RtRequest::TransferAccept
                 | RtRequest::TransferRefuse { .. }
@@ -207,6 +262,11 @@ impl Rtpm {
                 | RtRequest::Transfer { .. }
                 | RtRequest::Segment(_)
                 | RtRequest::TransferCancel
+                | RtRequest::TransferInterrupt
+                | RtRequest::Resume { .. }
+                | RtRequest::ResumeAccept(_)
+                | RtRequest::ResumeRefuse
+                | RtRequest::ResumeCompleted
                 | RtRequest::CheckpointSecured { .. }
                 | RtRequest::TransferAccept
                 | RtRequest::TransferRefuse { .. }
@@ -227,6 +287,11 @@ impl Rtpm {
                 RtRequest::Transfer { .. }
                 | RtRequest::Segment(_)
                 | RtRequest::TransferCancel
+                | RtRequest::TransferInterrupt
+                | RtRequest::Resume { .. }
+                | RtRequest::ResumeAccept(_)
+                | RtRequest::ResumeRefuse
+                | RtRequest::ResumeCompleted
                 | RtRequest::CheckpointSecured { .. }
                 | RtRequest::TransferAccept
                 | RtRequest::TransferRefuse { .. }
@@ -268,6 +333,7 @@ impl Rtpm {
             RtpmEvent::Deadline => self.expire(now),
         };
         if let Err(error) = &result {
+            self.interrupted = self.take_interrupted();
             let has_association = match &self.state {
                 State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. } => true,
                 // An AARQ whose RTORQ is wrong has been indicated to us already.
@@ -309,10 +375,21 @@ impl Rtpm {
         matches!(self.state, State::Open { turn: Turn::Ours, .. })
     }
 
-    /// The session connection that was just accepted came with the turn on this side (X.218 initial turn).
-    pub fn begin_with_turn(&mut self) {
-        if let State::Open { turn, phase: Phase::Ready, .. } = &mut self.state {
-            *turn = Turn::Ours;
+    /// The name of the session connection, once there is one.
+    pub fn session_connection(&self) -> Option<&SessionConnectionIdentifier> {
+        self.connection.as_ref()
+    }
+
+    /// The transfer in progress, or that was in progress when the machine came to its end, if it can be resumed. Given
+    /// once, with the word to the user that the association is over.
+    pub fn take_interrupted(&mut self) -> Option<Box<Interrupted>> {
+        match &self.state {
+            State::Open { phase, .. } => phase.interrupted().map(Box::new),
+            State::Idle { .. }
+            | State::AwaitOpen { .. }
+            | State::AwaitConfirm { .. }
+            | State::AwaitResponse { .. }
+            | State::Ended => self.interrupted.take(),
         }
     }
 
@@ -331,103 +408,6 @@ impl Rtpm {
     /// The state in words, for error texts and the log.
     pub fn state_name(&self) -> &'static str {
         self.state.name()
-    }
-
-    fn association(&mut self, indication: AIndication, out: &mut Vec<RtpmAction>) -> Result<(), RtseError> {
-        let name = association_name(&indication);
-        match (indication, &mut self.state) {
-            (_, State::Ended) => Ok(()),
-            (AIndication::Associate(associate), State::AwaitOpen { .. }) => {
-                self.opened_by_peer(associate, out)
-            }
-            (AIndication::AssociateConfirm { user_information }, State::AwaitConfirm { settled, .. }) => {
-                let rtoac = open::rtoac(self.mode, &user_information)?;
-                let ConnectionData::Open(user_data) = rtoac.connection_data else {
-                    return Err(RtseError::Recover);
-                };
-                let mut settled = settled.clone();
-                settled.answered(rtoac.checkpoint_size_kb, rtoac.window_size);
-                let agreed = settled.agreed;
-                self.state = State::Open { settled, turn: Turn::Ours, phase: Phase::Ready };
-                out.push(RtpmAction::Indication(RtIndication::OpenConfirm { user_data, agreed }));
-                Ok(())
-            }
-            (AIndication::AssociateRejected(reject), State::AwaitConfirm { .. }) => {
-                self.end(RtIndication::OpenRefused(open::rejected(self.mode, reject)), out);
-                Ok(())
-            }
-            (AIndication::RefusedByPresentation { reason }, State::AwaitConfirm { .. }) => {
-                self.end(RtIndication::OpenRefused(open::refused_by_presentation(reason)), out);
-                Ok(())
-            }
-            (AIndication::RefusedBySession(refuse), State::AwaitConfirm { .. }) => {
-                self.end(RtIndication::OpenRefused(open::refused_by_session(&refuse)), out);
-                Ok(())
-            }
-            (AIndication::Release { .. }, State::Open { turn: Turn::Theirs(_), phase: Phase::Ready, .. }) => {
-                out.push(RtpmAction::Association(ARequest::ReleaseResponse { user_information: Vec::new() }));
-                self.end(RtIndication::Closed, out);
-                Ok(())
-            }
-            (AIndication::ReleaseConfirm { .. }, State::Open { phase: Phase::AwaitRelease { .. }, .. }) => {
-                self.end(RtIndication::Closed, out);
-                Ok(())
-            }
-            (
-                AIndication::Abort { by_provider, user_information },
-                State::Idle { .. }
-                | State::AwaitOpen { .. }
-                | State::AwaitConfirm { .. }
-                | State::AwaitResponse { .. }
-                | State::Open { .. },
-            ) => {
-                let indication = open::aborted_by_peer(self.mode, by_provider, &user_information);
-                // X.228: we gave the APDU up too late, the peer has taken responsibility for it.
-                if indication.reason == Some(AbortReason::TRANSFER_COMPLETED)
-                    && let State::Open { phase: Phase::Discarding { complete: true, .. }, .. } = self.state
-                {
-                    out.push(RtpmAction::Indication(RtIndication::TransferConfirm));
-                }
-                self.end(RtIndication::Aborted(indication), out);
-                Ok(())
-            }
-            (
-                AIndication::PAbort(cause),
-                State::Idle { .. }
-                | State::AwaitOpen { .. }
-                | State::AwaitConfirm { .. }
-                | State::AwaitResponse { .. }
-                | State::Open { .. },
-            ) => {
-                self.end(RtIndication::Aborted(open::aborted_by_provider(&cause)), out);
-                Ok(())
-            }
-            (
-                AIndication::Associate(_),
-                state @ (State::Idle { .. }
-                | State::AwaitConfirm { .. }
-                | State::AwaitResponse { .. }
-                | State::Open { .. }),
-            )
-            | (
-                AIndication::AssociateConfirm { .. }
-                | AIndication::AssociateRejected(_)
-                | AIndication::RefusedByPresentation { .. }
-                | AIndication::RefusedBySession(_),
-                state @ (State::Idle { .. }
-                | State::AwaitOpen { .. }
-                | State::AwaitResponse { .. }
-                | State::Open { .. }),
-            )
-            | (
-                AIndication::Release { .. } | AIndication::ReleaseConfirm { .. },
-                state @ (State::Idle { .. }
-                | State::AwaitOpen { .. }
-                | State::AwaitConfirm { .. }
-                | State::AwaitResponse { .. }
-                | State::Open { .. }),
-            ) => Err(RtseError::Unexpected { event: name, state: state.name() }),
-        }
     }
 
     fn presentation(
@@ -472,7 +452,7 @@ impl Rtpm {
         }
     }
 
-    fn end(&mut self, indication: RtIndication, out: &mut Vec<RtpmAction>) {
+    pub(super) fn end(&mut self, indication: RtIndication, out: &mut Vec<RtpmAction>) {
         self.state = State::Ended;
         out.push(RtpmAction::Indication(indication));
     }
@@ -489,8 +469,4 @@ impl State {
             State::Ended => "ended",
         }
     }
-}
-
-fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> RtIndication {
-    RtIndication::Aborted(Aborted { layer, blame, by_peer: false, reason, text })
 }

@@ -9,7 +9,9 @@
 //! sender starts again with the whole APDU, as X.228 allows.
 
 pub mod apdu;
+mod association;
 mod config;
+mod connection;
 mod error;
 pub mod external;
 mod machine;
@@ -17,13 +19,16 @@ mod names;
 mod negotiate;
 mod open;
 mod receiver;
+mod resume;
 mod sender;
 mod service;
 mod transfer;
 pub mod walker;
 
 pub use config::RtseConfig;
+pub use connection::SessionConnectionIdentifier;
 pub use error::{RequestError, RtseError};
 pub use machine::{Rtpm, RtpmAction, RtpmEvent};
 pub(crate) use names::request_name;
+pub use resume::{Interrupted, OpenData, ReceiverState, ResumePoint};
 pub use service::*;

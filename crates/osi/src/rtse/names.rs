@@ -8,9 +8,13 @@ use crate::presentation::SyncIndication;
 pub(crate) fn request_name(request: &RtRequest) -> &'static str {
     match request {
         RtRequest::OpenAccept { .. } | RtRequest::OpenReject { .. } => "RT-OPEN response",
-        RtRequest::Transfer { .. } => "RT-TRANSFER request",
+        RtRequest::Transfer { .. } | RtRequest::Resume { .. } => "RT-TRANSFER request",
         RtRequest::Segment(_) => "segment of an APDU",
         RtRequest::TransferCancel => "cancelling of a transfer",
+        RtRequest::TransferInterrupt => "interrupting of a transfer",
+        RtRequest::ResumeAccept(_) | RtRequest::ResumeRefuse | RtRequest::ResumeCompleted => {
+            "answer to a resumed transfer"
+        }
         RtRequest::CheckpointSecured { .. } => "confirmation of a checkpoint",
         RtRequest::TransferAccept | RtRequest::TransferRefuse { .. } => "RT-TRANSFER response",
         RtRequest::TurnPlease { .. } => "RT-TURN-PLEASE request",

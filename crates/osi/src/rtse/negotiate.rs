@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use super::apdu::ConnectionData;
+use super::connection::SessionConnectionIdentifier;
 use super::error::RtseError;
 use super::machine::{Rtpm, RtpmAction, State};
 use super::open::{self, Settled};
+use super::resume::OpenData;
 use super::service::{Agreed, DialogueMode, Mode, OpenIndication, RtIndication, Selectors};
 use crate::acse::AAssociate;
 use crate::presentation::{Contexts, PresentationMode};
@@ -28,7 +30,12 @@ impl Rtpm {
                 )?,
             },
         };
-        let ConnectionData::Open(user_data) = rtorq.connection_data else { return Err(RtseError::Recover) };
+        let (data, recover) = match rtorq.connection_data {
+            ConnectionData::Open(user_data) => (OpenData::Open(user_data), None),
+            ConnectionData::Recover(old) => (OpenData::Recover(old.clone()), Some(old)),
+        };
+        let connection = SessionConnectionIdentifier::from(connect.identifier);
+        self.connection = Some(connection.clone());
         match (rtorq.dialogue_mode, self.config.dialogue_mode) {
             (DialogueMode::TwoWayAlternate, DialogueMode::Monologue) => {
                 return Err(RtseError::TwoWayAlternate);
@@ -42,7 +49,7 @@ impl Rtpm {
             dialogue_mode: rtorq.dialogue_mode,
         };
         let settled = self.settled(agreed, connect.contexts);
-        self.state = State::AwaitResponse { settled };
+        self.state = State::AwaitResponse { settled, recover, initial_turn: connect.initial_turn };
         // The transport selectors are not known at this layer.
         let selectors = Selectors {
             calling_session: connect.calling_session_selector.unwrap_or_default(),
@@ -51,8 +58,8 @@ impl Rtpm {
             called_presentation: connect.called_selector.unwrap_or_default(),
             ..Selectors::default()
         };
-        let indication = RtIndication::Open(OpenIndication { user_data, agreed, mode, selectors });
-        out.push(RtpmAction::Indication(indication));
+        let open = OpenIndication { data, connection, agreed, mode, selectors };
+        out.push(RtpmAction::Indication(RtIndication::Open(Box::new(open))));
         Ok(())
     }
 

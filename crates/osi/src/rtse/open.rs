@@ -342,6 +342,7 @@ pub(super) fn aborted_by_peer(mode: PresentationMode, by_provider: bool, user_in
         blame,
         by_peer: true,
         reason,
+        interrupted: None,
         text: format!("peer's {who} aborted, reason{code}: {why}"),
     }
 }
@@ -356,6 +357,7 @@ pub(crate) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
                 blame: Blame::Local,
                 by_peer: true,
                 reason: None,
+                interrupted: None,
                 text: format!(
                     "peer's presentation layer aborted, reason{}, event{}",
                     number(reason),
@@ -368,6 +370,7 @@ pub(crate) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
             blame: Blame::PeerGone,
             by_peer: true,
             reason: None,
+            interrupted: None,
             text: String::from("peer aborted with user data that is no PPDU of this mode"),
         },
         PAbortCause::Session(abort) => Aborted {
@@ -378,6 +381,7 @@ pub(crate) fn aborted_by_provider(cause: &PAbortCause) -> Aborted {
             blame: abort.blame(),
             by_peer: abort.by_peer,
             reason: None,
+            interrupted: None,
             text: format!("{abort}"),
         },
     }

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::RequestError;
 use super::external::{ExternalError, ExternalReader};
 use crate::presentation::ContextId;
@@ -17,8 +19,8 @@ pub(super) struct Receiver {
 }
 
 /// What there is around the APDU.
-#[derive(Clone, Debug)]
-enum Form {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Form {
     External(ExternalReader),
     Bare,
 }

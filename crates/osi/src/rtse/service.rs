@@ -3,8 +3,11 @@
 
 use alloc::vec::Vec;
 
+use super::connection::SessionConnectionIdentifier;
+use super::resume::{Interrupted, OpenData, ReceiverState, ResumePoint};
 use crate::failure::{Blame, Layer};
 use crate::presentation::PresentationMode;
+pub use crate::session::InitialTurn;
 
 /// Dialogue mode (X.218): who may send APDUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +58,10 @@ impl RefuseReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RtRequest {
     /// RT-OPEN response, positive (responder). `user_data` is one BER encoding (for P1 the MTABindResult inside
-    /// its `[17]`, that is, whatever the application puts into "open").
+    /// its `[17]`, that is, whatever the application puts into "open"). An association that is recovered is accepted
+    /// without any.
     OpenAccept {
-        /// Encoded bind result.
+        /// Encoded bind result; not sent where an association is recovered.
         user_data: Vec<u8>,
     },
     /// RT-OPEN response, negative. `user_data` is one BER encoding (for P1 the bind error).
@@ -84,6 +88,29 @@ pub enum RtRequest {
     /// association is aborted after that); [`RtIndication::TransferFailed`]; or [`RtIndication::Aborted`] without a
     /// confirm before it, which leaves it open whether the peer has the APDU.
     TransferCancel,
+    /// RT-TRANSFER request for an APDU whose transfer was interrupted: what follows the resume point is sent, and
+    /// [`RtIndication::SegmentWanted`] asks for the octets from there on. Needs the turn and no transfer in progress.
+    ///
+    /// A peer that does not know the transfer any more answers so that [`RtIndication::TransferFailed`] follows, or
+    /// [`RtIndication::Aborted`] with [`AbortReason::UNRECOGNIZED_ACTIVITY`].
+    Resume {
+        /// From where.
+        from: ResumePoint,
+        /// The session connection on which it was interrupted; `None` for this one.
+        connection: Option<SessionConnectionIdentifier>,
+    },
+    /// The sender interrupts the transfer in progress (activity interrupt). [`RtIndication::TransferInterrupted`]
+    /// follows, or [`RtIndication::TransferConfirm`] and the end of the association if the peer had accepted the APDU
+    /// before. As long as no checkpoint is confirmed there is nothing to resume, and this is
+    /// [`RtRequest::TransferCancel`].
+    TransferInterrupt,
+    /// The receiver has what is asked for by [`RtIndication::Resume`], and takes the rest.
+    ResumeAccept(Box<ReceiverState>),
+    /// The receiver does not have it (any more). The sender will begin anew.
+    ResumeRefuse,
+    /// The receiver has accepted the whole APDU before, which the sender does not know. What is sent again is passed
+    /// over and the end confirmed, without another word to the user.
+    ResumeCompleted,
     /// The receiver has secured everything up to this checkpoint ([`RtIndication::Checkpoint`]).
     CheckpointSecured {
         /// Serial number of the checkpoint.
@@ -115,7 +142,7 @@ pub enum RtRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RtIndication {
     /// RT-OPEN indication (responder): answer with OpenAccept or OpenReject.
-    Open(OpenIndication),
+    Open(Box<OpenIndication>),
     /// RT-OPEN confirm, positive.
     OpenConfirm {
         /// The encoding inside "open": for P1 the bind result.
@@ -137,6 +164,25 @@ pub enum RtIndication {
     TransferFailed {
         /// Reason code of the peer's exception report, if there was one.
         reason: Option<u8>,
+    },
+    /// The transfer in progress, of either side, was interrupted; the association goes on.
+    TransferInterrupted {
+        /// What is needed to resume it.
+        interrupted: Box<Interrupted>,
+        /// Reason code of the receiver's exception report, if that was the cause.
+        reason: Option<u8>,
+    },
+    /// An interrupted transfer of the peer's is to go on: answer with ResumeAccept, ResumeRefuse or ResumeCompleted.
+    Resume {
+        /// Identifier of the activity that was interrupted.
+        activity: Vec<u8>,
+        /// The session connection on which it was; `None` for this one.
+        connection: Option<SessionConnectionIdentifier>,
+        /// The last checkpoint that the peer knows to be confirmed.
+        serial: u32,
+        /// Identifier of the activity that takes its place, on this session connection. If this one is interrupted, too,
+        /// the peer will ask for it by this name, or by the old one if it is not sure that this one was understood.
+        resumed_as: Vec<u8>,
     },
     /// An APDU begins to arrive.
     TransferStart,
@@ -169,8 +215,10 @@ pub enum RtIndication {
 /// What an RT-OPEN indication carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenIndication {
-    /// The encoding inside "open": for P1 the bind argument.
-    pub user_data: Vec<u8>,
+    /// The encoding inside "open", for P1 the bind argument; or which association is to be recovered.
+    pub data: OpenData,
+    /// The name of this session connection, which the peer gave it.
+    pub connection: SessionConnectionIdentifier,
     /// What will be settled if it is accepted.
     pub agreed: Agreed,
     /// The mode that the peer chose.
@@ -249,6 +297,8 @@ pub struct Aborted {
     pub by_peer: bool,
     /// The RTAB reason, if one was sent or received.
     pub reason: Option<AbortReason>,
+    /// The transfer that was in progress, if it can be resumed.
+    pub interrupted: Option<Box<Interrupted>>,
     /// In words, for the operator: what was wrong and where.
     pub text: String,
 }

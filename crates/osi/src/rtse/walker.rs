@@ -4,12 +4,13 @@
 //! memory is constant whatever comes. Values are not looked at.
 
 use ber::{ErrorKind, Header, Length, Tag};
+use serde::{Deserialize, Serialize};
 
 /// Octets of the longest header that [`Header::parse`] accepts.
 const HEADER_OCTETS_MAX: usize = 16;
 
 /// Identifier and length octets as they come in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeaderBuffer {
     octets: [u8; HEADER_OCTETS_MAX],
     filled: usize,
@@ -30,7 +31,7 @@ impl HeaderBuffer {
 }
 
 /// Walks through one encoding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walker {
     header: HeaderBuffer,
     /// Contents octets of definite length that are still to come.

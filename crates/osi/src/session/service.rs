@@ -14,8 +14,20 @@ pub struct SConnect {
     pub called_selector: Option<Vec<u8>>,
     /// Session connection identifier of the caller.
     pub identifier: ConnectionIdentifier,
+    /// Who has all the tokens at the start.
+    pub initial_turn: InitialTurn,
     /// SS-user data: the CP PPDU.
     pub user_data: Vec<u8>,
+}
+
+/// Initial assignment of the tokens, which RTSE keeps together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitialTurn {
+    /// All tokens are with the initiator of the connection.
+    #[default]
+    Initiator,
+    /// All tokens are with the responder.
+    Responder,
 }
 
 /// Session connection identifier (X.225 PGI 1). The values are kept as they are on the wire, which for RTSE

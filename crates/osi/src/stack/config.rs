@@ -139,7 +139,7 @@ pub struct SessionReference {
 const USER_REFERENCE_OCTETS_MAX: usize = 62;
 
 impl SessionReference {
-    pub(super) fn identifier(&self) -> ConnectionIdentifier {
+    pub(super) fn identifier(&self, mode: Mode) -> ConnectionIdentifier {
         let user = self.user_reference.as_bytes();
         let user = user.get(..user.len().min(USER_REFERENCE_OCTETS_MAX)).unwrap_or_default();
         let c = self.time.civil();
@@ -152,8 +152,13 @@ impl SessionReference {
             c.minute,
             c.second
         );
+        // X.228: each mode has its own kind of string.
+        let string = match mode {
+            Mode::Normal1988 => Tag::OCTET_STRING,
+            Mode::X410 { .. } => Tag::TELETEX_STRING,
+        };
         ConnectionIdentifier {
-            user_reference: Some(Writer::encode(|w| w.primitive(Tag::OCTET_STRING, user))),
+            user_reference: Some(Writer::encode(|w| w.primitive(string, user))),
             common_reference: Some(Writer::encode(|w| w.primitive(Tag::UTC_TIME, time.as_bytes()))),
             additional_reference: None,
         }

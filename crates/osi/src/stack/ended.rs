@@ -23,6 +23,8 @@ pub(super) fn is_last(indication: &RtIndication) -> bool {
         | RtIndication::SegmentWanted { .. }
         | RtIndication::TransferConfirm
         | RtIndication::TransferFailed { .. }
+        | RtIndication::TransferInterrupted { .. }
+        | RtIndication::Resume { .. }
         | RtIndication::TransferStart
         | RtIndication::TransferData(_)
         | RtIndication::Checkpoint { .. }
@@ -120,5 +122,5 @@ fn aborted(
     reason: Option<AbortReason>,
     text: String,
 ) -> RtIndication {
-    RtIndication::Aborted(Aborted { layer, blame, by_peer, reason, text })
+    RtIndication::Aborted(Aborted { layer, blame, by_peer, reason, interrupted: None, text })
 }

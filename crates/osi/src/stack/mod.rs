@@ -27,7 +27,9 @@ use crate::cotp::{Cotp, CotpEvent, TIndication, TRequest};
 use crate::failure::{Blame, Layer};
 use crate::presentation::{Contexts, PConnect, PIndication, Ppm, PpmConfig, PpmEvent};
 pub use crate::rtse::RequestError;
-use crate::rtse::{AbortReason, Agreed, RtIndication, RtRequest, Rtpm, RtpmEvent};
+use crate::rtse::{
+    AbortReason, Agreed, OpenData, RtIndication, RtRequest, Rtpm, RtpmEvent, SessionConnectionIdentifier,
+};
 use crate::session::{Spm, SpmEvent, SsIndication, SsRequest};
 use crate::tpkt::{self, Deframer, MAX_TPDU_OCTETS};
 
@@ -77,9 +79,8 @@ const STEPS_MAX: usize = 10_000;
 const CLOSE_MARGIN: Duration = Duration::from_secs(5);
 
 impl Stack {
-    /// A connection that we make. `open_user_data` is the encoding for "open" (for P1 the bind argument),
-    /// `identifier` names the session connection.
-    pub fn initiator(config: StackConfig, open_user_data: Vec<u8>, identifier: SessionReference) -> Self {
+    /// A connection that we make. `data` says what for, `identifier` names the session connection.
+    pub fn initiator(config: StackConfig, data: OpenData, identifier: SessionReference) -> Self {
         let selector = |selector: &[u8]| (!selector.is_empty()).then(|| selector.to_vec());
         let connect = PConnect {
             mode: config.rtse.mode.presentation(),
@@ -87,7 +88,8 @@ impl Stack {
             called_selector: selector(&config.remote.presentation),
             calling_session_selector: selector(&config.local.session),
             called_session_selector: selector(&config.remote.session),
-            identifier: identifier.identifier(),
+            identifier: identifier.identifier(config.rtse.mode),
+            initial_turn: config.rtse.initial_turn,
             contexts: Contexts::propose(&config.application.syntaxes()),
             user_data: Vec::new(),
         };
@@ -97,7 +99,7 @@ impl Stack {
             application.bind_and_rtse_syntax,
             application.apdu_syntax,
             connect,
-            open_user_data,
+            data,
         );
         let cotp = Cotp::initiator(config.cotp(config.tpdu_size_offered));
         Stack::new(config, cotp, None, rtpm)
@@ -222,9 +224,6 @@ impl Stack {
         }
         if accepting {
             self.cotp.user_is_open(self.config.max_tsdu);
-            if self.spm.as_ref().is_some_and(Spm::has_turn) {
-                self.rtpm.begin_with_turn();
-            }
         }
         Ok(())
     }
@@ -281,6 +280,12 @@ impl Stack {
     /// What was settled, while the association is open.
     pub fn agreed(&self) -> Option<Agreed> {
         if self.ended { None } else { self.rtpm.agreed() }
+    }
+
+    /// The name of the session connection on which the association is or was, at both ends; there once the opening has
+    /// begun.
+    pub fn session_connection(&self) -> Option<&SessionConnectionIdentifier> {
+        self.rtpm.session_connection()
     }
 
     /// Whether the association is over and the connection closed (or the driver told to close it).
@@ -491,6 +496,11 @@ impl Stack {
             let (calling, called) = &self.transport_selectors;
             open.selectors.calling_transport.clone_from(calling);
             open.selectors.called_transport.clone_from(called);
+        }
+        if let RtIndication::Aborted(aborted) = &mut indication
+            && aborted.interrupted.is_none()
+        {
+            aborted.interrupted = self.rtpm.take_interrupted();
         }
         if ended::is_last(&indication) {
             self.ended = true;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use clock::{MonoTime, WallTime};
-use osi::rtse::{RequestError, RtIndication, RtRequest};
+use osi::rtse::{OpenData, RequestError, RtIndication, RtRequest};
 use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
 
 use crate::pair::{BIND, BIND_RESULT};
@@ -30,7 +30,7 @@ impl Manual {
         };
         let mut manual = Manual {
             now: MonoTime::START,
-            stacks: [Stack::initiator(a, BIND.to_vec(), reference), Stack::responder(b)],
+            stacks: [Stack::initiator(a, OpenData::Open(BIND.to_vec()), reference), Stack::responder(b)],
             sent: Default::default(),
             told: Default::default(),
         };

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ber::Oid;
 use clock::{MonoTime, WallTime};
-use osi::rtse::{AbortReason, DialogueMode, Mode, RefuseReason, RequestError, RtIndication, RtRequest};
+use osi::rtse::{
+    AbortReason, DialogueMode, Mode, OpenData, RefuseReason, RequestError, RtIndication, RtRequest,
+};
 use osi::stack::{ApplicationContext, SessionReference, Stack, StackAction, StackConfig};
 
 /// What the user of an end does when it has the turn and nothing to send.
@@ -202,6 +204,7 @@ impl End {
                 let segment = std::mem::replace(&mut self.sending, rest);
                 self.request(now, RtRequest::Segment(segment));
             }
+            RtIndication::Resume { .. } => self.request(now, RtRequest::ResumeRefuse),
             RtIndication::TransferStart => {
                 self.arriving.clear();
                 self.refusing = false;
@@ -228,6 +231,7 @@ impl End {
             RtIndication::TurnGiven
             | RtIndication::TurnPlease { .. }
             | RtIndication::TransferDiscarded
+            | RtIndication::TransferInterrupted { .. }
             | RtIndication::OpenRefused(_)
             | RtIndication::Closed
             | RtIndication::Aborted(_) => {}
@@ -267,7 +271,7 @@ impl Pair {
         };
         Pair {
             now: MonoTime::START,
-            a: End::new(Stack::initiator(a, BIND.to_vec(), reference)),
+            a: End::new(Stack::initiator(a, OpenData::Open(BIND.to_vec()), reference)),
             b: End::new(Stack::responder(b)),
             chunk: usize::MAX,
             cut: None,

@@ -14,7 +14,7 @@ use agent::TransferFailureKind;
 use agent::connector::AssociationId;
 use agent::settings::ConnectorSettings;
 use osi::failure::Layer;
-use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, Aborted, Interrupted, RtIndication, RtRequest};
 use osi::session::ReasonCode;
 use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
@@ -160,6 +160,20 @@ impl Association {
                 self.registration.set_state(AssociationState::Idle);
                 self.idle(false).await;
             }
+            // Nothing is kept for a later resume: the one begins anew, the other is forgotten.
+            RtIndication::TransferInterrupted { interrupted, reason } => match *interrupted {
+                Interrupted::Sending(_) => {
+                    let text = "the transfer was interrupted".to_owned();
+                    self.transfer_failed(text, refusal_of(reason)).await;
+                    self.registration.set_state(AssociationState::Idle);
+                    self.idle(false).await;
+                }
+                Interrupted::Receiving(_) => {
+                    self.receiving = None;
+                    self.registration.set_state(AssociationState::Idle);
+                }
+            },
+            RtIndication::Resume { .. } => self.request_if_in_time(RtRequest::ResumeRefuse),
             RtIndication::TransferStart => self.transfer_start().await,
             RtIndication::TransferData(octets) => self.transfer_data(octets).await,
             RtIndication::Checkpoint { serial } => {

@@ -10,7 +10,7 @@ use agent::settings::{CallSelectors, Conformance, ConnectorSettings, Selectors, 
 use mhs::p1::P1Error;
 use mhs::p1::bind::{MtaBindArgument, MtaBindError, MtaBindResult};
 use osi::rtse::{
-    AbortReason, Agreed, DialogueMode, Mode, OpenIndication, RefuseReason, RtIndication, RtRequest,
+    AbortReason, Agreed, DialogueMode, Mode, OpenData, OpenIndication, RefuseReason, RtIndication, RtRequest,
 };
 use osi::stack::Stack;
 use tokio::net::{TcpStream, lookup_host};
@@ -140,7 +140,7 @@ async fn open_address(
     };
     let stack = Stack::initiator(
         shared.limits.initiator_stack(connector),
-        argument,
+        OpenData::Open(argument),
         shared.session_reference(number),
     );
     let mut link = Link::new(socket, address, stack, shared.clocks);
@@ -232,7 +232,18 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
         return reject(&mut link, MtaBindError::BUSY, true).await;
     }
-    let connector = match admit(&shared, &opening) {
+    let argument = match &opening.data {
+        OpenData::Open(argument) => argument,
+        OpenData::Recover(old) => {
+            let text = format!("recovery of association {old} refused: nothing is kept of it");
+            shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
+            let refuse_reason = RefuseReason::CANNOT_RECOVER;
+            let user_data = Vec::new();
+            let _ = link.request(RtRequest::OpenReject { user_data, refuse_reason, transient: false });
+            return link.finish().await;
+        }
+    };
+    let connector = match admit(&shared, argument, &opening.selectors) {
         Ok(connector) => Arc::new(connector),
         Err(refusal) => {
             let kind = match refusal {
@@ -284,9 +295,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
 }
 
 /// Checks name and password of a peer that binds.
-fn admit(shared: &Shared, opening: &OpenIndication) -> Result<ConnectorSettings, Inadmissible> {
-    let argument = MtaBindArgument::from_octets(&opening.user_data).map_err(Inadmissible::Malformed)?;
-    let given = &opening.selectors;
+fn admit(
+    shared: &Shared,
+    argument: &[u8],
+    given: &osi::rtse::Selectors,
+) -> Result<ConnectorSettings, Inadmissible> {
+    let argument = MtaBindArgument::from_octets(argument).map_err(Inadmissible::Malformed)?;
     let call = CallSelectors {
         called: Selectors {
             transport: given.called_transport.clone(),
@@ -355,7 +369,7 @@ fn refuse_reason(error: MtaBindError) -> RefuseReason {
 async fn wait_for_open(link: &mut Link) -> Result<OpenIndication, String> {
     loop {
         match link.next().await {
-            Some(RtIndication::Open(opening)) => return Ok(opening),
+            Some(RtIndication::Open(opening)) => return Ok(*opening),
             Some(RtIndication::Aborted(aborted)) => {
                 return Err(format!("{} layer, before a bind: {}", aborted.layer, aborted.text));
             }

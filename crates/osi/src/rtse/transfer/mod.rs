@@ -13,6 +13,7 @@ pub(in crate::rtse) use self::turn::Turn;
 use super::config::RtseConfig;
 use super::machine::RtpmAction;
 use super::receiver::Receiver;
+use super::resume::Interrupted;
 use super::sender::Sender;
 use super::service::RtIndication;
 use crate::presentation::{PRequest, SyncRequest};
@@ -51,6 +52,11 @@ pub(in crate::rtse) enum Phase {
 }
 
 impl Phase {
+    /// The transfer in progress, if it can be resumed.
+    pub(in crate::rtse) fn interrupted(&self) -> Option<Interrupted> {
+        None
+    }
+
     pub(in crate::rtse) fn name(&self) -> &'static str {
         match self {
             Phase::Ready => "no transfer is in progress",

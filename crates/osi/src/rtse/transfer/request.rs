@@ -190,6 +190,14 @@ impl Phase {
                 | Phase::AwaitTurnTaken { .. }
                 | Phase::AwaitRelease { .. }),
             ) => out_of_state(phase),
+            (
+                RtRequest::TransferInterrupt
+                | RtRequest::Resume { .. }
+                | RtRequest::ResumeAccept(_)
+                | RtRequest::ResumeRefuse
+                | RtRequest::ResumeCompleted,
+                phase,
+            ) => out_of_state(phase),
             // These are the machine's own and never come here.
             (
                 RtRequest::OpenAccept { .. }

@@ -12,9 +12,12 @@ use crate::session::spdu::{
     UserData,
 };
 use crate::session::{
-    ConnectionIdentifier, ProviderAbortCause, SAccept, SConnect, SRefuse, SessionError, SsIndication,
+    ConnectionIdentifier, InitialTurn, ProviderAbortCause, SAccept, SConnect, SRefuse, SessionError,
+    SsIndication,
 };
 
+/// Token setting that puts the data, synchronize-minor and major/activity tokens on the responder's side.
+const ALL_WITH_RESPONDER: u8 = 0b01_01_01;
 /// User data of CN over this length needs version 2.
 const USER_DATA_OCTETS_V1: usize = 512;
 
@@ -58,6 +61,7 @@ impl Spm {
             version_min,
             version_max: self.config.version_max.max(version_min),
             tsdu_max: self.tsdu_max(),
+            initial_turn: connect.initial_turn,
         };
         let cn = Spdu::Cn(Cn {
             identifier: connect.identifier.clone(),
@@ -68,7 +72,10 @@ impl Spm {
                 // X.225: not present when activity management is proposed.
                 initial_serial: None,
                 // Not present where no functional unit proposed has tokens.
-                token_setting: (!self.is_duplex()).then_some(0),
+                token_setting: (!self.is_duplex()).then_some(match connect.initial_turn {
+                    InitialTurn::Initiator => 0,
+                    InitialTurn::Responder => ALL_WITH_RESPONDER,
+                }),
             },
             user_requirements: Some(self.config.functional_units),
             calling_selector: connect.calling_selector.clone(),
@@ -107,6 +114,10 @@ impl Spm {
                     calling_selector: cn.calling_selector,
                     called_selector: cn.called_selector,
                     identifier: cn.identifier,
+                    initial_turn: match proposal.settled.turn {
+                        Turn::Theirs | Turn::NoTokens => InitialTurn::Initiator,
+                        Turn::Ours => InitialTurn::Responder,
+                    },
                     user_data: cn.user_data,
                 })));
                 self.state = State::AwaitConnectResponse { proposal };
@@ -234,8 +245,12 @@ impl Spm {
             version,
             send_max: (send != 0).then_some(usize::from(send)),
             receive_segmented: agreed(offer.tsdu_max, theirs.from_responder) != 0,
-            // CN put all tokens on our side; the acceptor can't change that.
-            turn: if self.is_duplex() { Turn::NoTokens } else { Turn::Ours },
+            // CN put all tokens on one side; the acceptor can't change that.
+            turn: match offer.initial_turn {
+                InitialTurn::Initiator | InitialTurn::Responder if self.is_duplex() => Turn::NoTokens,
+                InitialTurn::Initiator => Turn::Ours,
+                InitialTurn::Responder => Turn::Theirs,
+            },
         };
         out.push(SpmAction::Indication(SsIndication::ConnectConfirm(SAccept {
             responding_selector: ac.called_selector,

@@ -6,7 +6,7 @@ use clock::MonoTime;
 
 use super::Version;
 use crate::session::spdu::TsduMax;
-use crate::session::{ConnectionIdentifier, SConnect, SessionError};
+use crate::session::{ConnectionIdentifier, InitialTurn, SConnect, SessionError};
 
 /// Where the connection stands. The numbers in the comments are those of the state tables of X.225.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ pub(super) struct Offer {
     pub(super) version_min: Version,
     pub(super) version_max: Version,
     pub(super) tsdu_max: u16,
+    pub(super) initial_turn: InitialTurn,
 }
 
 /// What a CN proposed, as far as it can be settled before the user has answered.
