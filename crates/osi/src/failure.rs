@@ -36,7 +36,9 @@ pub enum Layer {
     Acse,
     /// X.228.
     Rtse,
-    /// What rides on RTSE: for P1 the bind and the MTS-APDUs.
+    /// Remote operations, X.880 and X.229.
+    Rose,
+    /// What rides on all that: for P1 the bind and the MTS-APDUs, for the access protocols the bind.
     Application,
 }
 
@@ -50,6 +52,7 @@ impl fmt::Display for Layer {
             Layer::Presentation => "presentation",
             Layer::Acse => "ACSE",
             Layer::Rtse => "RTSE",
+            Layer::Rose => "ROSE",
             Layer::Application => "application",
         })
     }

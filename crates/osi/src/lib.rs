@@ -9,10 +9,12 @@
 //! octets ◄─ tpkt ◄─ cotp ◄─ session ◄─ presentation ◄─ acse ◄─ rtse ◄─ RtRequest
 //! ```
 //!
-//! [`rose`], remote operations, stands beside this order: it rides on RTSE or on presentation, and says itself how.
+//! [`rose`], remote operations, stands beside this order, with RTSE or without: [`access`] composes both for the access
+//! protocols.
 
 extern crate alloc;
 
+pub mod access;
 pub mod acse;
 pub mod cotp;
 pub mod failure;

@@ -95,11 +95,11 @@ impl Ppm {
         &self.state
     }
 
-    /// The defined context set: what was agreed, or will be if the user accepts; empty in every other state.
-    pub fn contexts(&self) -> Contexts {
+    /// The defined context set: what was agreed, or will be if the user accepts.
+    pub fn contexts(&self) -> Option<&Contexts> {
         match &self.state {
-            State::AwaitResponse { contexts, .. } | State::Connected { contexts } => contexts.clone(),
-            State::Idle | State::AwaitCpa { .. } | State::Closed => Contexts::default(),
+            State::AwaitResponse { contexts, .. } | State::Connected { contexts } => Some(contexts),
+            State::Idle | State::AwaitCpa { .. } | State::Closed => None,
         }
     }
 

@@ -23,7 +23,8 @@
 //!   `NotTransferred`. An APDU that arrives may be accepted as soon as it is complete: to take responsibility for what
 //!   it carries is the business of the result, not of the transfer.
 //!
-//! The end of the association, in order or not, is [`RopmEvent::Ended`] in both cases.
+//! The end of the association, in order or not, is [`RopmEvent::Ended`] in both cases. [`access`](crate::access) composes
+//! both.
 
 pub mod apdu;
 pub mod bind;

@@ -30,5 +30,6 @@ pub use connection::SessionConnectionIdentifier;
 pub use error::{RequestError, RtseError};
 pub use machine::{Rtpm, RtpmAction, RtpmEvent};
 pub(crate) use names::request_name;
+pub(crate) use open::{aborted_by_provider, refused_by_presentation, refused_by_session};
 pub use resume::{Interrupted, OpenData, ReceiverState, ResumePoint};
 pub use service::*;

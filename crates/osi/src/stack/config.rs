@@ -96,7 +96,7 @@ impl StackConfig {
 /// Longest TSDU while an association is being opened: the longest user data that session version 2 allows (X.225), and
 /// some room. Nobody has shown a password then, so that everybody who can connect could have more kept. The session
 /// layer needs no limit of its own in that time: it takes data only once its connection is open.
-const OPENING_TSDU_MAX: usize = 16 * 1024;
+pub(crate) const OPENING_TSDU_MAX: usize = 16 * 1024;
 
 impl StackConfig {
     pub(super) fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
@@ -139,7 +139,7 @@ pub struct SessionReference {
 const USER_REFERENCE_OCTETS_MAX: usize = 62;
 
 impl SessionReference {
-    pub(super) fn identifier(&self, mode: Mode) -> ConnectionIdentifier {
+    pub(crate) fn identifier(&self, mode: Mode) -> ConnectionIdentifier {
         let user = self.user_reference.as_bytes();
         let user = user.get(..user.len().min(USER_REFERENCE_OCTETS_MAX)).unwrap_or_default();
         let c = self.time.civil();

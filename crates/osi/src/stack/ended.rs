@@ -58,12 +58,12 @@ pub(super) fn aborted_early(reason: AbortReason) -> RtIndication {
     aborted(Layer::Application, Blame::Local, false, Some(reason), text)
 }
 
-pub(super) fn connection_closed(reset: bool) -> RtIndication {
+pub(crate) fn connection_closed(reset: bool) -> RtIndication {
     let text = if reset { "TCP connection was reset" } else { "TCP connection was closed by the peer" };
     aborted(Layer::Tcp, Blame::PeerGone, true, None, String::from(text))
 }
 
-pub(super) fn selector_not_served(layer: Layer, called: &[u8]) -> RtIndication {
+pub(crate) fn selector_not_served(layer: Layer, called: &[u8]) -> RtIndication {
     let kind = if layer == Layer::Cotp { String::from("transport") } else { format!("{layer}") };
     let text = if called.is_empty() {
         format!("called without a {kind} selector, which is not served here")
@@ -77,7 +77,7 @@ pub(super) fn selector_not_served(layer: Layer, called: &[u8]) -> RtIndication {
 }
 
 /// The transport connection ended under us, or was refused while `opening`.
-pub(super) fn transport_disconnected(disconnect: &TDisconnect, opening: bool) -> RtIndication {
+pub(crate) fn transport_disconnected(disconnect: &TDisconnect, opening: bool) -> RtIndication {
     match disconnect.reason {
         TDisconnectReason::Closed => connection_closed(false),
         TDisconnectReason::Dr(reason) if !disconnect.established && opening => {

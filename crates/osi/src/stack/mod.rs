@@ -6,7 +6,7 @@
 //! is closed in time.
 
 mod config;
-mod ended;
+pub(crate) mod ended;
 mod route;
 mod served;
 mod step;
@@ -16,6 +16,7 @@ use core::time::Duration;
 
 use clock::MonoTime;
 
+pub(crate) use config::OPENING_TSDU_MAX;
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
 pub use served::ServedSelectors;
 

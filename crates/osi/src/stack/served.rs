@@ -82,7 +82,13 @@ impl Stack {
                 steps.push(Step::Ppm(PpmEvent::Request(PRequest::ConnectRefuseByProvider { reason })));
             }
             // There are no selectors above, and below the transport layer there is nothing to call.
-            Layer::Tcp | Layer::Tpkt | Layer::Cotp | Layer::Acse | Layer::Rtse | Layer::Application => {
+            Layer::Tcp
+            | Layer::Tpkt
+            | Layer::Cotp
+            | Layer::Acse
+            | Layer::Rtse
+            | Layer::Rose
+            | Layer::Application => {
                 let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
                 steps.extend([Step::Cotp(refuse), Step::Disconnect]);
             }
