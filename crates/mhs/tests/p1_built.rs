@@ -4,7 +4,7 @@
 use ber::{Tag, Writer};
 use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode, TypeOfMtsUser};
 use mhs::p1::{
-    ApduPart, ApduReader, Attempted, Criticality, ExtensionField, ExtensionType,
+    ApduPart, ApduReader, ApduReaderState, Attempted, Criticality, ExtensionField, ExtensionType,
     InternalTraceInformationElement, LastTraceInformation, Limits, Message, MessageTransferEnvelope, MtsApdu,
     OriginatingMtaReport, OriginatorReport, P1Error, PerRecipientFields, PerRecipientIndicators,
     PerRecipientReportFields, Priority, ProbeTransferEnvelope, Report, RoutingAction, StandardExtension,
@@ -367,6 +367,7 @@ fn a_stream_is_bounded_before_it_is_held() {
         let mut reader = ApduReader::new(limits);
         let error = reader.push(&start, &mut Vec::new()).unwrap_err();
         assert!(matches!(error.kind, DecodeErrorKind::TooLarge { .. }), "{error}");
+        assert_eq!(reader.save(), None, "nothing can follow an error");
         // The same again, whatever comes.
         assert_eq!(reader.push(&[0], &mut Vec::new()), Err(error.clone()));
         assert_eq!(reader.finish(), Err(error));
@@ -504,10 +505,36 @@ proptest! {
         prop_assert_eq!(streamed, content);
         prop_assert_eq!(&parts[0], &ApduPart::MessageEnvelope(Box::new(whole.envelope.clone())));
         prop_assert_eq!(parts.last(), Some(&ApduPart::End));
+        let mut interrupted = ApduReader::new(Limits::default());
+        let mut resumed = Vec::new();
+        for piece in octets.chunks(chunk) {
+            interrupted.push(piece, &mut resumed).unwrap();
+            let stored = postcard::to_allocvec(&interrupted.save().unwrap()).unwrap();
+            let state = postcard::from_bytes(&stored).unwrap();
+            interrupted = ApduReader::restore(Limits::default(), state).unwrap();
+        }
+        interrupted.finish().unwrap();
+        prop_assert_eq!(&resumed, &parts);
         for end in (0..octets.len()).step_by(7) {
             let mut reader = ApduReader::new(Limits::default());
             reader.push(&octets[..end], &mut Vec::new()).unwrap();
             prop_assert_eq!(reader.finish().unwrap_err().kind, DecodeErrorKind::Incomplete);
+        }
+    }
+
+    /// Whatever is in the store: it is refused or it leads to an error, never to a panic.
+    #[test]
+    fn a_damaged_state_of_a_reader_is_harmless(
+        octets in proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..4, Just(0xFF)], 1..80),
+        apdu in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0x04u8), Just(0x24), Just(0x80)], 0..60),
+    ) {
+        if let Ok((state, _)) = postcard::take_from_bytes::<ApduReaderState>(&octets)
+            && let Some(mut reader) = ApduReader::restore(Limits::default(), state)
+        {
+            for piece in apdu.chunks(3) {
+                let _ = reader.push(piece, &mut Vec::new());
+            }
+            let _ = reader.finish();
         }
     }
 

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use mhs::p1::{
-    ApduPart, ApduReader, Attempted, ExtensionType, Limits, MtsApdu, OriginatorReport, Priority, ReportType,
-    RoutingAction, StandardExtension, message_header,
+    ApduPart, ApduReader, ApduReaderState, Attempted, ExtensionType, Limits, MtsApdu, OriginatorReport,
+    Priority, ReportType, RoutingAction, StandardExtension, message_header,
 };
 use mhs::{ContentType, OrAddress};
 
@@ -73,6 +73,36 @@ fn parts_of(apdu: &MtsApdu) -> Vec<ApduPart> {
         }
         MtsApdu::Probe(probe) => vec![ApduPart::Probe(probe), ApduPart::End],
         MtsApdu::Report(report) => vec![ApduPart::Report(report), ApduPart::End],
+    }
+}
+
+/// Stores a reader's state and takes it up again, as another process would.
+fn stored(reader: &ApduReader) -> ApduReader {
+    let octets = postcard::to_allocvec(&reader.save().unwrap()).unwrap();
+    let state: ApduReaderState = postcard::from_bytes(&octets).unwrap();
+    assert_eq!(Some(&state), reader.save().as_ref());
+    ApduReader::restore(Limits::default(), state).unwrap()
+}
+
+#[test]
+fn a_reader_that_is_stored_at_any_octet_gives_the_same() {
+    for (name, octets) in vectors() {
+        let whole = stream(&octets, octets.len()).unwrap();
+        // Of a long one the ends, where everything but content is.
+        let cuts = (0..=octets.len()).filter(|cut| *cut < 3_000 || octets.len() - cut < 100);
+        let mut before = ApduReader::new(Limits::default());
+        let mut given = Vec::new();
+        let mut taken = 0;
+        for cut in cuts {
+            before.push(&octets[taken..cut], &mut given).unwrap();
+            taken = cut;
+            let mut after = stored(&before);
+            assert_eq!(after.position(), cut as u64);
+            let mut parts = given.clone();
+            after.push(&octets[cut..], &mut parts).unwrap();
+            after.finish().unwrap();
+            assert!(join(parts) == whole, "{name} stored after {cut} octets");
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use extension_table::{StandardExtension, standard_extension};
 pub use extensions::{Criticality, ExtensionField, ExtensionType, Extensions};
 pub use indicators::{OriginatingMtaReport, OriginatorReport, PerMessageIndicators, PerRecipientIndicators};
 pub use probe::ProbeTransferEnvelope;
-pub use reader::{ApduPart, ApduReader, Limits};
+pub use reader::{ApduPart, ApduReader, ApduReaderState, Limits};
 pub use recipient::{PerRecipientFields, Recipients};
 pub use report::{Report, ReportTransferContent, ReportTransferEnvelope};
 pub use report_recipient::{

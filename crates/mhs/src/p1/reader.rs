@@ -3,7 +3,12 @@
 //! Definite and indefinite lengths may be mixed at every level, and the content may come in segments.
 //! Memory is bounded by [`Limits`] whatever the lengths in the stream claim.
 
+mod saved;
+
 use ber::{Header, Length, Tag};
+use serde::{Deserialize, Serialize};
+
+pub use saved::ApduReaderState;
 
 use super::apdu::MESSAGE;
 use super::envelope::MessageTransferEnvelope;
@@ -85,7 +90,7 @@ struct Collect {
     open: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum What {
     /// The envelope of a message, inside the APDU.
     Envelope(Level),
@@ -94,7 +99,7 @@ enum What {
 }
 
 /// Where a constructed encoding ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Level {
     /// After so many octets of the APDU.
     At(u64),
