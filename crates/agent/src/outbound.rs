@@ -10,7 +10,7 @@ use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 use crate::process::unreadable;
-use crate::record::{Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, WorkRecord};
+use crate::record::{Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record, WorkRecord};
 use crate::report::Outcome;
 use crate::transfer::Transfer;
 
@@ -210,10 +210,11 @@ fn connector_of(key: &[u8]) -> Option<String> {
     OutboundKey::parse(key).map(|key| key.connector)
 }
 
-/// Takes a copy out of its queue. Asserting that it is there keeps two decisions about the same copy apart.
+/// Takes a copy out of its queue, and with it what is remembered of an interrupted transfer. Asserting that it is
+/// there keeps two decisions about the same copy apart.
 fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
     let mut step = Step::default();
-    step.batch.assert_present(OUTBOUND, key).delete(OUTBOUND, key);
+    step.batch.assert_present(OUTBOUND, key).delete(OUTBOUND, key).delete(RESUME, key);
     if let Some(OutboundKey { connector, rank, sequence }) = OutboundKey::parse(key) {
         step.effects.push(Effect::Dequeued {
             connector,

@@ -12,6 +12,8 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use clock::{MonoTime, WallTime};
 
 use crate::settings::{Activation, AssociationSettings, ConnectorSettings, RetrySettings};
@@ -33,10 +35,24 @@ pub struct ConnectorPolicy {
     failures: Failures,
     /// An association broke during a transfer and none has completed a transfer since.
     broke_in_transfer: bool,
-    /// An operator wants an association even if nothing waits.
+    /// An operator, or a transfer of the peer's that was interrupted, wants an association even if nothing waits.
     connect_now: bool,
+    /// A transfer was interrupted that can be resumed.
+    recovery: Option<Recovery>,
     stopping: bool,
 }
+
+/// While an interrupted transfer can be resumed, time counts: opens are tried in quick succession.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Recovery {
+    /// When it can't be resumed any more.
+    until: MonoTime,
+    /// What follows the next failure.
+    next_wait: Duration,
+}
+
+/// Wait after the first failure to open for a transfer that can be resumed; it doubles with each further one.
+const FIRST_RECOVERY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the policy needs of the connector's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,6 +96,17 @@ pub enum PolicyEvent {
         orderly: bool,
         /// When, for [`ConnectorPolicy::failures_since`].
         at: WallTime,
+    },
+    /// A transfer was interrupted because its association broke, got further than the last time, and can be
+    /// resumed. That the association has ended is told after this, and is no failure.
+    Interrupted {
+        /// Which.
+        association: AssociationId,
+        /// When it can't be resumed any more.
+        until: MonoTime,
+        /// It was a transfer of the peer's: it goes on only if the association is there again, whether or not
+        /// something waits here.
+        theirs: bool,
     },
     /// A transfer from us began on an association.
     Busy(AssociationId),
@@ -152,6 +179,7 @@ impl ConnectorPolicy {
             failures: Failures::new(settings.retry.max_open_retries),
             broke_in_transfer: false,
             connect_now: false,
+            recovery: None,
             stopping: false,
         }
     }
@@ -184,6 +212,9 @@ impl ConnectorPolicy {
             PolicyEvent::OpenFailed { association, at } => self.open_failed(now, association, at),
             PolicyEvent::InboundOpened(id) => self.inbound_opened(now, id, out),
             PolicyEvent::Ended { association, orderly, at } => self.ended(now, association, orderly, at),
+            PolicyEvent::Interrupted { association, until, theirs } => {
+                self.interrupted(association, until, theirs);
+            }
             PolicyEvent::Busy(id) => self.busy(id),
             PolicyEvent::Idle { association, transferred } => self.idle(now, association, transferred),
             PolicyEvent::ConnectNow => self.connect_now(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clock::{MonoTime, WallTime};
 
 use super::slot::{Direction, Slot, Stage};
-use super::{AssociationId, ConnectorPolicy, PolicyAction, limit};
+use super::{AssociationId, ConnectorPolicy, FIRST_RECOVERY_WAIT, PolicyAction, Recovery, limit};
 use crate::settings::Activation;
 
 impl ConnectorPolicy {
@@ -40,7 +40,15 @@ impl ConnectorPolicy {
             out.push(PolicyAction::Close(id));
         }
         let direction = Direction::Inbound;
-        self.slots.push(Slot { id, direction, stage, urgent_only: false, since: now, productive: false });
+        self.slots.push(Slot {
+            id,
+            direction,
+            stage,
+            urgent_only: false,
+            since: now,
+            productive: false,
+            interrupted: false,
+        });
     }
 
     pub(super) fn ended(&mut self, now: MonoTime, id: AssociationId, orderly: bool, at: WallTime) {
@@ -49,7 +57,8 @@ impl ConnectorPolicy {
             // We have asked for it, or it was the peer's.
             (_, Stage::Closing) | (Direction::Inbound, _) => {}
             (Direction::Outbound, Stage::Opening) => self.failed(now, at),
-            (Direction::Outbound, Stage::Idle { .. } | Stage::Busy) if slot.productive => {}
+            (Direction::Outbound, Stage::Idle { .. } | Stage::Busy)
+                if slot.productive || slot.interrupted => {}
             // Released by the peer before anything was sent on it. No fault, but a peer that does so each time
             // must not be called again and again.
             (Direction::Outbound, Stage::Idle { .. }) if orderly => {
@@ -77,8 +86,18 @@ impl ConnectorPolicy {
         if transferred {
             slot.productive = true;
             self.broke_in_transfer = false;
+            self.recovery = None;
             self.failures.clear();
         }
+    }
+
+    pub(super) fn interrupted(&mut self, id: AssociationId, until: MonoTime, theirs: bool) {
+        if let Some(slot) = self.slot(id) {
+            slot.interrupted = true;
+        }
+        self.wait = None;
+        self.recovery = Some(Recovery { until, next_wait: FIRST_RECOVERY_WAIT });
+        self.connect_now |= theirs && self.may_open();
     }
 
     pub(super) fn connect_now(&mut self) {
@@ -107,6 +126,17 @@ impl ConnectorPolicy {
     }
 
     fn failed(&mut self, now: MonoTime, at: WallTime) {
+        // What has a short time to be resumed does not wait for the ordinary interval, nor are the attempts that it
+        // makes beyond the ordinary ones counted. Doubling ends them even if the time is long.
+        if let Some(recovery) = &mut self.recovery {
+            let until = now + recovery.next_wait;
+            if until < recovery.until {
+                recovery.next_wait = recovery.next_wait.saturating_mul(2);
+                self.wait = Some(until);
+                return;
+            }
+            self.recovery = None;
+        }
         self.failures.record(at);
         self.wait = Some(now + self.open_interval());
     }
@@ -143,6 +173,7 @@ impl ConnectorPolicy {
                 urgent_only,
                 since: now,
                 productive: false,
+                interrupted: false,
             });
             out.push(PolicyAction::Open { association, urgent_only });
         }

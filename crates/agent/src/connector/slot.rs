@@ -16,6 +16,8 @@ pub(super) struct Slot {
     pub(super) since: MonoTime,
     /// The peer has confirmed at least one transfer on it.
     pub(super) productive: bool,
+    /// A transfer on it was interrupted and can be resumed.
+    pub(super) interrupted: bool,
 }
 
 /// Who opened it.

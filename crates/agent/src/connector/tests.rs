@@ -238,6 +238,111 @@ fn a_message_that_breaks_the_association_does_not_hold_up_the_others() {
     assert_eq!(bench.policy.state(), ConnectorState::Ready, "without mail nothing is going to be tried");
 }
 
+/// An open association with one item on its way, which is interrupted and can be resumed for a minute.
+fn interrupt(bench: &mut Bench, association: AssociationId) {
+    bench.tell(PolicyEvent::Opened(association));
+    bench.tell(PolicyEvent::Busy(association));
+    bench.queue(0, 0);
+    let until = at(bench.now + 60);
+    assert_eq!(bench.tell(PolicyEvent::Interrupted { association, until, theirs: false }), []);
+    assert_eq!(bench.queue(0, 1), [], "the broken one has not ended yet");
+}
+
+#[test]
+fn an_interrupted_transfer_is_resumed_at_once_however_often_it_gets_on() {
+    let mut bench = Bench::new(&settings());
+    let mut association = opened(&bench.queue(0, 1));
+    for round in 0..20 {
+        interrupt(&mut bench, association);
+        let actions = bench.end(association, false);
+        assert_eq!(bench.policy.failures_since(WALL), 0, "round {round}");
+        association = opened(&actions);
+    }
+}
+
+#[test]
+fn while_a_transfer_can_be_resumed_opens_follow_one_another_quickly_and_are_not_counted() {
+    let mut bench = Bench::new(&settings());
+    let first = opened(&bench.queue(0, 1));
+    interrupt(&mut bench, first);
+    let mut association = opened(&bench.end(first, false));
+    // 1 + 2 + 4 + 8 + 16 = 31 s; 32 s more would be too late.
+    for wait in [1, 2, 4, 8, 16] {
+        assert_eq!(bench.fail(association), []);
+        assert_eq!(bench.policy.failures_since(WALL), 0);
+        assert_eq!(bench.policy.deadline(), Some(at(bench.now + wait)));
+        assert_eq!(bench.policy.state(), ConnectorState::Retry { until: at(bench.now + wait) });
+        association = opened(&bench.wait(wait));
+    }
+    assert_eq!(bench.fail(association), []);
+    assert_eq!(bench.policy.failures_since(WALL), 1, "the ordinary rules again");
+    assert_eq!(bench.policy.deadline(), Some(at(bench.now + 600)));
+}
+
+#[test]
+fn a_peer_that_breaks_every_association_before_it_resumes_is_not_called_without_end() {
+    let mut bench = Bench::new(&settings());
+    let mut association = opened(&bench.queue(0, 1));
+    interrupt(&mut bench, association);
+    association = opened(&bench.end(association, false));
+    let mut opens = 0;
+    while bench.policy.failures_since(WALL) == 0 {
+        bench.tell(PolicyEvent::Opened(association));
+        bench.tell(PolicyEvent::Busy(association));
+        // No progress, so no interruption is told. The first break of this kind is free.
+        let actions = bench.end(association, false);
+        opens += 1;
+        assert!(opens < 10);
+        if bench.policy.failures_since(WALL) == 0 {
+            association = match actions[..] {
+                [] => {
+                    let wait = bench.policy.deadline().unwrap();
+                    bench.now = wait.since_start().as_secs();
+                    opened(&bench.wait(0))
+                }
+                _ => opened(&actions),
+            };
+        }
+    }
+    assert!(bench.now <= 60);
+}
+
+#[test]
+fn a_transfer_that_completes_ends_the_haste() {
+    let mut bench = Bench::new(&settings());
+    let mut association = opened(&bench.queue(0, 1));
+    interrupt(&mut bench, association);
+    association = opened(&bench.end(association, false));
+    bench.tell(PolicyEvent::Opened(association));
+    bench.tell(PolicyEvent::Busy(association));
+    bench.queue(0, 0);
+    bench.idle(association, true);
+    bench.end(association, true);
+    association = opened(&bench.queue(0, 1));
+    bench.fail(association);
+    assert_eq!(bench.policy.deadline(), Some(at(bench.now + 600)));
+}
+
+#[test]
+fn an_association_is_opened_again_for_a_transfer_of_the_peers() {
+    let mut bench = Bench::new(&settings());
+    let first = opened(&bench.queue(0, 1));
+    bench.tell(PolicyEvent::Opened(first));
+    bench.queue(0, 0);
+    let until = at(60);
+    assert_eq!(bench.tell(PolicyEvent::Interrupted { association: first, until, theirs: true }), []);
+    opened(&bench.end(first, false));
+    // Not by a connector that waits for its peer.
+    let mut remote = settings();
+    remote.activation = Activation::RemoteInitiated;
+    remote.two_way_alternate = true;
+    let mut bench = Bench::new(&remote);
+    let peers = bench.policy.reserve_id();
+    bench.tell(PolicyEvent::InboundOpened(peers));
+    assert_eq!(bench.tell(PolicyEvent::Interrupted { association: peers, until, theirs: true }), []);
+    assert_eq!(bench.end(peers, false), []);
+}
+
 #[test]
 fn a_message_is_exhausted_after_as_many_failed_opens_as_may_be_since_it_was_queued() {
     let mut few = settings();
@@ -351,6 +456,9 @@ fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
         id.clone().prop_map(PolicyEvent::Busy),
         (id, any::<bool>())
             .prop_map(|(association, transferred)| PolicyEvent::Idle { association, transferred }),
+        (1_u64..12, 0_u64..20_000, any::<bool>()).prop_map(|(id, until, theirs)| {
+            PolicyEvent::Interrupted { association: AssociationId(id), until: at(until), theirs }
+        }),
         Just(PolicyEvent::ConnectNow),
         Just(PolicyEvent::Deadline),
     ];
@@ -371,7 +479,9 @@ proptest! {
                 prop_assert!(!asked.contains(association), "a name is used once");
                 asked.push(*association);
                 if let ConnectorState::Retry { until } = waiting_before {
-                    prop_assert!(until <= at(bench.now) || event == PolicyEvent::ConnectNow, "opened while waiting");
+                    let hurries =
+                        matches!(event, PolicyEvent::ConnectNow | PolicyEvent::Interrupted { .. });
+                    prop_assert!(until <= at(bench.now) || hurries, "opened while waiting");
                 }
             }
             let outbound = bench.policy.slots.iter().filter(|slot| slot.direction == Direction::Outbound);

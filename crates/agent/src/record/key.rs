@@ -108,6 +108,34 @@ impl MailboxKey {
     }
 }
 
+/// Key in [`super::PARKED`]: connector name, zero octet, sequence number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParkedKey {
+    /// Name of the connector over which it was coming in.
+    pub connector: String,
+    /// Unique number.
+    pub sequence: u64,
+}
+
+impl ParkedKey {
+    /// The key as octets.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut key = outbound_prefix(&self.connector);
+        key.extend_from_slice(&self.sequence.to_be_bytes());
+        key
+    }
+
+    /// Takes a key apart; `None` if it is not of this form.
+    pub fn parse(key: &[u8]) -> Option<ParkedKey> {
+        let (rest, sequence) = key.split_last_chunk::<8>()?;
+        let (&SEPARATOR, connector) = rest.split_last()? else { return None };
+        Some(ParkedKey {
+            connector: str::from_utf8(connector).ok()?.to_owned(),
+            sequence: u64::from_be_bytes(*sequence),
+        })
+    }
+}
+
 /// Key in [`super::DUPLICATE_AGE`]: time of acceptance, digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DuplicateAgeKey {
@@ -161,7 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn mailbox_and_age_keys_come_apart_again() {
+    fn parked_mailbox_and_age_keys_come_apart_again() {
+        let key = ParkedKey { connector: "to-b".into(), sequence: 7 };
+        assert_eq!(ParkedKey::parse(&key.encode()), Some(key));
         let key = MailboxKey { mailbox: "c=gb;p=alpha;s=m\u{fc}ller".into(), sequence: 0 };
         assert_eq!(MailboxKey::parse(&key.encode()), Some(key));
         let key = DuplicateAgeKey { accepted: WallTime::from_unix(1_795_321_800), digest: [9; 32] };
@@ -174,6 +204,7 @@ mod tests {
             assert_eq!(WorkKey::parse(key), None, "{key:?}");
         }
         assert_eq!(OutboundKey::parse(b"name\x01\0\0\0\0\0\0\0\0\0"), None);
+        assert_eq!(ParkedKey::parse(b"\x01\0\0\0\0\0\0\0\0"), None);
         assert_eq!(MailboxKey::parse(b"\0\0\0\0\0\0\0\0"), None);
         assert_eq!(DuplicateAgeKey::parse(&[0; 39]), None);
     }

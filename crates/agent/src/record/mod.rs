@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use spool::{BodyId, Space};
 
 pub use codec::{Record, RecordError};
-pub use key::{DuplicateAgeKey, MailboxKey, OutboundKey, WorkKey, mailbox_prefix, outbound_prefix};
+pub use key::{
+    DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, WorkKey, mailbox_prefix, outbound_prefix,
+};
 
 /// Accepted and not yet processed. Key: [`WorkKey`]; value: [`WorkRecord`].
 pub const WORK: Space = Space(1);
@@ -30,6 +32,12 @@ pub const DUPLICATE_AGE: Space = Space(5);
 pub const QUARANTINE: Space = Space(6);
 /// Small facts about the data directory itself; owned by the runtime.
 pub const META: Space = Space(7);
+/// Where the transfer of a queued item was interrupted. Key: that of the item in [`OUTBOUND`], with which it goes at
+/// the latest; value: a record of the runtime, which alone knows associations.
+pub const RESUME: Space = Space(8);
+/// Transfers in that were interrupted, over a restart. Key: [`ParkedKey`]; value: a record of the runtime, which may
+/// hold a reference to a body.
+pub const PARKED: Space = Space(9);
 
 /// Priority of a queue entry: lower goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,7 @@
 mod bench;
 mod bind;
 mod duplicates;
+mod interruption;
 mod loops;
 mod outbound;
 mod properties;
