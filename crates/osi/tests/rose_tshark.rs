@@ -52,10 +52,9 @@ fn data(apdu: &[u8]) -> Vec<u8> {
 fn connection() -> [(Side, Vec<u8>); 2] {
     let definition =
         ContextDefinition { context: CONTEXT, abstract_syntax: MTS, transfer_syntaxes: vec![BER] };
-    let cp =
-        Cp { calling_selector: None, called_selector: None, contexts: vec![definition], user_data: None };
+    let cp = Cp { contexts: vec![definition], ..Cp::default() };
     let results = vec![ContextResult::Accepted(Some(BER))];
-    let cpa = Cpa { responding_selector: None, results, user_data: None };
+    let cpa = Cpa { results, ..Cpa::default() };
     let item = || ConnectItem { version: Some(2), ..ConnectItem::default() };
     let units = Some(FunctionalUnits::RTSE);
     let user_data = cp.encode();

@@ -36,6 +36,7 @@ fn connect() -> SConnect {
             additional_reference: None,
         },
         initial_turn: InitialTurn::Initiator,
+        response_limit: None,
         user_data: vec![1, 2, 3],
     }
 }
@@ -44,7 +45,8 @@ fn connect() -> SConnect {
 fn connecting_carries_everything_both_ways() {
     let mut pair = Pair::new(config(), config(), connect());
     pair.settle();
-    assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(connect())]);
+    let indicated = SConnect { response_limit: Some(10_240), ..connect() };
+    assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(indicated)]);
     assert_eq!(pair.spms[RESPONDER].version(), Some(Version::V2));
     let accept = SAccept {
         responding_selector: Some(b"ssB".to_vec()),
@@ -89,7 +91,8 @@ fn long_user_data_of_connect_asks_for_version_2() {
     let Some(Spdu::Cn(cn)) = decode_tsdu(tsdu).unwrap().pop() else { panic!("no CN") };
     assert_eq!(cn.item.version, Some(2));
     pair.settle();
-    assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(long)]);
+    let indicated = SConnect { response_limit: Some(10_240), ..long };
+    assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(indicated)]);
 
     for (config, octets) in
         [(config(), 10_241), (SessionConfig { version_max: Version::V1, ..config() }, 513)]

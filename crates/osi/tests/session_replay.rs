@@ -103,6 +103,7 @@ fn replay(events: &[(bool, Vec<u8>)], as_client: bool, file: &str) -> Vec<SsIndi
                 called_selector: cn.called_selector,
                 identifier: cn.identifier,
                 initial_turn: InitialTurn::Initiator,
+                response_limit: None,
                 user_data: cn.user_data,
             },
         );

@@ -15,7 +15,7 @@ use osi::failure::{Blame, Layer};
 use osi::rtse::{Aborted, RequestError, RtIndication, RtRequest};
 use osi::session::spdu::{Spdu, decode_tsdu};
 use osi::stack::StackConfig;
-use pair::{apdu, two_way};
+use pair::{Pair, apdu, config, two_way};
 
 fn ended(told: &[RtIndication]) -> &Aborted {
     match told.last() {
@@ -189,5 +189,29 @@ fn a_tsdu_full_of_values_is_the_peers_fault() {
         assert_eq!((aborted.layer, aborted.blame), (Layer::Presentation, Blame::PeerMisbehaved), "{count}");
         assert!(aborted.text.contains("1024"), "{}", aborted.text);
         assert_eq!(told.len(), 1);
+    }
+}
+
+#[test]
+fn an_acceptance_that_version_1_has_no_room_for_is_a_refusal() {
+    let config = || {
+        let mut config = config();
+        config.session.version_max = osi::session::Version::V1;
+        config
+    };
+    for (octets, fits) in [(300, true), (600, false)] {
+        let mut pair = Pair::new(config(), config());
+        pair.b.bind_result = apdu(octets);
+        pair.start();
+        if fits {
+            assert!(matches!(pair.a.last(), Some(RtIndication::OpenConfirm { .. })), "{:?}", pair.a.last());
+            continue;
+        }
+        pair.run_to_end();
+        let Some(RtIndication::OpenRefused(refused)) = pair.a.last() else { panic!("{:?}", pair.a.last()) };
+        // local-limit-exceeded
+        assert_eq!((refused.layer, refused.code), (Layer::Presentation, Some(2)));
+        let Some(RtIndication::Aborted(aborted)) = pair.b.last() else { panic!("{:?}", pair.b.last()) };
+        assert_eq!((aborted.layer, aborted.blame), (Layer::Presentation, Blame::LimitReached));
     }
 }

@@ -48,6 +48,24 @@ pub enum PresentationError {
         /// The identifier.
         context: ContextId,
     },
+    /// An identifier that no context can have.
+    #[error("CP proposes context {context}, which is no identifier")]
+    ContextIdentifier {
+        /// The identifier.
+        context: ContextId,
+    },
+    /// The peer does not offer version 1, or answered another.
+    #[error("peer does not speak version 1 of the presentation protocol")]
+    Version,
+    /// The CPA is longer than the session version allows its user data to be: the peer proposed so many contexts, or our
+    /// user has so much to say.
+    #[error("acceptance of {octets} octets where the session layer takes {limit}")]
+    AnswerTooLong {
+        /// Its length.
+        octets: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A result list of another length than the proposal.
     #[error("CPA answers {answered} contexts where {proposed} were proposed")]
     ResultCount {
@@ -100,12 +118,35 @@ impl PresentationError {
             | PresentationError::SimplyEncoded { .. }
             | PresentationError::TransferSyntax { .. }
             | PresentationError::DuplicateContext { .. }
+            | PresentationError::ContextIdentifier { .. }
             | PresentationError::ResultCount { .. }
             | PresentationError::Unexpected { .. } => Blame::PeerMisbehaved,
             PresentationError::Mode(_)
+            | PresentationError::Version
             | PresentationError::NotProposed { .. }
             | PresentationError::NotAccepted { .. } => Blame::PeerIncompatible,
+            PresentationError::AnswerTooLong { .. } => Blame::LimitReached,
             PresentationError::RequestOutOfState { .. } => Blame::Local,
+        }
+    }
+
+    /// Whether the peer was told by a refusal or a user's abort, so that no ARP is due.
+    pub(super) fn is_refused(&self) -> bool {
+        match self {
+            PresentationError::Mode(_)
+            | PresentationError::Version
+            | PresentationError::AnswerTooLong { .. }
+            | PresentationError::NotProposed { .. }
+            | PresentationError::NotAccepted { .. } => true,
+            PresentationError::Malformed { .. }
+            | PresentationError::UnknownContext { .. }
+            | PresentationError::SimplyEncoded { .. }
+            | PresentationError::TransferSyntax { .. }
+            | PresentationError::DuplicateContext { .. }
+            | PresentationError::ContextIdentifier { .. }
+            | PresentationError::ResultCount { .. }
+            | PresentationError::Unexpected { .. }
+            | PresentationError::RequestOutOfState { .. } => false,
         }
     }
 
@@ -118,8 +159,11 @@ impl PresentationError {
             | PresentationError::SimplyEncoded { .. }
             | PresentationError::TransferSyntax { .. }
             | PresentationError::DuplicateContext { .. }
+            | PresentationError::ContextIdentifier { .. }
             | PresentationError::ResultCount { .. } => 6,
             PresentationError::Mode(_)
+            | PresentationError::Version
+            | PresentationError::AnswerTooLong { .. }
             | PresentationError::NotProposed { .. }
             | PresentationError::NotAccepted { .. }
             | PresentationError::RequestOutOfState { .. } => 0,

@@ -5,6 +5,7 @@
 //! data goes as it is, but for the CP and the CPA. Context management, other transfer syntaxes and the typed-data PPDUs
 //! do not exist here.
 
+mod connect;
 mod error;
 mod machine;
 mod mapping;

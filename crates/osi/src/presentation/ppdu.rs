@@ -1,9 +1,9 @@
 //! Encodings of the PPDUs (X.226 clause 8): CP, CPA, CPR, ARU, ARP. What is merely optional and without use here
-//! (version, requirements, protocol options, default context) is accepted and passed over.
+//! (requirements, protocol options, default context, extensions) is accepted and passed over.
 
 use alloc::vec::Vec;
 
-use ber::{Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
+use ber::{BitString, Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
 
 use super::user_data::{ContextId, UserData};
 
@@ -52,8 +52,10 @@ pub enum ContextResult {
 }
 
 /// Normal-mode parameters of CP (connect presentation).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cp<'a> {
+    /// Whether version 1 is among the offered versions; so it is when the field is absent.
+    pub version1: bool,
     /// Calling presentation selector; `None` when absent.
     pub calling_selector: Option<Vec<u8>>,
     /// Called presentation selector.
@@ -64,15 +66,35 @@ pub struct Cp<'a> {
     pub user_data: Option<UserData<'a>>,
 }
 
+impl Default for Cp<'_> {
+    fn default() -> Self {
+        Cp {
+            version1: true,
+            calling_selector: None,
+            called_selector: None,
+            contexts: Vec::new(),
+            user_data: None,
+        }
+    }
+}
+
 /// Normal-mode parameters of CPA (connect presentation accept).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpa<'a> {
+    /// Whether version 1 was chosen; so it was when the field is absent.
+    pub version1: bool,
     /// Responding presentation selector.
     pub responding_selector: Option<Vec<u8>>,
     /// Results, in the order of the proposal.
     pub results: Vec<ContextResult>,
     /// Values carried.
     pub user_data: Option<UserData<'a>>,
+}
+
+impl Default for Cpa<'_> {
+    fn default() -> Self {
+        Cpa { version1: true, responding_selector: None, results: Vec::new(), user_data: None }
+    }
 }
 
 /// Normal-mode CPR (connect presentation reject).
@@ -104,11 +126,12 @@ pub enum Abort<'a> {
     X410,
 }
 
+const VERSION: Tag = Tag::context(0);
 const MODE_SELECTOR: Tag = Tag::context(0);
 const X410_PARAMETERS: Tag = Tag::context(1);
 const NORMAL_PARAMETERS: Tag = Tag::context(2);
-/// A peer may propose more contexts than it needs; far more than any application has is an attack.
-const CONTEXTS_MAX: usize = 64;
+/// More contexts do not fit into a CP that the session layer takes.
+const CONTEXTS_MAX: usize = 1024;
 
 impl<'a> Cp<'a> {
     /// Reads a CP.
@@ -121,6 +144,7 @@ impl<'a> Cp<'a> {
             let mut fields = parameters.reader()?;
             while let Some(field) = fields.next()? {
                 match field.tag {
+                    VERSION => cp.version1 = field.bit_string()?.bit(0),
                     tag if tag == Tag::context(1) => cp.calling_selector = Some(field.octets()?.into_owned()),
                     tag if tag == Tag::context(2) => cp.called_selector = Some(field.octets()?.into_owned()),
                     tag if tag == Tag::context(4) => cp.contexts = decode_definitions(&field)?,
@@ -135,6 +159,7 @@ impl<'a> Cp<'a> {
     /// The encoding.
     pub fn encode(&self) -> Vec<u8> {
         encode_normal(|w| {
+            version(w, self.version1);
             optional_selector(w, 1, self.calling_selector.as_deref());
             optional_selector(w, 2, self.called_selector.as_deref());
             w.constructed(Tag::context(4), |w| {
@@ -166,6 +191,7 @@ impl<'a> Cpa<'a> {
             let mut fields = parameters.reader()?;
             while let Some(field) = fields.next()? {
                 match field.tag {
+                    VERSION => cpa.version1 = field.bit_string()?.bit(0),
                     tag if tag == Tag::context(3) => {
                         cpa.responding_selector = Some(field.octets()?.into_owned())
                     }
@@ -181,6 +207,7 @@ impl<'a> Cpa<'a> {
     /// The encoding.
     pub fn encode(&self) -> Vec<u8> {
         encode_normal(|w| {
+            version(w, self.version1);
             optional_selector(w, 3, self.responding_selector.as_deref());
             encode_results(w, &self.results);
             optional_user_data(w, self.user_data.as_ref());
@@ -354,6 +381,13 @@ fn encode_normal(parameters: impl FnOnce(&mut Writer)) -> Vec<u8> {
             w.constructed(NORMAL_PARAMETERS, parameters);
         });
     })
+}
+
+/// The version, unless it is the default.
+fn version(w: &mut Writer, version1: bool) {
+    if !version1 {
+        w.bit_string(VERSION, &BitString::default());
+    }
 }
 
 fn optional_selector(w: &mut Writer, number: u32, selector: Option<&[u8]>) {

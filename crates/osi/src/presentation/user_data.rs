@@ -7,7 +7,7 @@ use ber::{Error, ErrorKind, Oid, Reader, Tag, Tlv, Writer};
 
 /// Most presentation data values that one User-data may have. RTSE has one in each; a value in memory takes many times
 /// the octets that the smallest one takes on the wire.
-const VALUES_MAX: usize = 1024;
+pub(super) const VALUES_MAX: usize = 1024;
 
 /// Presentation-context-identifier. Chosen by the initiator of the connection, which uses odd ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -73,6 +73,29 @@ impl<'a> PdvValue<'a> {
             | PdvValue::OctetAligned(octets)
             | PdvValue::Arbitrary(octets) => octets.into_owned(),
         }
+    }
+
+    /// The encodings, one or more: only a single-ASN1-type is one by its form (X.226 8.4.2).
+    ///
+    /// # Errors
+    /// Octets that are no encodings, or more of them than `limit`.
+    pub(crate) fn into_encodings(self, limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+        let octets = match self {
+            PdvValue::SingleAsn1Type(octets) => return Ok(Vec::from([octets.into_owned()])),
+            PdvValue::OctetAligned(octets) | PdvValue::Arbitrary(octets) => octets,
+        };
+        let mut reader = Reader::new(&octets);
+        let mut encodings = Vec::new();
+        while let Some(encoding) = reader.next()? {
+            if encodings.len() == limit {
+                return Err(reader.error(ErrorKind::TooMany { limit }));
+            }
+            if encoding.raw.len() == octets.len() {
+                return Ok(Vec::from([octets.into_owned()]));
+            }
+            encodings.push(encoding.raw.to_vec());
+        }
+        Ok(encodings)
     }
 
     /// Reads the element, if it is one of the three alternatives.

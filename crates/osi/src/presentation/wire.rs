@@ -7,7 +7,7 @@ use super::error::PresentationError;
 use super::machine::TRANSFER_SYNTAX_BER;
 use super::ppdu::{Abort, Cpr};
 use super::service::{Contexts, PAbortCause, PIndication, PValue, PresentationMode};
-use super::user_data::{ContextId, Pdv, UserData};
+use super::user_data::{ContextId, Pdv, PdvValue, UserData, VALUES_MAX};
 use crate::session::SRefuse;
 
 /// The value of a primitive of X.410 mode, which has at most one: nothing when absent.
@@ -86,34 +86,42 @@ pub(super) fn values(
     data: Option<UserData<'_>>,
     contexts: &Contexts,
 ) -> Result<Vec<PValue>, PresentationError> {
-    match data {
-        None => Ok(Vec::new()),
+    let list = match data {
+        None => return Ok(Vec::new()),
         Some(UserData::Simple(octets)) => {
             let mut all = contexts.iter();
             match (all.next(), all.next()) {
-                (Some((context, _)), None) => {
-                    Ok(Vec::from([PValue { context: *context, encoding: octets.into_owned() }]))
-                }
+                (Some((context, _)), None) => Vec::from([Pdv {
+                    transfer_syntax: None,
+                    context: *context,
+                    value: PdvValue::OctetAligned(octets),
+                }]),
                 (None | Some(_), _) => {
-                    Err(PresentationError::SimplyEncoded { ppdu, contexts: contexts.len() })
+                    return Err(PresentationError::SimplyEncoded { ppdu, contexts: contexts.len() });
                 }
             }
         }
-        Some(UserData::Full(list)) => list
-            .into_iter()
-            .map(|pdv| {
-                if contexts.syntax(pdv.context).is_none() {
-                    return Err(PresentationError::UnknownContext { ppdu, context: pdv.context });
-                }
-                match pdv.transfer_syntax {
-                    Some(syntax) if syntax != TRANSFER_SYNTAX_BER => {
-                        Err(PresentationError::TransferSyntax { ppdu, syntax })
-                    }
-                    Some(_) | None => Ok(PValue { context: pdv.context, encoding: pdv.value.into_octets() }),
-                }
-            })
-            .collect(),
+        Some(UserData::Full(list)) => list,
+    };
+    let mut found = Vec::new();
+    for pdv in list {
+        let context = pdv.context;
+        if contexts.syntax(context).is_none() {
+            return Err(PresentationError::UnknownContext { ppdu, context });
+        }
+        match pdv.transfer_syntax {
+            Some(syntax) if syntax != TRANSFER_SYNTAX_BER => {
+                return Err(PresentationError::TransferSyntax { ppdu, syntax });
+            }
+            Some(_) | None => {}
+        }
+        let encodings = pdv
+            .value
+            .into_encodings(VALUES_MAX - found.len().min(VALUES_MAX))
+            .map_err(|source| PresentationError::Malformed { ppdu, source })?;
+        found.extend(encodings.into_iter().map(|encoding| PValue { context, encoding }));
     }
+    Ok(found)
 }
 
 /// A refusal is accepted as one even when what it carries can't be read.

@@ -16,6 +16,8 @@ pub struct SConnect {
     pub identifier: ConnectionIdentifier,
     /// Who has all the tokens at the start.
     pub initial_turn: InitialTurn,
+    /// In an indication: longest user data that the response may have in the version that was settled.
+    pub response_limit: Option<usize>,
     /// SS-user data: the CP PPDU.
     pub user_data: Vec<u8>,
 }

@@ -118,6 +118,7 @@ impl Spm {
                         Turn::Theirs | Turn::NoTokens => InitialTurn::Initiator,
                         Turn::Ours => InitialTurn::Responder,
                     },
+                    response_limit: Some(proposal.settled.version.user_data_octets_max()),
                     user_data: cn.user_data,
                 })));
                 self.state = State::AwaitConnectResponse { proposal };
