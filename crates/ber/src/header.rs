@@ -29,7 +29,8 @@ impl Header {
     /// 15 octets to get an answer.
     ///
     /// # Errors
-    /// Tag or length not representable; primitive encoding of indefinite length.
+    /// Tag or length not representable; primitive encoding of indefinite length; the tag of end-of-contents with anything
+    /// but two zero octets.
     pub fn parse(octets: &[u8]) -> Result<Option<Header>, ErrorKind> {
         let Some((&first, mut rest)) = octets.split_first() else { return Ok(None) };
         let class = match first >> 6 {
@@ -73,6 +74,12 @@ impl Header {
             0x89..=0xFF => return Err(ErrorKind::LengthTooLarge),
         };
         let tag = Tag { class, number };
-        Ok(Some(Header { tag, constructed, length, size: octets.len() - rest.len() }))
+        let size = octets.len() - rest.len();
+        // X.690 8.1.5: two zero octets. The same tag or length in a longer form would end an encoding for one reader and
+        // not for another.
+        if tag == Tag::EOC && (constructed || length != Length::Definite(0) || size != 2) {
+            return Err(ErrorKind::UnexpectedEoc);
+        }
+        Ok(Some(Header { tag, constructed, length, size }))
     }
 }

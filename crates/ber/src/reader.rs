@@ -163,9 +163,6 @@ impl<'a> Reader<'a> {
             let here = contents.get(position..).unwrap_or_default();
             let header = self.header(here, start + position)?;
             if header.tag == Tag::EOC {
-                if header.constructed || header.length != Length::Definite(0) {
-                    return Err(Error { kind: ErrorKind::UnexpectedEoc, offset: start + position });
-                }
                 open -= 1;
                 if open == 0 {
                     return Ok(position);

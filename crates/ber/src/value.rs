@@ -152,7 +152,7 @@ impl<'a> Tlv<'a> {
             let header = Header::parse(here).map_err(error)?.ok_or_else(|| error(ErrorKind::Truncated))?;
             let inside = position + header.size;
             if header.tag == Tag::EOC {
-                if !indefinite || header.constructed || header.length != Length::Definite(0) {
+                if !indefinite {
                     return Err(error(ErrorKind::UnexpectedEoc));
                 }
                 open.pop();

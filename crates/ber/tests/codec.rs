@@ -69,6 +69,16 @@ fn lies_about_length_are_found_before_anything_is_allocated() {
     );
 }
 
+/// A longer form that one reader takes for the end and another for an element makes two values of the same octets.
+#[test]
+fn the_end_of_contents_has_one_form() {
+    for end in [&[0x1F, 0, 0][..], &[0, 0x81, 0], &[0x20, 0], &[0, 1, 7], &[0x20, 0x80]] {
+        assert_eq!(Header::parse(end), Err(ErrorKind::UnexpectedEoc), "{end:02x?}");
+        let octets = [&[0x24, 0x80, 0x04, 1, b'a'], end, &[0, 0]].concat();
+        assert_eq!(Reader::new(&octets).any().unwrap_err().kind, ErrorKind::UnexpectedEoc, "{end:02x?}");
+    }
+}
+
 #[test]
 fn errors_name_the_octet() {
     let octets = [0x30, 6, 0x02, 1, 5, 0x04, 1, 9];

@@ -54,6 +54,21 @@ fn read(octets: &[u8], chunk: usize) -> Result<Vec<u8>, ExternalError> {
     Ok(out)
 }
 
+#[test]
+fn the_place_of_an_error_does_not_depend_on_the_pieces() {
+    // An indefinite [0] around an indefinite APDU in which a length can't be.
+    let inside = [0x28, 0x80, 0x02, 1, 5, 0xA0, 0x80, 0x30, 0x80, 0x04, 1, 7, 0x04, 0xFF, 0, 0];
+    // The same in an EXTERNAL that ends before it.
+    let behind = [0x28, 10, 0x02, 1, 5, 0xA0, 0x80, 0x30, 0x80, 0x04, 1, 7, 0x04, 0xFF, 0, 0];
+    for octets in [inside, behind] {
+        let whole = read(&octets, octets.len());
+        assert!(whole.is_err());
+        for chunk in 1..octets.len() {
+            assert_eq!(read(&octets, chunk), whole, "in pieces of {chunk}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -157,6 +157,11 @@ impl ExternalReader {
     pub fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), ExternalError> {
         let mut rest = octets;
         while let Some((&octet, tail)) = rest.split_first() {
+            // Nothing inside is looked for behind the end, so that where an error is seen does not depend on the pieces.
+            let inside = self.inside(rest);
+            if inside.is_empty() && !matches!(self.step, Step::Done) {
+                return Err(ExternalError::Overrun { offset: self.position });
+            }
             // Every step takes one octet at least, so the loop ends.
             let taken = match &mut self.step {
                 Step::Done => return Err(ExternalError::Trailing { offset: self.position }),
@@ -170,18 +175,18 @@ impl ExternalReader {
                     continue;
                 }
                 Step::Reference { missing, value, .. } => {
-                    let now = take(rest, *missing);
+                    let now = take(inside, *missing);
                     value.extend_from_slice(now);
                     *missing -= now.len() as u64;
                     now.len()
                 }
                 Step::Descriptor { missing } => {
-                    let now = take(rest, *missing);
+                    let now = take(inside, *missing);
                     *missing -= now.len() as u64;
                     now.len()
                 }
                 Step::Value { missing, .. } => {
-                    let now = take(rest, *missing);
+                    let now = take(inside, *missing);
                     out.extend_from_slice(now);
                     *missing -= now.len() as u64;
                     now.len()
@@ -194,9 +199,13 @@ impl ExternalReader {
                     1
                 }
                 Step::Walk(walker) => {
-                    let offset = self.position;
-                    let now = walker.feed(rest).map_err(|kind| ExternalError::Encoding { kind, offset })?;
-                    out.extend_from_slice(rest.get(..now).unwrap_or_default());
+                    let before = walker.position();
+                    let now = walker.feed(inside).map_err(|kind| {
+                        // The octet that was wrong, whichever piece it came in.
+                        let walked = walker.position().saturating_sub(before + 1);
+                        ExternalError::Encoding { kind, offset: self.position.saturating_add(walked) }
+                    })?;
+                    out.extend_from_slice(inside.get(..now).unwrap_or_default());
                     if walker.is_done() {
                         self.step = Step::InnerEnd;
                     }
@@ -419,6 +428,14 @@ impl ExternalReader {
         match self.outer_end {
             Some(end) if self.position > end => Err(ExternalError::Overrun { offset: self.position }),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What of `octets` is before the end of the EXTERNAL, if that is known.
+    fn inside<'o>(&self, octets: &'o [u8]) -> &'o [u8] {
+        match self.outer_end {
+            Some(end) => take(octets, end.saturating_sub(self.position)),
+            None => octets,
         }
     }
 

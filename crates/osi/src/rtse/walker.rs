@@ -40,12 +40,14 @@ pub struct Walker {
     open: u16,
     depth_max: u16,
     done: bool,
+    /// Octets looked at.
+    position: u64,
 }
 
 impl Walker {
     /// A walker at the start of an encoding, which allows `depth_max` indefinite lengths inside one another.
     pub fn new(depth_max: u16) -> Self {
-        Walker { header: HeaderBuffer::default(), skip: 0, open: 0, depth_max, done: false }
+        Walker { header: HeaderBuffer::default(), skip: 0, open: 0, depth_max, done: false, position: 0 }
     }
 
     /// Walks on through `octets` and tells how many of them belong to the encoding; fewer than all only when it
@@ -60,6 +62,7 @@ impl Walker {
                 let now = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rest.len());
                 rest = rest.get(now..).unwrap_or_default();
                 self.skip -= now as u64;
+                self.position += now as u64;
                 self.done = self.skip == 0 && self.open == 0;
                 if self.skip > 0 {
                     break;
@@ -68,11 +71,17 @@ impl Walker {
             }
             let Some((&octet, tail)) = rest.split_first() else { break };
             rest = tail;
+            self.position += 1;
             if let Some(header) = self.header.push(octet)? {
                 self.enter(header)?;
             }
         }
         Ok(octets.len() - rest.len())
+    }
+
+    /// Octets walked through so far; after an error, up to and with the octet that was wrong.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Whether the encoding has ended.
@@ -82,9 +91,6 @@ impl Walker {
 
     fn enter(&mut self, header: Header) -> Result<(), ErrorKind> {
         if header.tag == Tag::EOC {
-            if header.constructed || header.length != Length::Definite(0) {
-                return Err(ErrorKind::UnexpectedEoc);
-            }
             self.open = self.open.checked_sub(1).ok_or(ErrorKind::UnexpectedEoc)?;
         } else {
             match header.length {
