@@ -51,6 +51,17 @@ fn a_turn_asked_for_after_a_refusal_waits_until_the_apdu_is_given_up() {
 }
 
 #[test]
+fn a_turn_under_way_is_held_by_nobody_who_gave_it() {
+    let mut pair = Manual::open(two_way(), two_way());
+    pair.ask(A, RtRequest::TurnGive);
+    assert!(!pair.stacks[A].has_turn() && !pair.stacks[B].has_turn());
+    pair.carry(A);
+    assert!(!pair.stacks[A].has_turn() && pair.stacks[B].has_turn());
+    pair.settle();
+    assert!(!pair.stacks[A].has_turn() && pair.stacks[B].has_turn());
+}
+
+#[test]
 fn a_turn_that_never_comes_ends_the_association() {
     let seconds = Duration::from_secs;
     let mut b = two_way();

@@ -370,9 +370,18 @@ impl Rtpm {
         self.timer().map(|(until, _, _)| until)
     }
 
-    /// Whether this side holds the turn.
+    /// Whether this side holds the turn. One that was given is the peer's, whether it has arrived there or not.
     pub fn has_turn(&self) -> bool {
-        matches!(self.state, State::Open { turn: Turn::Ours, .. })
+        match &self.state {
+            State::Open { turn, phase, .. } => {
+                turn.is_ours() && !matches!(phase, Phase::AwaitTurnTaken { .. })
+            }
+            State::Idle { .. }
+            | State::AwaitOpen { .. }
+            | State::AwaitConfirm { .. }
+            | State::AwaitResponse { .. }
+            | State::Ended => false,
+        }
     }
 
     /// The name of the session connection, once there is one.

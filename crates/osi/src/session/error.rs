@@ -145,7 +145,8 @@ pub enum SessionError {
         /// The next point to be used.
         to: u32,
     },
-    /// Our user asked for something that no SPDU can express. Nothing was sent, nothing changed.
+    /// Our user asked for something that no SPDU can express. Nothing was sent, nothing changed; only a connection that
+    /// can't be asked for is over before it began.
     #[error("{request} request is invalid: {problem}")]
     RequestInvalid {
         /// Name of the primitive.
