@@ -498,7 +498,10 @@ fn recorded(config: &AccessConfig, from: testkit::Side) -> Vec<u8> {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::with_cases(400)
+    })]
 
     #[test]
     fn a_damaged_conversation_ends_like_any_other(

@@ -479,6 +479,8 @@ fn some_apdu() -> impl Strategy<Value = AcseApdu> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_encoded_is_decoded_in_every_form(apdu in some_apdu()) {
         let octets = apdu.encode();

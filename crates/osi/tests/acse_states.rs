@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use ber::Oid;
-use osi::acse::apdu::{Aare, Aarq, AcseApdu, AeTitle, AssociateResult, Diagnostic, External, Release};
+use osi::acse::apdu::{Aare, Aarq, Abrt, AcseApdu, AeTitle, AssociateResult, Diagnostic, External, Release};
 use osi::acse::{
     AAssociate, ABSTRACT_SYNTAX_ACSE, AIndication, AReject, ARequest, Acpm, AcpmAction, AcpmConfig,
     AcpmEvent, AcseError, State,
@@ -172,58 +172,144 @@ fn indications(mode: PresentationMode) -> Vec<PIndication> {
     ]
 }
 
-#[test]
-fn every_state_meets_every_event() {
-    for mode in [NORMAL, X410] {
-        every_state_meets_every_event_in(mode);
+/// What is expected in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// What the row says comes out, and the machine goes to the state of this number.
+    To(usize),
+    /// The request is refused and changes nothing.
+    No,
+    /// The association is aborted by the provider.
+    Bad,
+    /// There is nobody to be told; the machine is closed.
+    Shut,
+    /// Nothing comes of it.
+    Nil,
+}
+use Cell::{Bad, Nil, No, Shut, To};
+
+const STATES: usize = 7;
+
+/// One row for each event: what comes out where it has its place, and what happens in each state: idle, await AARE, await
+/// response, associated, await RLRE, await release response, closed.
+const TABLE: [(&str, &str, [Cell; STATES]); 18] = [
+    ("A-ASSOCIATE request", "Connect", [To(1), No, No, No, No, No, No]),
+    ("A-ASSOCIATE response +", "ConnectAccept", [No, No, To(3), No, No, No, No]),
+    ("A-ASSOCIATE response -", "ConnectReject", [No, No, To(6), No, No, No, No]),
+    ("A-RELEASE request", "Release", [No, No, No, To(4), No, No, No]),
+    ("A-RELEASE response", "ReleaseResponse", [No, No, No, No, No, To(6), No]),
+    ("A-ABORT request", "Abort", [No, To(6), To(6), To(6), To(6), To(6), No]),
+    ("AARQ", "Associate", [To(2), Bad, Bad, Bad, Bad, Bad, Nil]),
+    ("AARE +", "AssociateConfirm", [Shut, To(3), Bad, Bad, Bad, Bad, Nil]),
+    ("AARE -", "AssociateRejected", [Shut, To(6), Bad, Bad, Bad, Bad, Nil]),
+    ("CPR of the provider", "RefusedByPresentation", [Shut, To(6), Bad, Bad, Bad, Bad, Nil]),
+    ("RF", "RefusedBySession", [Shut, To(6), Bad, Bad, Bad, Bad, Nil]),
+    ("P-DATA", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
+    ("P-ACTIVITY, P-SYNC", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
+    ("P-TOKEN-PLEASE", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
+    ("RLRQ", "Release", [Shut, Bad, Bad, To(5), Bad, Bad, Nil]),
+    ("RLRE", "ReleaseConfirm", [Shut, Bad, Bad, Bad, To(6), Bad, Nil]),
+    ("ABRT", "Abort", [To(6), To(6), To(6), To(6), To(6), To(6), Nil]),
+    ("P-P-ABORT", "PAbort", [To(6), To(6), To(6), To(6), To(6), To(6), Nil]),
+];
+
+/// The row of an event. It does not compile when there is an event without one.
+fn row(event: &AcpmEvent) -> usize {
+    match event {
+        AcpmEvent::Request(request) => match request {
+            ARequest::Associate(_) => 0,
+            ARequest::AssociateAccept { .. } => 1,
+            ARequest::AssociateReject { .. } => 2,
+            ARequest::Release { .. } => 3,
+            ARequest::ReleaseResponse { .. } => 4,
+            ARequest::Abort { .. } => 5,
+        },
+        AcpmEvent::Presentation(indication) => match indication {
+            PIndication::Connect(_) => 6,
+            PIndication::ConnectConfirm { .. } => 7,
+            PIndication::ConnectRejected { .. } => 8,
+            PIndication::ConnectRefusedByProvider { .. } => 9,
+            PIndication::ConnectRefusedBySession(_) => 10,
+            PIndication::Data(_) => 11,
+            PIndication::Sync(_) => 12,
+            PIndication::TokenPlease { .. } => 13,
+            PIndication::Release { .. } => 14,
+            PIndication::ReleaseConfirm { .. } => 15,
+            PIndication::UAbort { .. } => 16,
+            PIndication::PAbort(_) => 17,
+        },
     }
 }
 
-fn every_state_meets_every_event_in(mode: PresentationMode) {
-    let (mut cells, mut allowed, mut ignored) = (0, 0, 0);
-    for index in 0..7 {
-        for request in requests(mode) {
-            cells += 1;
-            let mut acpm = in_state(mode, index);
-            let before = acpm.state().clone();
-            let mut out = Vec::new();
-            match acpm.handle(AcpmEvent::Request(request), &mut out) {
-                Ok(()) => {
-                    allowed += 1;
-                    assert!(matches!(out[..], [AcpmAction::Presentation(_)]));
-                    assert_ne!(acpm.state(), &before);
-                }
-                Err(error) => {
-                    assert!(matches!(error, AcseError::RequestOutOfState { .. }));
-                    assert!(out.is_empty());
-                    assert_eq!(acpm.state(), &before);
-                }
-            }
-        }
-        for indication in indications(mode) {
-            cells += 1;
-            let mut acpm = in_state(mode, index);
-            let mut out = Vec::new();
-            match acpm.handle(AcpmEvent::Presentation(indication), &mut out) {
-                Ok(()) if out.is_empty() => {
-                    ignored += 1;
-                    assert_eq!(acpm.state(), &State::Closed);
-                }
-                Ok(()) => {
-                    allowed += 1;
-                    assert!(matches!(out[..], [AcpmAction::Indication(_)]));
-                }
-                Err(error) => {
-                    assert!(matches!(error, AcseError::Unexpected { .. }), "{error}");
-                    assert_eq!(acpm.state(), &State::Closed);
-                    // In the idle state there is no connection that could be aborted.
-                    let aborts = matches!(out[..], [AcpmAction::Presentation(PRequest::Abort { .. })]);
-                    assert_eq!(aborts, index != 0);
+/// The column of a state, likewise.
+fn column(state: &State) -> usize {
+    match state {
+        State::Idle => 0,
+        State::AwaitAare { .. } => 1,
+        State::AwaitResponse { .. } => 2,
+        State::Associated { .. } => 3,
+        State::AwaitRlre { .. } => 4,
+        State::AwaitReleaseResponse { .. } => 5,
+        State::Closed => 6,
+    }
+}
+
+#[test]
+fn every_state_meets_every_event() {
+    let mut cells = 0;
+    for mode in [NORMAL, X410] {
+        let requests = requests(mode).into_iter().map(AcpmEvent::Request);
+        let events: Vec<_> =
+            requests.chain(indications(mode).into_iter().map(AcpmEvent::Presentation)).collect();
+        assert_eq!(events.iter().map(row).collect::<Vec<_>>(), (0..TABLE.len()).collect::<Vec<_>>());
+        for event in events {
+            let (name, output, expected) = TABLE[row(&event)];
+            for (state, expected) in expected.into_iter().enumerate() {
+                cells += 1;
+                let mut acpm = in_state(mode, state);
+                assert_eq!(column(acpm.state()), state);
+                let before = acpm.state().clone();
+                let mut out = Vec::new();
+                let result = acpm.handle(event.clone(), &mut out);
+                let cell = match (&result, &out[..]) {
+                    (Ok(()), []) => Nil,
+                    (Ok(()), [AcpmAction::Presentation(request)]) => {
+                        assert_eq!(variant(&format!("{request:?}")), output, "{name} in {before:?}");
+                        To(column(acpm.state()))
+                    }
+                    (Ok(()), [AcpmAction::Indication(indication)]) => {
+                        assert_eq!(variant(&format!("{indication:?}")), output, "{name} in {before:?}");
+                        To(column(acpm.state()))
+                    }
+                    (Err(AcseError::RequestOutOfState { .. }), []) => No,
+                    (Err(AcseError::Unexpected { .. }), []) => Shut,
+                    (
+                        Err(AcseError::Unexpected { .. }),
+                        [AcpmAction::Presentation(PRequest::Abort { user_data })],
+                    ) => {
+                        if let Some(abort) = user_data.first() {
+                            let abrt = Abrt { by_provider: true, user_information: Vec::new() };
+                            assert_eq!(AcseApdu::decode(&abort.encoding).unwrap(), AcseApdu::Abrt(abrt));
+                        }
+                        Bad
+                    }
+                    other => panic!("{name} in {before:?}: {other:?}"),
+                };
+                assert_eq!(cell, expected, "{name} in {before:?}");
+                match cell {
+                    To(_) => {}
+                    No | Nil => assert_eq!(acpm.state(), &before),
+                    Bad | Shut => assert_eq!(acpm.state(), &State::Closed),
                 }
             }
         }
     }
-    assert_eq!((cells, allowed, ignored), (126, 29, 12));
+    assert_eq!(cells, 2 * 18 * 7);
+}
+
+/// The name of a primitive, without what is in it.
+fn variant(shown: &str) -> &str {
+    shown.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap()
 }
 
 fn judge(aarq: Aarq) -> (Result<(), AcseError>, Vec<AcpmAction>) {

@@ -607,6 +607,8 @@ fn result() -> impl Strategy<Value = ContextResult> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_encoded_is_decoded_in_every_form(
         version1: bool,

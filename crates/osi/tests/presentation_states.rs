@@ -110,17 +110,33 @@ fn in_state_of(mode: PresentationMode, index: usize) -> Ppm {
 }
 
 fn requests(mode: PresentationMode) -> Vec<PRequest> {
-    vec![
+    let sync = [
+        SyncRequest::Minor,
+        SyncRequest::MinorResponse { serial: 1 },
+        SyncRequest::ActivityStart { activity: vec![1] },
+        SyncRequest::ActivityResume(ActivityResume::default()),
+        SyncRequest::ActivityEnd,
+        SyncRequest::ActivityEndResponse,
+        SyncRequest::ActivityInterrupt(ReasonCode(0)),
+        SyncRequest::ActivityInterruptResponse,
+        SyncRequest::ActivityDiscard(ReasonCode(0)),
+        SyncRequest::ActivityDiscardResponse,
+        SyncRequest::ExceptionReport(ReasonCode(0)),
+        SyncRequest::ControlGive,
+    ];
+    let mut list = vec![
         PRequest::Connect(connect(mode)),
         PRequest::ConnectAccept { user_data: value_in(mode) },
         PRequest::ConnectReject { user_data: value_in(mode) },
+        PRequest::ConnectRefuseByProvider { reason: 3 },
         PRequest::Data(value_in(mode)),
-        PRequest::Sync(SyncRequest::Minor),
         PRequest::TokenPlease { user_data: value_in(mode) },
         PRequest::Release { user_data: value_in(mode) },
         PRequest::ReleaseResponse { user_data: value_in(mode) },
         PRequest::Abort { user_data: value_in(mode) },
-    ]
+    ];
+    list.extend(sync.map(PRequest::Sync));
+    list
 }
 
 fn indications(mode: PresentationMode) -> Vec<SsIndication> {
@@ -158,55 +174,187 @@ fn indications(mode: PresentationMode) -> Vec<SsIndication> {
     ]
 }
 
-#[test]
-fn every_state_meets_every_event() {
-    for mode in [NORMAL, X410] {
-        every_state_meets_every_event_in(mode);
+/// What is expected in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// What the row says comes out, and the machine goes to the state of this number.
+    To(usize),
+    /// The request is refused and changes nothing.
+    No,
+    /// The peer is told that this has no place here, and the machine is closed.
+    Bad,
+    /// Nothing comes of it.
+    Nil,
+}
+use Cell::{Bad, Nil, No, To};
+
+/// One row for each event: what comes out where it has its place, and what happens in each state: idle, await CPA, await
+/// response, connected, closed.
+const TABLE: [(&str, &str, [Cell; STATES]); 44] = [
+    ("P-CONNECT request", "Connect", [To(1), No, No, No, No]),
+    ("P-CONNECT response +", "ConnectAccept", [No, No, To(3), No, No]),
+    ("P-CONNECT response -", "ConnectRefuse", [No, No, To(4), No, No]),
+    ("P-CONNECT refusal", "ConnectRefuse", [No, No, To(4), No, No]),
+    ("P-DATA request", "Data", [No, No, No, To(3), No]),
+    ("P-TOKEN-PLEASE request", "TokenPlease", [No, No, No, To(3), No]),
+    ("P-RELEASE request", "Release", [No, No, No, To(3), No]),
+    ("P-RELEASE response", "ReleaseResponse", [No, No, No, To(4), No]),
+    ("P-U-ABORT request", "Abort", [No, To(4), To(4), To(4), No]),
+    ("P-SYNC-MINOR request", "SyncMinor", [No, No, No, To(3), No]),
+    ("P-SYNC-MINOR response", "SyncMinorResponse", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-START request", "ActivityStart", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-RESUME request", "ActivityResume", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-END request", "ActivityEnd", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-END response", "ActivityEndResponse", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-INTERRUPT request", "ActivityInterrupt", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-INTERRUPT response", "ActivityInterruptResponse", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-DISCARD request", "ActivityDiscard", [No, No, No, To(3), No]),
+    ("P-ACTIVITY-DISCARD response", "ActivityDiscardResponse", [No, No, No, To(3), No]),
+    ("P-U-EXCEPTION-REPORT request", "ExceptionReport", [No, No, No, To(3), No]),
+    ("P-CONTROL-GIVE request", "ControlGive", [No, No, No, To(3), No]),
+    ("CP", "Connect", [To(2), Bad, Bad, Bad, Nil]),
+    ("CPA", "ConnectConfirm", [Bad, To(3), Bad, Bad, Nil]),
+    ("CPR or RF", "ConnectRefusedBySession", [Bad, To(4), Bad, Bad, Nil]),
+    ("TD", "Data", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-SYNC-MINOR indication", "Sync(Minor", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-SYNC-MINOR confirm", "Sync(MinorConfirm", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-START indication", "Sync(ActivityStart", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-RESUME indication", "Sync(ActivityResume", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-END indication", "Sync(ActivityEnd", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-END confirm", "Sync(ActivityEndConfirm", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-INTERRUPT indication", "Sync(ActivityInterrupt", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-INTERRUPT confirm", "Sync(ActivityInterruptConfirm", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-DISCARD indication", "Sync(ActivityDiscard", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-ACTIVITY-DISCARD confirm", "Sync(ActivityDiscardConfirm", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-U-EXCEPTION-REPORT indication", "Sync(ExceptionReport", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-P-EXCEPTION-REPORT indication", "Sync(ProviderExceptionReport", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-TOKEN-PLEASE indication", "TokenPlease", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-CONTROL-GIVE indication", "Sync(ControlGive", [Bad, Bad, Bad, To(3), Nil]),
+    ("GTA", "Sync(ControlGiven", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-RELEASE indication", "Release", [Bad, Bad, Bad, To(3), Nil]),
+    ("S-RELEASE confirm", "ReleaseConfirm", [Bad, Bad, Bad, To(4), Nil]),
+    ("ARU", "UAbort", [To(4), To(4), To(4), To(4), Nil]),
+    ("S-P-ABORT indication", "PAbort", [To(4), To(4), To(4), To(4), Nil]),
+];
+
+/// The row of an event. It does not compile when there is an event without one.
+fn row(event: &PpmEvent) -> usize {
+    match event {
+        PpmEvent::Request(request) => match request {
+            PRequest::Connect(_) => 0,
+            PRequest::ConnectAccept { .. } => 1,
+            PRequest::ConnectReject { .. } => 2,
+            PRequest::ConnectRefuseByProvider { .. } => 3,
+            PRequest::Data(_) => 4,
+            PRequest::TokenPlease { .. } => 5,
+            PRequest::Release { .. } => 6,
+            PRequest::ReleaseResponse { .. } => 7,
+            PRequest::Abort { .. } => 8,
+            PRequest::Sync(sync) => match sync {
+                SyncRequest::Minor => 9,
+                SyncRequest::MinorResponse { .. } => 10,
+                SyncRequest::ActivityStart { .. } => 11,
+                SyncRequest::ActivityResume(_) => 12,
+                SyncRequest::ActivityEnd => 13,
+                SyncRequest::ActivityEndResponse => 14,
+                SyncRequest::ActivityInterrupt(_) => 15,
+                SyncRequest::ActivityInterruptResponse => 16,
+                SyncRequest::ActivityDiscard(_) => 17,
+                SyncRequest::ActivityDiscardResponse => 18,
+                SyncRequest::ExceptionReport(_) => 19,
+                SyncRequest::ControlGive => 20,
+            },
+        },
+        PpmEvent::Session(indication) => match indication {
+            SsIndication::Connect(_) => 21,
+            SsIndication::ConnectConfirm(_) => 22,
+            SsIndication::ConnectRefused(_) => 23,
+            SsIndication::Data(_) => 24,
+            SsIndication::SyncMinor { .. } => 25,
+            SsIndication::SyncMinorConfirm { .. } => 26,
+            SsIndication::ActivityStart { .. } => 27,
+            SsIndication::ActivityResume(_) => 28,
+            SsIndication::ActivityEnd { .. } => 29,
+            SsIndication::ActivityEndConfirm => 30,
+            SsIndication::ActivityInterrupt(_) => 31,
+            SsIndication::ActivityInterruptConfirm => 32,
+            SsIndication::ActivityDiscard(_) => 33,
+            SsIndication::ActivityDiscardConfirm => 34,
+            SsIndication::ExceptionReport(_) => 35,
+            SsIndication::ProviderExceptionReport => 36,
+            SsIndication::TokenPlease { .. } => 37,
+            SsIndication::ControlGive => 38,
+            SsIndication::ControlGiven => 39,
+            SsIndication::Release { .. } => 40,
+            SsIndication::ReleaseConfirm { .. } => 41,
+            SsIndication::Abort { .. } => 42,
+            SsIndication::ProviderAbort(_) => 43,
+        },
     }
 }
 
-fn every_state_meets_every_event_in(mode: PresentationMode) {
-    let (mut cells, mut allowed, mut ignored) = (0, 0, 0);
-    for index in 0..STATES {
-        for request in requests(mode) {
-            cells += 1;
-            let mut ppm = in_state_of(mode, index);
-            let before = ppm.state().clone();
-            let mut out = Vec::new();
-            match ppm.handle(PpmEvent::Request(request), &mut out) {
-                Ok(()) => {
-                    allowed += 1;
-                    assert!(matches!(out[..], [PpmAction::Session(_)]));
-                }
-                Err(error) => {
-                    assert!(matches!(error, PresentationError::RequestOutOfState { .. }));
-                    assert!(out.is_empty());
-                    assert_eq!(ppm.state(), &before);
-                }
-            }
-        }
-        for indication in indications(mode) {
-            cells += 1;
-            let mut ppm = in_state_of(mode, index);
-            let mut out = Vec::new();
-            match ppm.handle(PpmEvent::Session(indication), &mut out) {
-                Ok(()) if out.is_empty() => {
-                    ignored += 1;
-                    assert_eq!(ppm.state(), &State::Closed);
-                }
-                Ok(()) => {
-                    allowed += 1;
-                    assert!(matches!(out[..], [PpmAction::Indication(_)]));
-                }
-                Err(error) => {
-                    assert!(matches!(error, PresentationError::Unexpected { .. }));
-                    assert!(matches!(out[..], [PpmAction::Session(SsRequest::Abort { .. })]));
-                    assert_eq!(ppm.state(), &State::Closed);
+/// The column of a state, likewise.
+fn column(state: &State) -> usize {
+    match state {
+        State::Idle => 0,
+        State::AwaitCpa { .. } => 1,
+        State::AwaitResponse { .. } => 2,
+        State::Connected { .. } => 3,
+        State::Closed => 4,
+    }
+}
+
+#[test]
+fn every_state_meets_every_event() {
+    let mut cells = 0;
+    for mode in [NORMAL, X410] {
+        let requests = requests(mode).into_iter().map(PpmEvent::Request);
+        let events: Vec<_> = requests.chain(indications(mode).into_iter().map(PpmEvent::Session)).collect();
+        assert_eq!(events.iter().map(row).collect::<Vec<_>>(), (0..TABLE.len()).collect::<Vec<_>>());
+        for event in events {
+            let (name, output, expected) = TABLE[row(&event)];
+            for (state, expected) in expected.into_iter().enumerate() {
+                cells += 1;
+                let mut ppm = in_state_of(mode, state);
+                assert_eq!(column(ppm.state()), state);
+                let before = ppm.state().clone();
+                let mut out = Vec::new();
+                let result = ppm.handle(event.clone(), &mut out);
+                let cell = match (&result, &out[..]) {
+                    (Ok(()), []) => Nil,
+                    (Ok(()), [PpmAction::Session(request)]) => {
+                        assert_eq!(variant(request), output, "{name} in {before:?}");
+                        To(column(ppm.state()))
+                    }
+                    (Ok(()), [PpmAction::Indication(indication)]) => {
+                        assert!(
+                            format!("{indication:?}").starts_with(output),
+                            "{name} in {before:?}: {out:?}"
+                        );
+                        To(column(ppm.state()))
+                    }
+                    (Err(PresentationError::RequestOutOfState { .. }), []) => No,
+                    (
+                        Err(PresentationError::Unexpected { .. }),
+                        [PpmAction::Session(SsRequest::Abort { .. })],
+                    ) => Bad,
+                    other => panic!("{name} in {before:?}: {other:?}"),
+                };
+                assert_eq!(cell, expected, "{name} in {before:?}");
+                match cell {
+                    To(_) => {}
+                    No | Nil => assert_eq!(ppm.state(), &before),
+                    Bad => assert_eq!(ppm.state(), &State::Closed),
                 }
             }
         }
     }
-    assert_eq!((cells, allowed, ignored), (160, 40, 23));
+    assert_eq!(cells, 2 * 44 * 5);
+}
+
+/// The name of a request, without what is in it.
+fn variant(request: &SsRequest) -> String {
+    format!("{request:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 #[test]

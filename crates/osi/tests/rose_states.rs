@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use clock::MonoTime;
 use osi::presentation::ContextId;
-use osi::rose::apdu::{Code, Invoke, InvokeId, OperationResult, Reject, ReturnError, ReturnResult, RoseApdu};
+use osi::rose::apdu::{
+    ApduKind, Code, Invoke, InvokeId, OperationResult, Reject, ReturnError, ReturnResult, RoseApdu,
+};
 use osi::rose::{
     AssociationClass, Fault, Invocation, InvokeProblem, OperationClass, Outcome, Problem, Reply,
     ReplyProblem, RequestError, ReturnErrorProblem, ReturnResultProblem, RoAction, RoIndication, Role, Ropm,
@@ -257,6 +259,46 @@ fn expected(case: Case, event: &RopmEvent, open: &str) -> String {
         Case::Releasing => format!(">reject {id} 1.4, fault"),
         Case::Ended => String::new(),
     }
+}
+
+/// The kind of an event, with the kind of APDU. It does not compile when there is one that the tables do not know.
+fn kind(event: &RopmEvent) -> usize {
+    match event {
+        RopmEvent::Received { octets, .. } => match RoseApdu::decode(octets).as_ref().map(RoseApdu::kind) {
+            Err(_) => 0,
+            Ok(ApduKind::Invoke) => 1,
+            Ok(ApduKind::ReturnResult) => 2,
+            Ok(ApduKind::ReturnError) => 3,
+            Ok(ApduKind::Reject) => 4,
+        },
+        RopmEvent::Transferred => 5,
+        RopmEvent::NotTransferred => 6,
+        RopmEvent::Deadline => 7,
+        RopmEvent::Ended => 8,
+    }
+}
+
+/// The state of each case, likewise.
+fn cases_in(state: State) -> &'static [Case] {
+    match state {
+        State::Open => &[Case::Open, Case::Full, Case::OneSided],
+        State::Releasing => &[Case::Releasing],
+        State::Ended => &[Case::Ended],
+    }
+}
+
+#[test]
+fn the_tables_are_whole() {
+    let mut kinds = [0; 9];
+    for (event, _) in events() {
+        kinds[kind(&event)] += 1;
+    }
+    assert_eq!(kinds, [8, 10, 18, 8, 24, 1, 1, 1, 1]);
+    for case in CASES {
+        assert!(cases_in(in_case(case).state()).contains(&case), "{case:?}");
+    }
+    let cases = [State::Open, State::Releasing, State::Ended].map(|state| cases_in(state).len());
+    assert_eq!(cases.iter().sum::<usize>(), CASES.len());
 }
 
 #[test]

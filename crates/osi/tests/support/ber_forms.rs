@@ -69,10 +69,16 @@ fn encode(tag: Tag, constructed: bool, contents: &[u8], form: Form) -> Vec<u8> {
         ber::Class::Private => 0xC0,
     };
     let first = class | if constructed { 0x20 } else { 0 };
-    let mut out = match form {
-        Form::LongTags => vec![first | 0x1F, u8::try_from(tag.number).unwrap()],
-        Form::Indefinite | Form::LongLengths | Form::LongestLengths | Form::Pieces => {
-            vec![first | u8::try_from(tag.number).unwrap()]
+    let mut out = match u8::try_from(tag.number) {
+        Ok(number @ 0..31) if !matches!(form, Form::LongTags) => vec![first | number],
+        _ => {
+            let mut octets = vec![first | 0x1F];
+            let digits = (0..5).rev().map(|digit| (tag.number >> (7 * digit)) as u8 & 0x7F);
+            let digits: Vec<_> = digits.skip_while(|digit| *digit == 0).collect();
+            let (last, rest) = digits.split_last().unwrap_or((&0, &[]));
+            octets.extend(rest.iter().map(|digit| digit | 0x80));
+            octets.push(*last);
+            octets
         }
     };
     match form {
