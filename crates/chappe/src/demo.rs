@@ -11,7 +11,7 @@ use agent::Secret;
 use agent::record::MailboxItem;
 use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
 use mhs::{AddressError, AddressPattern, GlobalDomainIdentifier, MtaName, NameError, OrAddress};
-use runtime::{Handle, Mta, RuntimeConfig, RuntimeLimits, StartError};
+use runtime::{Handle, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, StartError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -225,6 +225,7 @@ impl Site {
             stop_timeout: Duration::from_secs(10),
             spool: spool::Options::default(),
             limits: RuntimeLimits::default(),
+            recorder: RecorderSettings::default(),
         };
         let mta = Mta::start(config).await?;
         let listener =

@@ -161,6 +161,31 @@ pub(crate) struct Association {
     pub(crate) sent: u64,
 }
 
+/// What is recorded of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recording {
+    /// Number of the association.
+    pub(crate) association: u64,
+    /// Connector, if it became known.
+    pub(crate) connector: Option<String>,
+    /// `initiator` or `responder`.
+    pub(crate) role: String,
+    /// Our end.
+    pub(crate) local: String,
+    /// The peer's end.
+    pub(crate) peer: String,
+    /// When it was made.
+    pub(crate) began: String,
+    /// When it ended.
+    pub(crate) ended: Option<String>,
+    /// TPDUs at hand.
+    pub(crate) tpdus: u64,
+    /// Memory that they take.
+    pub(crate) octets: u64,
+    /// TPDUs that are lost.
+    pub(crate) lost_tpdus: u64,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Event {

@@ -106,7 +106,7 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, [spool], [limits] and all of [listen] but its selectors take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, [spool], [limits], [recorder] and all of [listen] but its selectors take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
@@ -127,6 +127,7 @@ fn needs_restart(current: &Config, new: &Config) -> bool {
         || current.settings.mta.name != new.settings.mta.name
         || current.listen != new.listen
         || current.spool != new.spool
+        || current.recorder != new.recorder
         // The limits have no equality; their debug text names every one of them.
         || format!("{:?}", current.limits) != format!("{:?}", new.limits)
 }

@@ -38,3 +38,9 @@ impl Clocks {
         WallTime::from_unix(seconds)
     }
 }
+
+/// Microseconds since 1970, for recordings: finer than [`WallTime`], and never computed with.
+pub(crate) fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

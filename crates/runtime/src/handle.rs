@@ -20,7 +20,9 @@ use crate::line::Message;
 use crate::pages::Pages;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
-use crate::status::{AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage};
+use crate::status::{
+    AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage, RecordingStatus,
+};
 
 /// Recipients shown of one queued message.
 const RECIPIENTS_SHOWN: usize = 100;
@@ -234,6 +236,16 @@ impl Handle {
             });
         }
         all
+    }
+
+    /// What the flight recorder has: recordings of ended associations, oldest first, then of live ones.
+    pub fn recordings(&self) -> Vec<RecordingStatus> {
+        self.shared.recorder.list()
+    }
+
+    /// The recordings of one association as a packet capture in libpcap's classic format.
+    pub fn recording(&self, association: u64) -> Option<Vec<u8>> {
+        self.shared.recorder.capture(association)
     }
 
     /// Makes a connector try to connect now, whatever its retry timer says.

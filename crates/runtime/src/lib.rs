@@ -28,6 +28,7 @@ mod link;
 mod listener;
 mod mta;
 mod pages;
+mod recorder;
 mod registry;
 mod sequence;
 mod shared;
@@ -41,6 +42,7 @@ pub use events::{Event, EventKind, EventLog, Severity};
 pub use handle::{AdminError, Handle, MailboxEntry, MessageDetail, SubmitFailure};
 pub use limits::RuntimeLimits;
 pub use mta::{Mta, RuntimeConfig, StartError};
+pub use recorder::RecorderSettings;
 pub use sequence::SequenceError;
 pub use status::*;
 

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::clocks::Clocks;
+use crate::recorder::Tap;
 
 /// Octets read from the socket at once.
 const READ: usize = 16 * 1024;
@@ -37,11 +38,19 @@ pub(crate) struct Link {
     unsent_since: Option<Instant>,
     octets_in: u64,
     octets_out: u64,
+    /// Where everything is recorded, unless the recorder is off.
+    tap: Option<Tap>,
 }
 
 impl Link {
     /// Puts `stack` on a connected socket and starts it.
-    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, stack: Stack, clocks: Clocks) -> Self {
+    pub(crate) fn new(
+        socket: TcpStream,
+        peer: SocketAddr,
+        stack: Stack,
+        clocks: Clocks,
+        tap: Option<Tap>,
+    ) -> Self {
         let mut link = Link {
             socket,
             peer,
@@ -55,6 +64,7 @@ impl Link {
             unsent_since: None,
             octets_in: 0,
             octets_out: 0,
+            tap,
         };
         link.stack.start(clocks.mono(), &mut link.actions);
         link.absorb();
@@ -64,6 +74,13 @@ impl Link {
     /// Address of the peer.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The connector that the association turned out to belong to.
+    pub(crate) fn belongs_to(&self, connector: &str) {
+        if let Some(tap) = &self.tap {
+            tap.belongs_to(connector);
+        }
     }
 
     /// Whether this side holds the turn.
@@ -88,8 +105,12 @@ impl Link {
 
     /// Puts a request in; what it causes is sent by the following [`Link::next`].
     pub(crate) fn request(&mut self, request: RtRequest) -> Result<(), RequestError> {
+        let opens = matches!(request, RtRequest::OpenAccept { .. });
         let result = self.stack.request(self.clocks.mono(), request, &mut self.actions);
         self.absorb();
+        if let Some(tap) = self.tap.as_ref().filter(|_| opens) {
+            tap.opened();
+        }
         result
     }
 
@@ -172,6 +193,9 @@ impl Link {
             Ok(count) => {
                 self.octets_in += count as u64;
                 let received = octets.get(..count).unwrap_or_default();
+                if let Some(tap) = &self.tap {
+                    tap.received(received);
+                }
                 self.stack.receive(self.clocks.mono(), received, &mut self.actions);
                 self.absorb();
             }
@@ -205,6 +229,9 @@ impl Link {
     /// The peer closed the connection or it broke.
     fn lost(&mut self, reset: bool) {
         self.read_closed = true;
+        if let Some(tap) = &self.tap {
+            tap.closed_by_peer(reset);
+        }
         if reset {
             self.outbound.clear();
             self.unsent_since = None;
@@ -218,12 +245,20 @@ impl Link {
         for action in self.actions.drain(..) {
             match action {
                 StackAction::Transmit(octets) => {
+                    if let Some(tap) = &self.tap {
+                        tap.sent(&octets);
+                    }
                     self.outbound.extend(octets);
                     if !self.outbound.is_empty() {
                         self.unsent_since.get_or_insert_with(Instant::now);
                     }
                 }
-                StackAction::Indication(indication) => self.indications.push_back(indication),
+                StackAction::Indication(indication) => {
+                    if let (Some(tap), RtIndication::OpenConfirm { .. }) = (&self.tap, &indication) {
+                        tap.opened();
+                    }
+                    self.indications.push_back(indication);
+                }
                 StackAction::Close => {
                     self.closing.get_or_insert_with(|| Instant::now() + LINGER);
                 }

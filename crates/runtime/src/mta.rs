@@ -15,6 +15,7 @@ use crate::connectors::{Connectors, ReloadError};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
+use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
 use crate::{bind, housekeeping, listener, work};
@@ -34,6 +35,8 @@ pub struct RuntimeConfig {
     pub spool: Options,
     /// Limits and timers.
     pub limits: RuntimeLimits,
+    /// What is recorded of associations.
+    pub recorder: RecorderSettings,
 }
 
 /// Why an MTA did not start.
@@ -102,7 +105,8 @@ impl Mta {
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let sequence = DurableSequence::open(&*spool).await?;
-        let shared = Arc::new(Shared::new(Clocks::start(), config.limits, spool, sequence, agent));
+        let shared =
+            Arc::new(Shared::new(Clocks::start(), config.limits, config.recorder, spool, sequence, agent));
         let settings = shared.agent().settings().connectors.clone();
         let mut connectors = Connectors::default();
         for connector in settings {

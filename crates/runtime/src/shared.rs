@@ -17,6 +17,7 @@ use crate::backlog::Backlog;
 use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
 use crate::limits::RuntimeLimits;
+use crate::recorder::{Recorder, RecorderSettings};
 use crate::registry::{ConnectorEntry, Registry};
 use crate::sequence::DurableSequence;
 use crate::status::Counters;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     /// One permit for each association that may exist, both roles, those being opened included.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) events: EventLog,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) counters: Counts,
     /// The window over the work queue.
     pub(crate) work: Backlog,
@@ -85,6 +87,7 @@ impl Shared {
     pub(crate) fn new(
         clocks: Clocks,
         limits: RuntimeLimits,
+        recorder: RecorderSettings,
         spool: Arc<dyn Spool>,
         sequence: DurableSequence,
         agent: Agent,
@@ -99,6 +102,7 @@ impl Shared {
             registry: Arc::default(),
             slots,
             events: EventLog::default(),
+            recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: watch::Sender::new(false),

@@ -30,6 +30,31 @@ pub struct AssociationStatus {
     pub sent: u64,
 }
 
+/// What the flight recorder has of one connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordingStatus {
+    /// Number of the association.
+    pub association: u64,
+    /// Connector, if it became known.
+    pub connector: Option<String>,
+    /// `initiator` if this MTA opened it, else `responder`.
+    pub role: Role,
+    /// Our end.
+    pub local: String,
+    /// The peer's end.
+    pub peer: String,
+    /// When the connection was made, RFC 3339.
+    pub began: String,
+    /// When it ended, RFC 3339, if it has.
+    pub ended: Option<String>,
+    /// TPDUs at hand.
+    pub tpdus: u64,
+    /// Memory that they take, in octets.
+    pub octets: u64,
+    /// TPDUs that are lost, between what opened the association and the oldest of the others.
+    pub lost_tpdus: u64,
+}
+
 /// Which end of an association this MTA is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

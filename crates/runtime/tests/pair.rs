@@ -9,7 +9,7 @@ use agent::record::MailboxItem;
 use agent::settings::{AddressSpaceEntry, AgentSettings, Conformance, ConnectorSettings, MtaSettings};
 use agent::{ReportRequest, Secret, Submission};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
-use runtime::{Handle, Mta, RuntimeConfig, RuntimeLimits};
+use runtime::{Handle, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits};
 use tempfile::TempDir;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -70,6 +70,7 @@ impl Node {
             stop_timeout: Duration::from_secs(10),
             spool: spool::Options::default(),
             limits: RuntimeLimits::default(),
+            recorder: RecorderSettings::default(),
         };
         Mta::start(config).await.unwrap()
     }

@@ -15,7 +15,7 @@ use mhs::p1::bind::{MtaBindResult, Password};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 use osi::rtse::{RtIndication, RtRequest};
 use osi::stack::{Stack, StackAction, StackConfig};
-use runtime::{Mta, RuntimeConfig, RuntimeLimits, p1_application};
+use runtime::{Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, p1_application};
 
 /// What the peer does when a message is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,7 @@ async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
         stop_timeout: Duration::from_secs(10),
         spool: spool::Options::default(),
         limits: RuntimeLimits::default(),
+        recorder: RecorderSettings::default(),
     })
     .await
     .unwrap();

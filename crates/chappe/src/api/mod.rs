@@ -9,6 +9,7 @@ mod error;
 mod guard;
 mod mailbox;
 mod query;
+mod recording;
 mod server;
 mod submit;
 
@@ -57,6 +58,8 @@ fn router(api: Api) -> Router {
         .route("/api/v1/connectors/{connector}", get(admin::connector))
         .route("/api/v1/connectors/{connector}/connect", post(admin::connect))
         .route("/api/v1/associations", get(admin::associations))
+        .route("/api/v1/associations/{number}/recording", get(recording::recording))
+        .route("/api/v1/recordings", get(recording::list))
         .route("/api/v1/route", get(admin::route))
         .route("/api/v1/events", get(admin::events))
         .route("/api/v1/mailboxes", get(mailbox::list))
@@ -93,6 +96,8 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          GET  /api/v1/connectors/{{connector}}                one connector\n\
          POST /api/v1/connectors/{{connector}}/connect        connect now\n\
          GET  /api/v1/associations                          associations\n\
+         GET  /api/v1/associations/{{number}}/recording       its last TPDUs, as a packet capture\n\
+         GET  /api/v1/recordings                            what is recorded\n\
          GET  /api/v1/route?to={{OR}}                         where a message would go\n\
          GET  /api/v1/events?after={{number}}&limit={{most}}    newest events\n\
          GET  /api/v1/mailboxes                             mailboxes\n\

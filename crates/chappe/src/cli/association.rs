@@ -1,15 +1,19 @@
-//! `chappe association`: the connections of this moment.
+//! `chappe association`: the connections of this moment, and what the flight recorder has of them and of earlier ones.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Online;
 use super::failure::Failure;
 use super::output::{self, Table};
-use crate::model::{Association as AssociationModel, Page};
+use super::{Online, export};
+use crate::model::{Association as AssociationModel, Page, Recording};
 
-/// Associations that are open now
+/// Associations that are open now, and recordings
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chappe association list")]
+#[command(
+    after_help = "Examples:\n  chappe association list\n  chappe association record 17 --output 17.pcap\n  chappe decode 17.pcap"
+)]
 pub(super) struct Association {
     #[command(flatten)]
     pub(super) online: Online,
@@ -22,12 +26,37 @@ enum AssociationCommand {
     /// List the associations
     #[command(after_help = "Example:\n  chappe association list")]
     List,
+    /// Write what is recorded of an association as a packet capture, for Wireshark or `chappe decode`
+    ///
+    /// It has what opened the association and its last TPDUs, with the addresses and times of the connection; the TCP
+    /// segments around them are made up. Passwords are masked, parts of messages are in it.
+    #[command(after_help = "Example:\n  chappe association record 17 --output 17.pcap")]
+    Record {
+        /// Number of the association, open or ended: `chappe association recordings` lists them.
+        number: u64,
+        /// A file that is not there yet; standard output if absent.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// List what is recorded, associations that have ended included
+    #[command(after_help = "Example:\n  chappe association recordings")]
+    Recordings,
 }
 
 impl Association {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
             AssociationCommand::List => self.online.show("/api/v1/associations", &[], list),
+            AssociationCommand::Recordings => self.online.show("/api/v1/recordings", &[], recordings),
+            AssociationCommand::Record { .. } if self.online.json => Err(Failure::Usage(
+                "--json: a packet capture is written as it is; `chappe decode --json FILE` makes JSON of it"
+                    .to_owned(),
+            )),
+            AssociationCommand::Record { number, output } => {
+                let path = format!("/api/v1/associations/{number}/recording");
+                let (content, length) = self.online.client()?.stream(&path)?;
+                export::save(content, length, output.as_deref())
+            }
         }
     }
 }
@@ -62,6 +91,28 @@ fn list(page: Page<AssociationModel>) -> String {
             association.since.clone(),
             association.received.to_string(),
             association.sent.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+fn recordings(page: Page<Recording>) -> String {
+    if page.items.is_empty() {
+        return "Nothing is recorded.\n".to_owned();
+    }
+    let mut table =
+        Table::new(&["ID", "CONNECTOR", "PEER", "ROLE", "BEGAN", "ENDED", "TPDUS", "LOST", "MEMORY"]);
+    for recording in &page.items {
+        table.row([
+            recording.association.to_string(),
+            output::or_dash(recording.connector.as_deref()),
+            recording.peer.clone(),
+            recording.role.clone(),
+            recording.began.clone(),
+            output::or_dash(recording.ended.as_deref()),
+            recording.tpdus.to_string(),
+            recording.lost_tpdus.to_string(),
+            output::size(recording.octets),
         ]);
     }
     table.text()

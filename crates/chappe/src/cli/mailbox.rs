@@ -1,8 +1,6 @@
 //! `chappe mailbox`: what was delivered here.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mhs::OrAddress;
@@ -10,8 +8,7 @@ use mhs::OrAddress;
 use super::failure::Failure;
 use super::mailbox_text;
 use super::output::{self, Table};
-use super::progress::Progress;
-use super::{Online, Paging, address, more};
+use super::{Online, Paging, address, export, more};
 use crate::client::segment;
 use crate::model::{Mailbox as MailboxModel, MailboxItem, MailboxPage, Page};
 
@@ -139,10 +136,7 @@ impl Mailbox {
                 let what = attachment.map_or_else(|| "content".to_owned(), |part| format!("parts/{part}"));
                 let path = format!("{}/{number}/{what}", path_of(&address));
                 let (content, length) = online.client()?.stream(&path)?;
-                match output {
-                    Some(path) => to_file(Progress::new(content, length), &path),
-                    None => to_stdout(content),
-                }
+                export::save(content, length, output.as_deref())
             }
         }
     }
@@ -157,26 +151,4 @@ fn list(page: Page<MailboxModel>) -> String {
         table.row([mailbox.address.clone(), mailbox.entries.to_string()]);
     }
     table.text() + &more(page.next.as_deref())
-}
-
-fn to_stdout(mut content: impl Read) -> Result<(), Failure> {
-    match io::copy(&mut content, &mut io::stdout().lock()) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::Failed(format!("cannot copy to standard output: {error}"))),
-    }
-}
-
-/// Copies the stream to a file that must be new.
-fn to_file(mut content: impl Read, path: &Path) -> Result<(), Failure> {
-    let mut file = File::create_new(path).map_err(|error| {
-        Failure::Failed(match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                format!("{}: is there already and was left as it is; name another file", path.display())
-            }
-            _ => format!("{}: cannot write: {error}", path.display()),
-        })
-    })?;
-    let copied = io::copy(&mut content, &mut file).and_then(|_| file.sync_all());
-    copied.map_err(|error| Failure::Failed(format!("{}: written in part only: {error}", path.display())))
 }

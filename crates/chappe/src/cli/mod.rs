@@ -5,6 +5,7 @@ mod config;
 mod connector;
 mod decode;
 mod events;
+mod export;
 pub(crate) mod failure;
 mod mailbox;
 mod mailbox_text;

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::settings::{AgentSettings, MtaSettings, Secret};
-use runtime::{RuntimeConfig, RuntimeLimits};
+use runtime::{RecorderSettings, RuntimeConfig, RuntimeLimits};
 use toml::de::DeTable;
 
 pub(crate) use init::starting_file;
@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) spool: spool::Options,
     /// Bounds on what all peers together may use.
     pub(crate) limits: RuntimeLimits,
+    /// The flight recorder.
+    pub(crate) recorder: RecorderSettings,
     /// How long a stop waits for transfers under way. Default 10 s.
     pub(crate) stop_timeout: Duration,
 }
@@ -69,6 +71,7 @@ impl Config {
             stop_timeout: self.stop_timeout,
             spool: self.spool.clone(),
             limits: self.limits.clone(),
+            recorder: self.recorder.clone(),
         }
     }
 }
@@ -142,6 +145,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let mta = mta.map(|mta| MtaSettings { served_selectors: served, ..mta });
     let spool = root.section("spool").map_or_else(spool::Options::default, read_spool);
     let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
+    let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
     let connectors = root.sections("connector").into_iter().enumerate();
     let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
     root.finish();
@@ -151,6 +155,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         listen,
         spool,
         limits,
+        recorder,
         stop_timeout,
     })
 }
@@ -199,6 +204,27 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     }
     section.finish();
     limits
+}
+
+fn read_recorder(mut section: Section<'_>) -> RecorderSettings {
+    let mut settings = RecorderSettings::default();
+    // All of these fit a usize by their ranges.
+    let octets = |value: u64, default: usize| usize::try_from(value).unwrap_or(default);
+    if let Some(kb) = section.number_in("association_kb", 0..=4_096) {
+        settings.association_octets = octets(kb << 10, settings.association_octets);
+    }
+    if let Some(mb) = section.number_in("total_mb", 1..=4_096) {
+        settings.total_octets = octets(mb << 20, settings.total_octets);
+    }
+    if let Some(snap) = section.number_in("snap_octets", 64..=65_535) {
+        settings.snap_octets = octets(snap, settings.snap_octets);
+    }
+    if let Some(count) = section.number_in("ended", 0..=10_000) {
+        settings.ended = octets(count, settings.ended);
+    }
+    settings.mask_passwords = section.boolean("mask_passwords", settings.mask_passwords);
+    section.finish();
+    settings
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     // These limits have no equality of their own.
     assert_eq!(format!("{:?}", config.limits), format!("{:?}", RuntimeLimits::default()));
     assert_eq!(config.spool, spool::Options::default());
+    assert_eq!(config.recorder, RecorderSettings::default());
     assert_eq!(config.settings.mta.hop_limit, MtaSettings::DEFAULT_HOP_LIMIT);
 }
 

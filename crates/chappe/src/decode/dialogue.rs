@@ -27,8 +27,15 @@ pub(super) fn tree(connection: &Connection) -> Tree {
         contexts: Vec::new(),
         ends: [End::new(), End::new()],
     };
-    for (side, octets) in &connection.pieces {
-        dialogue.take(*side, octets);
+    for piece in &connection.pieces {
+        if piece.lost > 0 {
+            dialogue.lost(piece.side, piece.lost);
+        }
+        dialogue.take(piece.side, &piece.octets);
+    }
+    if connection.cut > 0 {
+        let text = format!("{} octets; they are read as zeros", connection.cut);
+        dialogue.tree.add("not captured of long packets", text);
     }
     let (initiator, responder) = (Side::Initiator, Side::Responder);
     for side in [initiator, responder] {
@@ -87,6 +94,12 @@ impl Dialogue {
         };
         tree.name = format!("{who}: {}", tree.name);
         self.tree.push(tree);
+    }
+
+    /// Octets are not in the capture; what comes next begins anew.
+    fn lost(&mut self, side: Side, octets: u32) {
+        *self.end(side) = End::new();
+        self.add(side, Tree::leaf("not in the capture (octets)", octets));
     }
 
     fn take(&mut self, side: Side, mut octets: &[u8]) {

@@ -1,6 +1,7 @@
 //! Packet captures (libpcap's classic format): packets, and TCP connections put together from them.
 //!
-//! Segments are put in order by sequence number; what a capture lost stays lost, and the stream ends there.
+//! Segments are put in order by sequence number. Octets that a capture cut off its packets are read as zeros, so that
+//! what follows is found; whole packets that it lost leave a gap.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -36,15 +37,49 @@ pub(crate) struct Connection {
     /// The end that accepted it.
     pub(crate) responder: SocketAddr,
     /// Data in the order of the capture, each octet once.
-    pub(crate) pieces: Vec<(Side, Vec<u8>)>,
+    pub(crate) pieces: Vec<Piece>,
+    /// Octets that were cut off and are zeros in the pieces.
+    pub(crate) cut: u64,
     streams: [Stream; 2],
+}
+
+/// Octets of one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Number of the packet that completed it.
+    packet: usize,
+    /// Who sent it.
+    pub(crate) side: Side,
+    /// Octets in front of it that are not in the capture.
+    pub(crate) lost: u32,
+    /// The octets.
+    pub(crate) octets: Vec<u8>,
 }
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
 struct Stream {
     next: Option<u32>,
-    waiting: BTreeMap<u32, Vec<u8>>,
+    /// Number of the packet that completed the newest piece.
+    packet: usize,
+    /// Behind a gap: data by sequence number, with the number of its packet.
+    waiting: BTreeMap<u32, (usize, Vec<u8>)>,
+}
+
+impl Stream {
+    /// The sequence number of the data nearest behind the gap. Numbers are compared modulo 2^32; what is in front of
+    /// the gap is a repetition in other pieces and is dropped.
+    fn nearest(&mut self) -> Option<u32> {
+        let next = self.next?;
+        loop {
+            let ahead = self.waiting.range(next..).next().or_else(|| self.waiting.iter().next());
+            let start = *ahead?.0;
+            if start.wrapping_sub(next) < 1 << 31 {
+                return Some(start);
+            }
+            self.waiting.remove(&start);
+        }
+    }
 }
 
 /// All TCP connections of a capture.
@@ -95,13 +130,14 @@ impl Capture {
             rest = behind;
             let packet = packet.get(16..).and_then(|packet| network_packet(link_type, packet)).flatten();
             if let Some(segment) = packet.and_then(segment) {
-                capture.take(&segment);
+                capture.take(number, &segment);
             }
         }
+        capture.connections.iter_mut().for_each(Connection::finish);
         Ok(capture)
     }
 
-    fn take(&mut self, segment: &Segment<'_>) {
+    fn take(&mut self, packet: usize, segment: &Segment<'_>) {
         let known = self.connections.iter_mut().rev().find_map(|connection| {
             let side = connection.side(segment)?;
             // The same pair of ports with a new SYN is a new connection.
@@ -109,7 +145,7 @@ impl Capture {
             (!reopened).then_some((connection, side))
         });
         if let Some((connection, side)) = known {
-            connection.take(side, segment);
+            connection.take(packet, side, segment);
             return;
         }
         // Where the capture misses the SYN, its first packet may be an answer to it.
@@ -119,8 +155,8 @@ impl Capture {
             (segment.from, segment.to, Side::Initiator)
         };
         let mut connection =
-            Connection { initiator, responder, pieces: Vec::new(), streams: Default::default() };
-        connection.take(side, segment);
+            Connection { initiator, responder, pieces: Vec::new(), cut: 0, streams: Default::default() };
+        connection.take(packet, side, segment);
         self.connections.push(connection);
     }
 }
@@ -136,34 +172,62 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, side: Side, segment: &Segment<'_>) {
-        let [initiator, responder] = &mut self.streams;
-        let stream = match side {
-            Side::Initiator => initiator,
-            Side::Responder => responder,
-        };
+    fn take(&mut self, packet: usize, side: Side, segment: &Segment<'_>) {
+        let stream = self.stream(side);
         let start = segment.sequence.wrapping_add(u32::from(segment.syn));
         let next = *stream.next.get_or_insert(start);
         // Sequence numbers are compared modulo 2^32: what is behind is a repetition whose tail may be new.
         let ahead = start.wrapping_sub(next);
-        let (start, data) = if ahead < 1 << 31 {
-            (start, Some(segment.data))
+        let (start, known) = if ahead < 1 << 31 {
+            (start, 0)
         } else {
-            let known = usize::try_from(next.wrapping_sub(start)).unwrap_or(usize::MAX);
-            (next, segment.data.get(known..))
+            (next, usize::try_from(next.wrapping_sub(start)).unwrap_or(usize::MAX))
         };
-        if let Some(data) = data.filter(|data| !data.is_empty()) {
+        let data: Vec<u8> =
+            segment.data.iter().copied().chain(std::iter::repeat_n(0, segment.cut)).skip(known).collect();
+        if !data.is_empty() {
             let kept = stream.waiting.entry(start).or_default();
-            if data.len() > kept.len() {
-                *kept = data.to_vec();
+            if data.len() > kept.1.len() {
+                *kept = (packet, data);
+                self.cut += segment.cut as u64;
             }
         }
+        self.advance(side, 0);
+    }
+
+    /// Moves what has no gap in front of it any more, or one of `lost` octets, to the pieces.
+    fn advance(&mut self, side: Side, mut lost: u32) {
+        let stream = self.stream(side);
+        let mut pieces = Vec::new();
         while let Some(next) = stream.next
-            && let Some(data) = stream.waiting.remove(&next)
+            && let Some((packet, octets)) = stream.waiting.remove(&next)
         {
             // A packet holds far less than 2^32 octets.
-            stream.next = Some(next.wrapping_add(u32::try_from(data.len()).unwrap_or(0)));
-            self.pieces.push((side, data));
+            stream.next = Some(next.wrapping_add(u32::try_from(octets.len()).unwrap_or(0)));
+            stream.packet = stream.packet.max(packet);
+            pieces.push(Piece { packet: stream.packet, side, lost: std::mem::take(&mut lost), octets });
+        }
+        self.pieces.extend(pieces);
+    }
+
+    /// The capture is at its end: gaps that are left stay.
+    fn finish(&mut self) {
+        for side in [Side::Initiator, Side::Responder] {
+            loop {
+                let stream = self.stream(side);
+                let Some((next, nearest)) = stream.next.zip(stream.nearest()) else { break };
+                stream.next = Some(nearest);
+                self.advance(side, nearest.wrapping_sub(next));
+            }
+        }
+        self.pieces.sort_by_key(|piece| piece.packet);
+    }
+
+    fn stream(&mut self, side: Side) -> &mut Stream {
+        let [initiator, responder] = &mut self.streams;
+        match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
         }
     }
 }
@@ -192,12 +256,14 @@ struct Segment<'p> {
     syn: bool,
     ack: bool,
     data: &'p [u8],
+    /// Octets behind these that were cut off.
+    cut: usize,
 }
 
 fn segment(packet: &[u8]) -> Option<Segment<'_>> {
     const TCP: u8 = 6;
     let short = |octets: &[u8], at: usize| Some(u16::from_be_bytes(*octets.get(at..)?.first_chunk::<2>()?));
-    let (from, to, tcp): (IpAddr, IpAddr, &[u8]) = match packet.first()? >> 4 {
+    let (from, to, (tcp, end)): (IpAddr, IpAddr, (&[u8], usize)) = match packet.first()? >> 4 {
         4 => {
             if *packet.get(9)? != TCP {
                 return None;
@@ -209,7 +275,7 @@ fn segment(packet: &[u8]) -> Option<Segment<'_>> {
                 total => total,
             };
             let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
-            (address(12)?.into(), address(16)?.into(), packet.get(header..end)?)
+            (address(12)?.into(), address(16)?.into(), (packet.get(header..end.min(packet.len()))?, end))
         }
         6 => {
             if *packet.get(6)? != TCP {
@@ -220,7 +286,7 @@ fn segment(packet: &[u8]) -> Option<Segment<'_>> {
                 length => 40 + length,
             };
             let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
-            (address(8)?.into(), address(24)?.into(), packet.get(40..end)?)
+            (address(8)?.into(), address(24)?.into(), (packet.get(40..end.min(packet.len()))?, end))
         }
         _ => return None,
     };
@@ -233,5 +299,6 @@ fn segment(packet: &[u8]) -> Option<Segment<'_>> {
         syn: flags & 0x02 != 0,
         ack: flags & 0x10 != 0,
         data: tcp.get(header..)?,
+        cut: end.saturating_sub(packet.len()),
     })
 }

@@ -95,3 +95,44 @@ proptest::proptest! {
         let _ = decode(&file);
     }
 }
+
+/// A packet from 10.0.0.1:4000 to 10.0.0.2:102, of which `kept` octets of data are in the file.
+fn packet(sequence: u32, data: &[u8], kept: usize) -> Vec<u8> {
+    let mut ip = vec![0x45, 0];
+    ip.extend(u16::try_from(40 + data.len()).unwrap().to_be_bytes());
+    ip.extend([0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    ip.extend([0x0F, 0xA0, 0, 102]);
+    ip.extend(sequence.to_be_bytes());
+    ip.extend([0, 0, 0, 0, 0x50, 0x10, 0xFF, 0xFF, 0, 0, 0, 0]);
+    let on_wire = ip.len() + data.len();
+    ip.extend(&data[..kept]);
+    let lengths = [0, 0, u32::try_from(ip.len()).unwrap(), u32::try_from(on_wire).unwrap()];
+    let mut record: Vec<u8> = lengths.iter().flat_map(|word| word.to_le_bytes()).collect();
+    record.extend(ip);
+    record
+}
+
+fn capture(packets: &[Vec<u8>]) -> pcap::Capture {
+    let header = [0xA1B2_C3D4_u32, 0x0004_0002, 0, 0, 65_535, 101];
+    let header: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
+    pcap::Capture::read(&[header, packets.concat()].concat()).unwrap()
+}
+
+#[test]
+fn cut_packets_are_filled_up_and_lost_ones_leave_a_gap() {
+    let found = capture(&[
+        packet(u32::MAX - 1, b"abcdef", 2),
+        packet(4, b"ghi", 3),
+        // 100 octets are lost; then two packets in the wrong order, one of them twice.
+        packet(110, b"Z", 1),
+        packet(107, b"XYY", 3),
+        packet(107, b"XYY", 3),
+        packet(4, b"ghi", 3),
+    ]);
+    let [connection] = found.connections.as_slice() else { panic!("one connection") };
+    let pieces: Vec<_> =
+        connection.pieces.iter().map(|piece| (piece.lost, piece.octets.as_slice())).collect();
+    let expected: [(u32, &[u8]); 4] = [(0, b"ab\0\0\0\0"), (0, b"ghi"), (100, b"XYY"), (0, b"Z")];
+    assert_eq!(connection.cut, 4);
+    assert_eq!(pieces, expected);
+}

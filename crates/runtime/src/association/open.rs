@@ -18,9 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Association, Ending};
 use crate::application::MTS_TRANSFER_PROTOCOL_1984;
+use crate::bind::canonical;
 use crate::events::EventKind;
 use crate::line::{Command, Message};
 use crate::link::Link;
+use crate::recorder::Tap;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;
 use crate::status::Role;
@@ -143,7 +145,9 @@ async fn open_address(
         OpenData::Open(argument),
         shared.session_reference(number),
     );
-    let mut link = Link::new(socket, address, stack, shared.clocks);
+    let tap = tap(shared, number, Role::Initiator, &socket, address);
+    let mut link = Link::new(socket, address, stack, shared.clocks, tap);
+    link.belongs_to(&connector.name);
     let bind = async {
         loop {
             match link.next().await {
@@ -204,7 +208,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         return;
     }
     let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
-    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks);
+    let tap = tap(&shared, number, Role::Responder, &socket, peer);
+    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks, tap);
     let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {
         opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
@@ -262,6 +267,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
             return reject(&mut link, refusal.bind_error(), false).await;
         }
     };
+    link.belongs_to(&connector.name);
     let (sender, commands) = mpsc::channel(4);
     // 1984 P1 is only received: nothing is converted to it.
     let two_way = match (agreed.dialogue_mode, opening.mode) {
@@ -292,6 +298,13 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     association(shared, connector, entry, id, number, Role::Responder, link, registration, commands)
         .run()
         .await;
+}
+
+/// Begins the recording of a connection.
+fn tap(shared: &Shared, number: u64, role: Role, socket: &TcpStream, peer: SocketAddr) -> Option<Tap> {
+    // An error means that the connection is gone again; then there is nothing to record.
+    let local = canonical(socket.local_addr().ok()?);
+    shared.recorder.start(number, role, local, canonical(peer))
 }
 
 /// Checks name and password of a peer that binds.
