@@ -81,6 +81,8 @@ fn a_deferred_message_is_held_until_its_time_even_across_a_kill() {
     wait_for("the message with the earlier time", || {
         b.subjects(OPERATIONS).pop().filter(|last| last == "soon")
     });
+    // A kill before the copy is removed would be another test.
+    wait_for("the removal of what was transferred", || (a.waiting().len() == 1).then_some(()));
     a.kill();
     a.start();
     let waiting = a.waiting();

@@ -105,7 +105,8 @@ fn bind(tsdu: &[u8]) -> Option<Vec<u8>> {
     };
     match data {
         ConnectionData::Open(bind) => Some(bind),
-        ConnectionData::Recover => Some(Vec::new()),
+        // It names an association instead of binding anew.
+        ConnectionData::Recover(_) => Some(Vec::new()),
     }
 }
 
