@@ -19,15 +19,17 @@ use crate::rtse::{
 pub(super) struct Direct {
     /// What an initiator opens with.
     open: Option<AAssociate>,
+    /// We have asked for the release, so that nothing more may be sent.
+    releasing: bool,
 }
 
 impl Direct {
     pub(super) fn initiator(connect: PConnect, user_information: Vec<u8>) -> Self {
-        Direct { open: Some(AAssociate { connect, user_information }) }
+        Direct { open: Some(AAssociate { connect, user_information }), releasing: false }
     }
 
     pub(super) fn responder() -> Self {
-        Direct { open: None }
+        Direct { open: None, releasing: false }
     }
 
     pub(super) fn start(&mut self) -> Vec<Step> {
@@ -43,6 +45,8 @@ impl Direct {
                 request(ARequest::AssociateReject { transient, user_information }),
                 Step::Carried(Carried::Closed { user_data: Vec::new() }),
             ]),
+            // What answers the peer now comes too late for it to arrive.
+            Command::Transfer(_) if self.releasing => Vec::from([Step::Carried(Carried::NotTransferred)]),
             // Sent at once: the driver stops reading while much waits to be sent, so there is nothing to wait for.
             Command::Transfer(transfer) => Vec::from([
                 Step::Ppm(PpmEvent::Request(PRequest::Data(Vec::from([PValue {
@@ -52,6 +56,7 @@ impl Direct {
                 Step::Carried(Carried::Transferred),
             ]),
             Command::Release { user_data: user_information } => {
+                self.releasing = true;
                 Vec::from([request(ARequest::Release { user_information })])
             }
             // Nothing is sent in segments.

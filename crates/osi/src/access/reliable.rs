@@ -35,6 +35,8 @@ pub(super) struct Reliable {
     asking: Option<u32>,
     /// The user wants the association to end.
     releasing: bool,
+    /// The release is on its way, so that nothing more may be sent.
+    closing: bool,
 }
 
 /// An APDU that waits. Bounded by what ROSE lets wait.
@@ -60,6 +62,7 @@ impl Reliable {
             asked: None,
             asking: None,
             releasing: false,
+            closing: false,
         }
     }
 
@@ -88,6 +91,8 @@ impl Reliable {
                 let refuse_reason = RefuseReason::VALIDATION_FAILURE;
                 self.ask(now, RtRequest::OpenReject { user_data, refuse_reason, transient })
             }
+            // What answers the peer now comes too late for it to arrive.
+            Command::Transfer(_) if self.closing => Vec::from([Step::Carried(Carried::NotTransferred)]),
             Command::Transfer(transfer) => {
                 let external = External::new(transfer.context, transfer.apdu).encode();
                 self.queue.push_back(Queued { external, priority: transfer.priority });
@@ -188,6 +193,7 @@ impl Reliable {
         } else if self.releasing
             && let Some(closed) = self.try_to(now, RtRequest::Close)
         {
+            self.closing = true;
             steps.extend(closed);
         }
         steps

@@ -81,6 +81,8 @@ pub(crate) struct End {
     pub(crate) stack: AccessStack,
     pub(crate) told: Vec<AccessIndication>,
     pub(crate) reject_bind: Option<bool>,
+    /// Leaves the bind to the test.
+    pub(crate) undecided: bool,
     /// Answers with this instead of what it was asked.
     pub(crate) reply_with: Option<Reply>,
     /// What an accepted bind is answered with.
@@ -112,6 +114,7 @@ impl End {
             stack,
             told: Vec::new(),
             reject_bind: None,
+            undecided: false,
             reply_with: None,
             bind_result: RESULT.to_vec(),
             wire: VecDeque::new(),
@@ -157,6 +160,7 @@ impl End {
 
     fn user(&mut self, now: MonoTime, indication: AccessIndication) {
         match indication {
+            AccessIndication::Bind(_) if self.undecided => {}
             AccessIndication::Bind(_) => {
                 let request = match self.reject_bind {
                     Some(transient) => AccessRequest::BindReject { error: ERROR.to_vec(), transient },
