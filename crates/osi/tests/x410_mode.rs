@@ -244,7 +244,7 @@ fn a_refused_apdu_does_not_end_the_association() {
         pair.start();
         pair.run_to_end();
         assert_eq!(pair.b.received, [apdu(20_001)]);
-        assert!(pair.a.log.contains(&RtIndication::TransferFailed { reason: Some(5) }));
+        assert_eq!(pair.a.failures(), [Some(5)]);
         assert_eq!(pair.a.last(), Some(&RtIndication::Closed));
     }
 }

@@ -223,6 +223,9 @@ impl Reliable {
                 RtpmAction::Association(request) => steps.push(Step::Acpm(AcpmEvent::Request(request))),
                 RtpmAction::Presentation(request) => steps.push(Step::Ppm(PpmEvent::Request(request))),
                 RtpmAction::Indication(indication) => steps.extend(self.told(now, indication)),
+                RtpmAction::Replay(indication) => {
+                    steps.push(Step::Carrier(CarrierEvent::Presentation(indication)));
+                }
             }
         }
         steps

@@ -7,7 +7,7 @@ use super::error::RtseError;
 use super::machine::{Rtpm, RtpmAction, State};
 use super::names::association_name;
 use super::open;
-use super::service::{AbortReason, InitialTurn, RtIndication};
+use super::service::{AbortReason, Aborted, InitialTurn, RtIndication};
 use super::transfer::{Phase, Turn};
 use crate::acse::{AIndication, ARequest};
 
@@ -79,14 +79,19 @@ impl Rtpm {
                 | State::AwaitResponse { .. }
                 | State::Open { .. },
             ) => {
-                let indication = open::aborted_by_peer(self.mode, by_provider, &user_information);
-                // X.228: we gave the APDU up too late, the peer has taken responsibility for it.
-                if indication.reason == Some(AbortReason::TRANSFER_COMPLETED)
-                    && let State::Open { phase: Phase::Discarding { complete: true, .. }, .. } = self.state
-                {
-                    out.push(RtpmAction::Indication(RtIndication::TransferConfirm));
+                let mut aborted = open::aborted_by_peer(self.mode, by_provider, &user_information);
+                match (aborted.reason, &self.state) {
+                    // X.228: the peer has taken responsibility for the APDU.
+                    (Some(AbortReason::TRANSFER_COMPLETED), State::Open { phase, .. })
+                        if phase.may_be_accepted() =>
+                    {
+                        out.push(RtpmAction::Indication(RtIndication::TransferConfirm));
+                    }
+                    // The peer knows nothing of it.
+                    (Some(AbortReason::UNRECOGNIZED_ACTIVITY), _) => {}
+                    (Some(_) | None, _) => aborted.interrupted = self.take_interrupted(),
                 }
-                self.end(RtIndication::Aborted(indication), out);
+                self.end(RtIndication::Aborted(aborted), out);
                 Ok(())
             }
             (
@@ -97,7 +102,9 @@ impl Rtpm {
                 | State::AwaitResponse { .. }
                 | State::Open { .. },
             ) => {
-                self.end(RtIndication::Aborted(open::aborted_by_provider(&cause)), out);
+                let interrupted = self.take_interrupted();
+                let aborted = Aborted { interrupted, ..open::aborted_by_provider(&cause) };
+                self.end(RtIndication::Aborted(aborted), out);
                 Ok(())
             }
             (

@@ -52,10 +52,7 @@ impl SessionConnectionIdentifier {
             common: part(&common, Tag::UTC_TIME)?,
             additional: additional.unwrap_or_default(),
         };
-        let fits = sci.user.len() <= REFERENCE_OCTETS_MAX
-            && sci.common.len() <= REFERENCE_OCTETS_MAX
-            && sci.additional.len() <= ADDITIONAL_OCTETS_MAX;
-        if fits { Ok(sci) } else { Err(element.error(ErrorKind::BadContents(element.tag))) }
+        if sci.fits() { Ok(sci) } else { Err(element.error(ErrorKind::BadContents(element.tag))) }
     }
 
     /// Writes it under `tag`.
@@ -70,6 +67,23 @@ impl SessionConnectionIdentifier {
                 w.primitive(Tag::context(0), value(&self.additional));
             }
         });
+    }
+
+    /// As linking information of an activity resume (X.225 PGI 33); `None` if nobody could know it by that.
+    pub(super) fn to_old_connection(&self) -> Option<OldConnection> {
+        (self.is_complete() && self.fits()).then(|| OldConnection {
+            called_reference: None,
+            calling_reference: Some(self.user.clone()),
+            common_reference: Some(self.common.clone()),
+            additional_reference: (!self.additional.is_empty()).then(|| self.additional.clone()),
+        })
+    }
+
+    /// Whether the SPDUs have room for it.
+    fn fits(&self) -> bool {
+        self.user.len() <= REFERENCE_OCTETS_MAX
+            && self.common.len() <= REFERENCE_OCTETS_MAX
+            && self.additional.len() <= ADDITIONAL_OCTETS_MAX
     }
 
     fn values(&self) -> (&[u8], &[u8], &[u8]) {

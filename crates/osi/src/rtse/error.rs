@@ -76,6 +76,12 @@ pub enum RtseError {
     /// The peer gave up an APDU when we had accepted it already. Nobody's fault: the two met on their way.
     #[error("peer gave up an APDU that had been accepted")]
     GivenUpTooLate,
+    /// The peer sent more of a resumed transfer than is held while our user looks for it.
+    #[error("more than {octets} octets of a resumed transfer before it is known here")]
+    Held {
+        /// The limit in octets.
+        octets: usize,
+    },
     /// The peer accepted an APDU that we were giving up. Nobody's fault: the two met on their way.
     #[error("peer accepted an APDU that was being given up")]
     AcceptedAfterAll,
@@ -101,6 +107,7 @@ impl RtseError {
             | RtseError::ConnectionData { .. }
             | RtseError::Unexpected { .. } => Blame::PeerMisbehaved,
             RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => Blame::PeerIncompatible,
+            RtseError::Held { .. } => Blame::LimitReached,
             RtseError::Timeout { .. } | RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => {
                 Blame::PeerGone
             }
@@ -119,7 +126,7 @@ impl RtseError {
             | RtseError::Unexpected { .. } => Some(AbortReason::PROTOCOL_ERROR),
             RtseError::ApplicationProtocol { .. } | RtseError::TwoWayAlternate => None,
             RtseError::GivenUpTooLate | RtseError::AcceptedAfterAll => Some(AbortReason::TRANSFER_COMPLETED),
-            RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
+            RtseError::Held { .. } | RtseError::Timeout { .. } => Some(AbortReason::TEMPORARY_PROBLEM),
         }
     }
 }
@@ -139,6 +146,7 @@ impl RtseError {
             | RtseError::Unexpected { .. }
             | RtseError::GivenUpTooLate
             | RtseError::AcceptedAfterAll
+            | RtseError::Held { .. }
             | RtseError::Timeout { .. } => RefuseReason::VALIDATION_FAILURE,
         }
     }
@@ -188,6 +196,12 @@ pub enum RequestError {
         length: u64,
         /// The limit in octets.
         limit: u64,
+    },
+    /// What is to be resumed can't be.
+    #[error("the transfer can't be resumed: {problem}")]
+    NotResumable {
+        /// Why not.
+        problem: &'static str,
     },
     /// A checkpoint that has not come or is secured already.
     #[error("checkpoint {serial} is not one of those after {secured} up to {received}")]

@@ -150,6 +150,11 @@ impl ExternalReader {
         }
     }
 
+    /// The same reader on another association, which has its own contexts.
+    pub(super) fn among(self, other: &ExternalReader) -> Self {
+        ExternalReader { allowed: other.allowed.clone(), ..self }
+    }
+
     /// Takes the next octets of the stream and appends those of the APDU to `out`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::names::request_name;
 use super::open::{Settled, abort, reject};
 use super::resume::{Interrupted, OpenData};
 use super::service::{Aborted, Agreed, InitialTurn, Mode, RtIndication, RtRequest};
-use super::transfer::{Phase, Turn};
+use super::transfer::{Open, Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
 use crate::presentation::{PConnect, PIndication, PRequest, PresentationMode};
@@ -80,6 +80,9 @@ pub enum RtpmAction {
     Presentation(PRequest),
     /// To the user.
     Indication(RtIndication),
+    /// To this machine: what came from the presentation layer and could not be taken then. It comes in before anything
+    /// else.
+    Replay(PIndication),
 }
 
 impl Rtpm {
@@ -255,7 +258,10 @@ impl Rtpm {
                 | RtRequest::TurnPlease { .. }
                 | RtRequest::TurnGive),
                 State::Open { settled, turn, phase },
-            ) => phase.request(now, &self.config, settled, turn, request, name, out),
+            ) => {
+                let (config, connection) = (&self.config, self.connection.as_ref());
+                Open { now, config, connection, settled, turn, phase, out }.request(request, name)
+            }
             (
                 RtRequest::OpenAccept { .. }
                 | RtRequest::OpenReject { .. }
@@ -333,7 +339,22 @@ impl Rtpm {
             RtpmEvent::Deadline => self.expire(now),
         };
         if let Err(error) = &result {
-            self.interrupted = self.take_interrupted();
+            // After a stream that can't be read there is nothing to go on from.
+            self.interrupted = match error {
+                RtseError::External(_) => None,
+                RtseError::Malformed { .. }
+                | RtseError::Missing { .. }
+                | RtseError::WrongApdu { .. }
+                | RtseError::Context { .. }
+                | RtseError::Unexpected { .. }
+                | RtseError::ConnectionData { .. }
+                | RtseError::ApplicationProtocol { .. }
+                | RtseError::TwoWayAlternate
+                | RtseError::GivenUpTooLate
+                | RtseError::Held { .. }
+                | RtseError::AcceptedAfterAll
+                | RtseError::Timeout { .. } => self.take_interrupted(),
+            };
             let has_association = match &self.state {
                 State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. } => true,
                 // An AARQ whose RTORQ is wrong has been indicated to us already.
@@ -402,6 +423,12 @@ impl Rtpm {
         }
     }
 
+    /// Ends the machine without a word: not all that it said has reached its user, so that nothing can go on from here.
+    pub fn abandon(&mut self) {
+        self.state = State::Ended;
+        self.interrupted = None;
+    }
+
     /// What was settled, once the association is open.
     pub fn agreed(&self) -> Option<Agreed> {
         match &self.state {
@@ -428,7 +455,8 @@ impl Rtpm {
         match &mut self.state {
             State::Ended => Ok(()),
             State::Open { settled, turn, phase } => {
-                phase.indication(now, &self.config, settled, turn, indication, out)
+                let (config, connection) = (&self.config, self.connection.as_ref());
+                Open { now, config, connection, settled, turn, phase, out }.indication(indication)
             }
             state @ (State::Idle { .. }
             | State::AwaitOpen { .. }

@@ -5,8 +5,10 @@
 //! neither holds a whole APDU. The EXTERNAL in which P1 wraps its APDUs in normal mode is put around and taken off
 //! here ([`external`]), since it names a presentation context. X.410 mode has nothing around an APDU.
 //!
-//! An interrupted activity is not resumed and a lost association is not recovered: both are refused, and the
-//! sender starts again with the whole APDU, as X.228 allows.
+//! A transfer that is interrupted, by either user or by the end of the association, can be resumed from its last
+//! confirmed checkpoint, on the same association or on another one, and an association can be recovered. What is
+//! needed for that outlives the machine and is its user's to keep ([`Interrupted`]); names and points in the stream are all
+//! that is known here, and a transfer is never resumed unasked.
 
 pub mod apdu;
 mod association;

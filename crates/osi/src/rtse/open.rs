@@ -8,8 +8,8 @@ use ber::Oid;
 
 use super::apdu::{Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::error::RtseError;
-use super::external;
-use super::receiver::Receiver;
+use super::external::{self, ExternalReader};
+use super::receiver::Form;
 use super::service::{AbortReason, Aborted, Agreed, OpenRefused, RefuseReason};
 use crate::acse::apdu::Diagnostic;
 use crate::acse::{AReject, ARequest};
@@ -63,9 +63,9 @@ impl Settled {
         if self.bare_apdus { Vec::new() } else { external::head(self.apdu_context(), length) }
     }
 
-    /// Takes off again what the peer puts around an APDU.
-    pub(super) fn receiver(&self) -> Receiver {
-        if self.bare_apdus { Receiver::of_bare_octets() } else { Receiver::of_external(self.apdu.clone()) }
+    /// What the peer puts around an APDU, at its start.
+    pub(super) fn form(&self) -> Form {
+        if self.bare_apdus { Form::Bare } else { Form::External(ExternalReader::new(self.apdu.clone())) }
     }
 
     /// Identifier of the next activity: a number, as a BER encoding of at most 6 octets.
@@ -331,7 +331,7 @@ pub(super) fn aborted_by_peer(mode: PresentationMode, by_provider: bool, user_in
     };
     // A peer that names an error of ours may be right.
     let blame = match reason.map(|reason| reason.0) {
-        Some(1 | 2 | 4) => Blame::Local,
+        Some(1 | 4) => Blame::Local,
         Some(5 | 6) => Blame::PeerIncompatible,
         Some(_) | None => Blame::PeerGone,
     };

@@ -1,31 +1,49 @@
-//! The sending side of one transfer: how the APDU is cut, and when the next piece may go.
+//! The sending side of one transfer: how the APDU is cut, when the next piece may go, and how far the peer has it.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::config::RtseConfig;
 use super::error::RequestError;
+use super::resume::ResumePoint;
 use super::service::Agreed;
 
 /// Checkpoints of one activity: their serial numbers begin with 1, have six digits (X.225), and the end of the activity
 /// takes one, too.
-const CHECKPOINTS_MAX: u64 = 999_998;
+const CHECKPOINTS_MAX: u32 = 999_998;
+/// Octets that an activity identifier may have (X.225).
+const ACTIVITY_OCTETS_MAX: usize = 6;
 
-/// An APDU on its way out, from the activity start to its last segment.
+/// An APDU on its way out, from the activity start or resume until its fate is known.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
+    activity: Vec<u8>,
+    /// Whether the activity takes the place of one that was interrupted.
+    resumed: bool,
     /// Octets in front of the APDU, until they went with the first segment.
     head: Vec<u8>,
-    /// Octets of the APDU that the user has not given yet.
-    remaining: u64,
+    /// Octets of the APDU.
+    length: u64,
+    /// How many of them the user has given.
+    offset: u64,
     /// Most octets of the stream in one segment.
     chunk: u64,
     /// Segments that the user was asked for; at most one, with its length.
     wanted: Option<usize>,
     window: u32,
-    /// Checkpoints sent.
+    /// The last checkpoint sent.
     sent: u32,
-    /// Checkpoints that the peer confirmed.
-    confirmed: u32,
+    /// The last checkpoint that the peer confirmed. Number 0 stands for the start.
+    confirmed: Checkpoint,
+    /// Those between the two.
+    unconfirmed: VecDeque<Checkpoint>,
+}
+
+/// A checkpoint, with the octets of the APDU before it.
+#[derive(Clone, Copy, Debug)]
+struct Checkpoint {
+    serial: u32,
+    offset: u64,
 }
 
 /// What goes out for one segment.
@@ -45,48 +63,92 @@ impl Sender {
         head: Vec<u8>,
         length: u64,
     ) -> Result<Self, RequestError> {
+        Sender::from(config, agreed, head, length, Checkpoint { serial: 0, offset: 0 })
+    }
+
+    /// The rest of a transfer that was interrupted.
+    pub(super) fn resume(
+        config: &RtseConfig,
+        agreed: &Agreed,
+        point: &ResumePoint,
+    ) -> Result<Self, RequestError> {
+        let ResumePoint { activity, serial, offset, length } = point;
+        if !(1..=ACTIVITY_OCTETS_MAX).contains(&activity.len())
+            || !(1..=CHECKPOINTS_MAX).contains(serial)
+            || offset >= length
+        {
+            return Err(RequestError::NotResumable { problem: "this is no resume point" });
+        }
+        let from = Checkpoint { serial: *serial, offset: *offset };
+        let sender = Sender::from(config, agreed, Vec::new(), *length, from)?;
+        Ok(Sender { resumed: true, ..sender })
+    }
+
+    fn from(
+        config: &RtseConfig,
+        agreed: &Agreed,
+        head: Vec<u8>,
+        length: u64,
+        from: Checkpoint,
+    ) -> Result<Self, RequestError> {
+        let rest = length.saturating_sub(from.offset);
         let chunk = if agreed.checkpoint_size_kb == 0 {
             let limit = config.max_unchecked_apdu;
-            if length > limit {
-                return Err(RequestError::TooLong { length, limit });
+            if rest > limit {
+                return Err(RequestError::TooLong { length: rest, limit });
             }
-            length.saturating_add(head.len() as u64)
+            rest.saturating_add(head.len() as u64)
         } else {
             // The agreed size may be whatever the peer proposed; ours bounds what is held in memory.
             let chunk =
                 (u64::from(agreed.checkpoint_size_kb) * 1024).min(config.segment_octets_max.max(1024) as u64);
             // There is no checkpoint after the last segment.
-            let limit = (chunk * (CHECKPOINTS_MAX + 1)).saturating_sub(head.len() as u64);
-            if length > limit {
-                return Err(RequestError::TooLong { length, limit });
+            let segments = u64::from((CHECKPOINTS_MAX + 1).saturating_sub(from.serial));
+            let limit = chunk.saturating_mul(segments).saturating_sub(head.len() as u64);
+            if rest > limit {
+                return Err(RequestError::TooLong { length: rest, limit });
             }
             chunk
         };
         Ok(Sender {
+            activity: Vec::new(),
+            resumed: false,
             head,
-            remaining: length,
+            length,
+            offset: from.offset,
             chunk,
             wanted: None,
             window: agreed.window_size.max(1),
-            sent: 0,
-            confirmed: 0,
+            sent: from.serial,
+            confirmed: from,
+            unconfirmed: VecDeque::new(),
         })
+    }
+
+    /// The same, as this activity.
+    pub(super) fn named(self, activity: Vec<u8>) -> Self {
+        Sender { activity, ..self }
     }
 
     /// The next number of octets to ask for; `None` while the window is closed or a segment is on order.
     pub(super) fn want(&mut self) -> Option<usize> {
-        if self.wanted.is_some() || self.sent.saturating_sub(self.confirmed) >= self.window {
+        if self.wanted.is_some() || self.sent.saturating_sub(self.confirmed.serial) >= self.window {
             return None;
         }
         // The head is shorter than the smallest chunk, so there is always room for some of the APDU.
         let room = self.chunk.saturating_sub(self.head.len() as u64);
-        self.wanted = usize::try_from(self.remaining.min(room)).ok();
+        self.wanted = usize::try_from(self.length.saturating_sub(self.offset).min(room)).ok();
         self.wanted
     }
 
     /// Whether the peer's confirmation is what holds the transfer up.
     pub(super) fn is_blocked(&self) -> bool {
         self.wanted.is_none()
+    }
+
+    /// Whether the activity takes the place of one that was interrupted.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Takes the segment that was wanted.
@@ -96,18 +158,34 @@ impl Sender {
             return Err(RequestError::SegmentLength { wanted, given: octets.len() });
         }
         self.wanted = None;
-        self.remaining = self.remaining.saturating_sub(octets.len() as u64);
+        self.offset = self.offset.saturating_add(octets.len() as u64);
         let mut data = core::mem::take(&mut self.head);
         data.extend_from_slice(octets);
-        if self.remaining == 0 {
+        if self.offset >= self.length {
             return Ok(Sent::Last(data));
         }
         self.sent = self.sent.saturating_add(1);
+        // No more than the window has room for.
+        self.unconfirmed.push_back(Checkpoint { serial: self.sent, offset: self.offset });
         Ok(Sent::Checkpointed(data))
     }
 
     /// Everything up to this checkpoint is confirmed.
     pub(super) fn confirm(&mut self, serial: u32) {
-        self.confirmed = self.confirmed.max(serial.min(self.sent));
+        while let Some(checkpoint) = self.unconfirmed.front().filter(|next| next.serial <= serial) {
+            self.confirmed = *checkpoint;
+            self.unconfirmed.pop_front();
+        }
+    }
+
+    /// From where the transfer can go on, if it is interrupted now.
+    pub(super) fn point(&self) -> Option<ResumePoint> {
+        let Checkpoint { serial, offset } = self.confirmed;
+        (serial > 0).then(|| ResumePoint {
+            activity: self.activity.clone(),
+            serial,
+            offset,
+            length: self.length,
+        })
     }
 }

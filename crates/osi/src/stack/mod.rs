@@ -304,6 +304,7 @@ impl Stack {
             taken += usize::from(!matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_))));
             if taken == STEPS_MAX {
                 pending.clear();
+                self.rtpm.abandon();
                 pending.extend([Step::Disconnect, ended::too_many_steps()]);
             }
             let next = self.step(now, step, out);

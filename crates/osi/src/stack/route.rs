@@ -56,5 +56,6 @@ pub(super) fn from_rtpm(action: RtpmAction) -> Step {
         RtpmAction::Association(request) => Step::Acpm(AcpmEvent::Request(request)),
         RtpmAction::Presentation(request) => Step::Ppm(PpmEvent::Request(request)),
         RtpmAction::Indication(indication) => Step::Indicate(indication),
+        RtpmAction::Replay(indication) => Step::Rtpm(RtpmEvent::Presentation(indication)),
     }
 }

@@ -12,11 +12,14 @@ use crate::pair::{BIND, BIND_RESULT};
 pub(crate) const A: usize = 0;
 pub(crate) const B: usize = 1;
 
+#[derive(Clone)]
 pub(crate) struct Manual {
     pub(crate) now: MonoTime,
     pub(crate) stacks: [Stack; 2],
     /// Packets sent by each end and not carried yet.
     pub(crate) sent: [VecDeque<Vec<u8>>; 2],
+    /// What was carried, with who sent it.
+    pub(crate) turns: Vec<(testkit::Side, Vec<u8>)>,
     /// What each end's user was told.
     pub(crate) told: [Vec<RtIndication>; 2],
 }
@@ -24,14 +27,20 @@ pub(crate) struct Manual {
 impl Manual {
     /// The association is open, nothing is under way, A has the turn.
     pub(crate) fn open(a: StackConfig, b: StackConfig) -> Self {
-        let reference = SessionReference {
-            user_reference: "host-a".to_owned(),
-            time: WallTime::from_unix(1_795_321_800),
-        };
+        let mut manual = Manual::connect(a, b, OpenData::Open(BIND.to_vec()), "host-a");
+        manual.accept();
+        manual
+    }
+
+    /// B has been asked, A waits for its answer.
+    pub(crate) fn connect(a: StackConfig, b: StackConfig, data: OpenData, name: &str) -> Self {
+        let reference =
+            SessionReference { user_reference: name.to_owned(), time: WallTime::from_unix(1_795_321_800) };
         let mut manual = Manual {
             now: MonoTime::START,
-            stacks: [Stack::initiator(a, OpenData::Open(BIND.to_vec()), reference), Stack::responder(b)],
+            stacks: [Stack::initiator(a, data, reference), Stack::responder(b)],
             sent: Default::default(),
+            turns: Vec::new(),
             told: Default::default(),
         };
         for end in [A, B] {
@@ -40,10 +49,13 @@ impl Manual {
             manual.absorb(end, out);
         }
         manual.settle();
-        manual.ask(B, RtRequest::OpenAccept { user_data: BIND_RESULT.to_vec() });
-        manual.settle();
-        manual.told = Default::default();
         manual
+    }
+
+    pub(crate) fn accept(&mut self) {
+        self.ask(B, RtRequest::OpenAccept { user_data: BIND_RESULT.to_vec() });
+        self.settle();
+        self.told = Default::default();
     }
 
     fn absorb(&mut self, end: usize, actions: Vec<StackAction>) {
@@ -71,6 +83,8 @@ impl Manual {
     /// Carries the first packet that `end` has sent; whether there was one.
     pub(crate) fn carry(&mut self, end: usize) -> bool {
         let Some(packet) = self.sent[end].pop_front() else { return false };
+        let side = if end == A { testkit::Side::Initiator } else { testkit::Side::Responder };
+        self.turns.push((side, packet.clone()));
         let mut out = Vec::new();
         self.stacks[1 - end].receive(self.now, &packet, &mut out);
         self.absorb(1 - end, out);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ber::Oid;
 use clock::{MonoTime, WallTime};
 use osi::rtse::{
-    AbortReason, DialogueMode, Mode, OpenData, RefuseReason, RequestError, RtIndication, RtRequest,
+    AbortReason, DialogueMode, Interrupted, Mode, OpenData, RefuseReason, RequestError, RtIndication,
+    RtRequest,
 };
 use osi::stack::{ApplicationContext, SessionReference, Stack, StackAction, StackConfig};
 
@@ -131,6 +132,17 @@ impl End {
         self.log.last()
     }
 
+    /// The reasons with which transfers of this end failed or were interrupted.
+    pub(crate) fn failures(&self) -> Vec<Option<u8>> {
+        let reason = |told: &RtIndication| match told {
+            RtIndication::TransferFailed { reason } | RtIndication::TransferInterrupted { reason, .. } => {
+                Some(*reason)
+            }
+            _ => None,
+        };
+        self.log.iter().filter_map(reason).collect()
+    }
+
     /// Number of indications which end a stack.
     pub(crate) fn endings(&self) -> usize {
         self.log
@@ -204,6 +216,11 @@ impl End {
                 let segment = std::mem::replace(&mut self.sending, rest);
                 self.request(now, RtRequest::Segment(segment));
             }
+            // This user keeps nothing for later.
+            RtIndication::TransferInterrupted { interrupted, .. } => match *interrupted {
+                Interrupted::Sending(_) => self.next(now),
+                Interrupted::Receiving(_) => {}
+            },
             RtIndication::Resume { .. } => self.request(now, RtRequest::ResumeRefuse),
             RtIndication::TransferStart => {
                 self.arriving.clear();
@@ -231,7 +248,6 @@ impl End {
             RtIndication::TurnGiven
             | RtIndication::TurnPlease { .. }
             | RtIndication::TransferDiscarded
-            | RtIndication::TransferInterrupted { .. }
             | RtIndication::OpenRefused(_)
             | RtIndication::Closed
             | RtIndication::Aborted(_) => {}
