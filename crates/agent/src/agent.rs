@@ -1,13 +1,13 @@
 //! The agent: settings and what follows from them. Its decisions are in the modules named after them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use clock::WallTime;
 use mhs::{MtsIdentifier, OrAddress};
 use sha2::{Digest, Sha256};
 
 use crate::effect::Sequence;
-use crate::settings::{AgentSettings, SettingsProblem};
+use crate::settings::{AgentSettings, DistributionList, RedirectFrom, SettingsProblem};
 
 /// Decides what happens to messages, reports and probes. Immutable: changed settings make a new one.
 #[derive(Clone, Debug)]
@@ -15,6 +15,12 @@ pub struct Agent {
     settings: AgentSettings,
     /// Canonical keys of the mailboxes, if they are listed.
     mailboxes: Option<HashSet<String>>,
+    /// Places of the distribution lists in the settings, by canonical key.
+    lists: HashMap<String, usize>,
+    /// Places of the redirections of single addresses, by canonical key.
+    redirected: HashMap<String, usize>,
+    /// Places of the redirections by pattern, in the order of the file.
+    redirected_patterns: Vec<usize>,
 }
 
 /// ub-local-id-length.
@@ -32,7 +38,19 @@ impl Agent {
         }
         let keys = |mailboxes: &Vec<OrAddress>| mailboxes.iter().map(OrAddress::canonical_key).collect();
         let mailboxes = settings.mta.mailboxes.as_ref().map(keys);
-        Ok(Agent { settings, mailboxes })
+        let lists = settings.lists.iter().enumerate();
+        let lists = lists.map(|(index, list)| (list.address.canonical_key(), index)).collect();
+        let mut redirected = HashMap::new();
+        let mut redirected_patterns = Vec::new();
+        for (index, redirect) in settings.redirections.iter().enumerate() {
+            match &redirect.from {
+                RedirectFrom::Address(from) => {
+                    redirected.insert(from.canonical_key(), index);
+                }
+                RedirectFrom::Pattern(_) => redirected_patterns.push(index),
+            }
+        }
+        Ok(Agent { settings, mailboxes, lists, redirected, redirected_patterns })
     }
 
     /// What it was made with.
@@ -43,6 +61,34 @@ impl Agent {
     /// Whether an address of the local address spaces is a mailbox, by its canonical key.
     pub(crate) fn is_mailbox(&self, canonical_key: &str) -> bool {
         self.mailboxes.as_ref().is_none_or(|keys| keys.contains(canonical_key))
+    }
+
+    /// The distribution list with this address, if it is expanded here.
+    pub(crate) fn list(&self, address: &OrAddress) -> Option<&DistributionList> {
+        if self.lists.is_empty() {
+            return None;
+        }
+        self.settings.lists.get(*self.lists.get(&address.canonical_key())?)
+    }
+
+    /// Who is to receive in place of this address, by the settings.
+    pub(crate) fn assigned_alternate(&self, address: &OrAddress) -> Option<&OrAddress> {
+        if self.settings.redirections.is_empty() {
+            return None;
+        }
+        let matching = |&&index: &&usize| match self.settings.redirections.get(index).map(|r| &r.from) {
+            Some(RedirectFrom::Pattern(pattern)) => pattern.matches(address).is_some(),
+            Some(RedirectFrom::Address(_)) | None => false,
+        };
+        let key = address.canonical_key();
+        let index = self.redirected.get(&key);
+        let index = index.or_else(|| self.redirected_patterns.iter().find(matching))?;
+        // A pattern may well match the one who stands in for the others.
+        self.settings
+            .redirections
+            .get(*index)
+            .map(|redirect| &redirect.to)
+            .filter(|to| to.canonical_key() != key)
     }
 
     /// A new MTS-identifier, in the form MTA-yymmddhhmmssZ-number that operators know. The number alone makes it

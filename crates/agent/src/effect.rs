@@ -1,6 +1,6 @@
 //! What a decision leads to: a batch for the spool and effects to be announced once it is committed.
 
-use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode};
+use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode, RedirectionReason};
 use mhs::{GlobalDomainIdentifier, MtsIdentifier};
 use spool::Batch;
 
@@ -140,6 +140,43 @@ pub enum Effect {
         /// Its identifier.
         mts_identifier: MtsIdentifier,
     },
+    /// Another recipient was chosen in place of one.
+    Redirected {
+        /// The message or probe.
+        mts_identifier: MtsIdentifier,
+        /// The recipient before, in text form.
+        from: String,
+        /// The recipient from now on, in text form.
+        to: String,
+        /// Why.
+        reason: RedirectionReason,
+    },
+    /// A distribution list was expanded; its members are recipients of messages in the work queue.
+    Expanded {
+        /// The message.
+        mts_identifier: MtsIdentifier,
+        /// The list, in text form.
+        list: String,
+        /// Members who get it.
+        members: u32,
+    },
+    /// A message reached a distribution list a second time by way of its members; nobody gets it twice.
+    ExpansionLoop {
+        /// The message.
+        mts_identifier: MtsIdentifier,
+        /// The list, in text form.
+        list: String,
+    },
+    /// A report on members of a distribution list was passed on, to the originator of the message (or the list before
+    /// this one) or to the owner of the list.
+    ReportPassedOn {
+        /// The report.
+        mts_identifier: MtsIdentifier,
+        /// The list, in text form.
+        list: String,
+        /// Its new destination, in text form.
+        to: String,
+    },
     /// A recipient can't be reached; a report says so if one was asked for.
     NonDelivered {
         /// The message or probe.
@@ -215,6 +252,9 @@ pub enum Discard {
     /// A report that was too old.
     #[error("it was too old")]
     Expired,
+    /// A report on a member of a distribution list which passes reports on to nobody.
+    #[error("distribution list {0} passes it on to nobody")]
+    Absorbed(String),
     /// A report the originator did not ask for: it ends at the originating MTA.
     #[error("its originator did not ask for it")]
     NotRequested,

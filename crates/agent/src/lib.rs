@@ -26,7 +26,7 @@
 //!
 //! let mut mta = MtaSettings::new(MtaName::new("MTA-A")?, "C=GB;A= ;P=ALPHA".parse()?);
 //! mta.local = vec![AddressPattern::parse("P=ALPHA;A= ;C=GB")?];
-//! let agent = Agent::new(AgentSettings { mta, connectors: Vec::new() }).map_err(|problems| problems[0].to_string())?;
+//! let agent = Agent::new(AgentSettings::new(mta, Vec::new())).map_err(|problems| problems[0].to_string())?;
 //!
 //! let (spool, counter, now) = (MemorySpool::new(), Counter(1.into()), WallTime::from_unix(1_795_321_800));
 //! let mut content = spool.begin_body()?;
@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deliberately not done here: expansion of distribution lists, redirection, conversion, 1984 downgrading.
+//! Deliberately not done here: conversion of contents, 1984 downgrading.
 
 mod accept;
 mod agent;

@@ -11,8 +11,6 @@ use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 use crate::process::unreadable;
 use crate::record::{Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record, WorkRecord};
-use crate::report::Outcome;
-use crate::transfer::Transfer;
 
 /// Why a transfer came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +131,7 @@ impl Agent {
         self.give_up(now, sequence, key, record, code, "the connector was taken out of use")
     }
 
-    /// Non-delivers a copy that has become too old; `None` if it has not.
+    /// Sends a copy that has become too old back to be reported about; `None` if it has not.
     pub fn expired(
         &self,
         now: WallTime,
@@ -144,17 +142,9 @@ impl Agent {
         if now < record.expires {
             return None;
         }
-        let transfer = match &record.item {
-            Item::Message { envelope, body, content_length } => {
-                Transfer::message(envelope, *body, *content_length)
-            }
-            Item::Probe { apdu } => Transfer::probe(apdu),
-            Item::Report { apdu } => return Some(expire_report(key, record, apdu)),
-        };
-        let transfer = match transfer {
-            Ok(transfer) => transfer,
-            Err(error) => return Some(put_aside(key, record, &error)),
-        };
+        if let Item::Report { apdu } = &record.item {
+            return Some(expire_report(key, record, apdu));
+        }
         let failure = Failure {
             reason: Reason::UNABLE_TO_TRANSFER.0,
             diagnostic: Diagnostic::MAXIMUM_TIME_EXPIRED.0,
@@ -163,15 +153,7 @@ impl Agent {
                 .clone()
                 .unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
         };
-        let settled: Vec<(usize, Outcome)> = transfer
-            .responsible()
-            .into_iter()
-            .map(|place| (place, Outcome::Failed(failure.clone())))
-            .collect();
-        let mut step = leave(key, record, Departure::Expired);
-        release(&record.item, &mut step);
-        self.report(now, sequence, record.arrived, &transfer, &settled, &mut step);
-        Some(step)
+        Some(back_to_work(sequence, key, record, record.exhausted.clone(), failure, Departure::Expired))
     }
 
     /// Puts a copy back into the work queue, where it is routed without this connector or non-delivered with these
@@ -192,18 +174,30 @@ impl Agent {
         let mut exhausted = record.exhausted.clone();
         exhausted.extend(connector_of(key).filter(|name| !record.exhausted.contains(name)));
         let failure = Failure { reason: reason.0, diagnostic: diagnostic.0, text: text.to_owned() };
-        let work = WorkRecord {
-            item: record.item.clone(),
-            source: record.source.clone(),
-            arrived: record.arrived,
-            exhausted,
-            failure: Some(failure),
-        };
-        let mut step = leave(key, record, Departure::GivenUp);
-        let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
-        add_work(&mut step, sequence, rank, &work);
-        step
+        back_to_work(sequence, key, record, exhausted, failure, Departure::GivenUp)
     }
+}
+
+/// Moves a copy from its queue to the work queue, to be routed again or reported about.
+fn back_to_work(
+    sequence: &dyn Sequence,
+    key: &[u8],
+    record: &OutboundRecord,
+    exhausted: Vec<String>,
+    failure: Failure,
+    why: Departure,
+) -> Step {
+    let work = WorkRecord {
+        item: record.item.clone(),
+        source: record.source.clone(),
+        arrived: record.arrived,
+        exhausted,
+        failure: Some(failure),
+    };
+    let mut step = leave(key, record, why);
+    let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
+    add_work(&mut step, sequence, rank, &work);
+    step
 }
 
 fn connector_of(key: &[u8]) -> Option<String> {

@@ -1,5 +1,6 @@
-//! Where an address leads: to a mailbox here, over one of several connectors, or nowhere.
+//! Where an address leads: to a mailbox or distribution list here, over one of several connectors, or nowhere.
 //!
+//! The address of a distribution list that is expanded here is compared as a whole, before anything else.
 //! Address spaces are compared by how specifically they match; only the most specific count, wherever they are
 //! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. Among
 //! the connectors that remain: those that open associations themselves first, then the lowest cost, then one that
@@ -16,9 +17,14 @@ use crate::settings::{Activation, ConnectorSettings};
 /// Longest canonical address that can be a mailbox: it is part of a key. No legal address comes near.
 const MAX_MAILBOX_KEY: usize = 2048;
 
+/// Most redirections of one recipient, one after the other, by this MTA alone.
+pub(crate) const MAX_REDIRECTIONS_HERE: usize = 16;
+
 /// Where an address leads, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
+    /// The address, or the one that redirections of the settings put in its place.
+    pub recipient: OrAddress,
     /// Where.
     pub decision: RouteDecision,
     /// Why, for people, step by step.
@@ -32,6 +38,11 @@ pub enum RouteDecision {
     Local {
         /// Canonical key of the mailbox.
         mailbox: String,
+    },
+    /// To a distribution list that is expanded here.
+    List {
+        /// How many members it has.
+        members: usize,
     },
     /// Over one of these connectors, best first; at least one.
     Connectors(Vec<String>),
@@ -89,12 +100,27 @@ struct Candidate<'a> {
 }
 
 impl Agent {
-    /// Where an address leads for something that came in on connector `incoming`, or was submitted here.
+    /// Where an address leads for something that came in on connector `incoming`, or was submitted here, after
+    /// redirections of the settings.
     pub fn route(&self, address: &OrAddress, incoming: Option<&str>) -> Route {
         let mut steps = Vec::new();
+        let mut address = address;
+        let mut incoming = incoming;
+        // As often as redirections follow one another when a message is processed.
+        for _ in 0..MAX_REDIRECTIONS_HERE {
+            let Some(alternate) = self.assigned_alternate(address) else { break };
+            steps.push(format!("a redirection gives it to `{alternate}` instead"));
+            address = alternate;
+            incoming = None;
+        }
         let traveller = Traveller { incoming, ..Traveller::default() };
         let decision = self.decide(address, traveller, &|_| false, &mut |step| steps.push(step()));
-        Route { decision, steps }
+        Route { recipient: address.clone(), decision, steps }
+    }
+
+    /// What this MTA has at an address itself, without looking at redirections.
+    pub fn lookup(&self, address: &OrAddress) -> RouteDecision {
+        self.route_quietly(address, Traveller::default(), &|_| false)
     }
 
     /// The same without the explanation. `chosen` tells which connectors the message uses already.
@@ -114,6 +140,11 @@ impl Agent {
         chosen: &dyn Fn(&str) -> bool,
         explain: &mut dyn FnMut(&dyn Fn() -> String),
     ) -> RouteDecision {
+        if let Some(list) = self.list(address) {
+            let members = list.members.len();
+            explain(&|| format!("it is a distribution list with {members} members, expanded here"));
+            return RouteDecision::List { members };
+        }
         let mta = &self.settings().mta;
         let local =
             mta.local.iter().filter_map(|space| Some((space.matches(address)?, space))).max_by_key(|m| m.0);

@@ -103,6 +103,7 @@ impl Agent {
         }
         let why = match self.route_quietly(originator, Traveller::default(), &|_| false) {
             RouteDecision::Local { .. } => None,
+            RouteDecision::List { .. } => Some("it is a distribution list".to_owned()),
             RouteDecision::Connectors(connectors) => {
                 Some(format!("it is reached over {}", connectors.join(", ")))
             }

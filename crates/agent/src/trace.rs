@@ -7,8 +7,9 @@
 use ber::{Reader, Tag, Writer};
 use clock::WallTime;
 use mhs::p1::{
-    Criticality, ExtensionField, ExtensionType, Extensions, InternalTraceInformationElement, MAX_EXTENSIONS,
-    MAX_TRANSFERS, OtherActions, RoutingAction, StandardExtension, TraceInformation, TraceInformationElement,
+    Attempted, Criticality, ExtensionField, ExtensionType, Extensions, InternalTraceInformationElement,
+    MAX_EXTENSIONS, MAX_TRANSFERS, OtherActions, RoutingAction, StandardExtension, TraceInformation,
+    TraceInformationElement,
 };
 use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 
@@ -17,6 +18,15 @@ use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 pub(crate) struct Here<'a> {
     pub(crate) domain: &'a GlobalDomainIdentifier,
     pub(crate) mta: &'a MtaName,
+}
+
+/// What was done besides routing (X.411 other-actions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OtherAction {
+    /// A recipient was replaced by an alternate one.
+    Redirected,
+    /// A distribution list was expanded, or a report passed on by one.
+    DlOperation,
 }
 
 impl Here<'_> {
@@ -52,32 +62,74 @@ impl Here<'_> {
     }
 
     /// Marks our own last elements as rerouted, so that a detour back through an MTA which has seen it before is
-    /// not taken for a loop. The trace does not grow with the reroutes of one MTA.
-    pub(crate) fn reroute(&self, trace: &mut TraceInformation, extensions: &mut Extensions) {
+    /// not taken for a loop. The trace does not grow with the reroutes of one MTA. `attempted` is the MTA that
+    /// could not be reached.
+    pub(crate) fn reroute(
+        &self,
+        trace: &mut TraceInformation,
+        extensions: &mut Extensions,
+        attempted: Option<&MtaName>,
+    ) {
         if let Some(last) = trace.last_mut()
             && last.domain.is_same_domain(self.domain)
             && last.routing_action != RoutingAction::Rerouted
         {
             last.edit().routing_action = RoutingAction::Rerouted;
         }
+        let attempted = attempted.cloned().map(Attempted::Mta);
+        self.edit_internal(extensions, |ours| {
+            ours.routing_action = RoutingAction::Rerouted;
+            ours.attempted = attempted.or_else(|| ours.attempted.take());
+        });
+    }
+
+    /// Marks our own last elements: here the message was given to somebody it was not addressed to, so that it may
+    /// legally come back to where it was.
+    pub(crate) fn mark(
+        &self,
+        action: OtherAction,
+        trace: &mut TraceInformation,
+        extensions: &mut Extensions,
+    ) {
+        let bit = match action {
+            OtherAction::Redirected => 0,
+            OtherAction::DlOperation => 1,
+        };
+        if let Some(last) = trace.last_mut()
+            && last.domain.is_same_domain(self.domain)
+            && !last.additional.other_actions.0.bit(bit)
+        {
+            last.edit().additional.other_actions.set(bit, true);
+        }
+        self.edit_internal(extensions, |ours| ours.additional.other_actions.set(bit, true));
+    }
+
+    /// Changes our own last element of the internal trace, if there is one.
+    fn edit_internal(
+        &self,
+        extensions: &mut Extensions,
+        edit: impl FnOnce(&mut InternalTraceInformationElement),
+    ) {
         let Ok(internal) = extensions.internal_trace() else { return };
         if let Some((last, others)) = internal.split_last()
             && last.mta_name == *self.mta
-            && last.routing_action != RoutingAction::Rerouted
         {
             let mut ours = last.clone().into_value();
-            ours.routing_action = RoutingAction::Rerouted;
-            replace_last_internal(extensions, others, ours);
+            edit(&mut ours);
+            if ours != **last {
+                replace_last_internal(extensions, others, ours);
+            }
         }
     }
 
     /// Notes when a deferred message was let go.
-    pub(crate) fn release(&self, now: WallTime, trace: &mut TraceInformation) {
+    pub(crate) fn release(&self, now: WallTime, trace: &mut TraceInformation, extensions: &mut Extensions) {
         if let Some(last) = trace.last_mut()
             && last.domain.is_same_domain(self.domain)
         {
             last.edit().additional.deferred_time = Some(UtcTime::from_wall(now));
         }
+        self.edit_internal(extensions, |ours| ours.additional.deferred_time = Some(UtcTime::from_wall(now)));
     }
 
     /// Whether it has been here before without a reason to come back. Our own elements of this visit are there
@@ -238,7 +290,7 @@ mod tests {
         one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
         assert!(one.is_loop(&external, &extensions));
         let (mut external, mut extensions) = (before, extensions_before);
-        two.reroute(&mut external, &mut extensions);
+        two.reroute(&mut external, &mut extensions, None);
         one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
         assert!(!one.is_loop(&external, &extensions));
     }
@@ -263,7 +315,7 @@ mod tests {
         let mut extensions = Extensions::new();
         here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
         for _ in 0..100 {
-            here.reroute(&mut external, &mut extensions);
+            here.reroute(&mut external, &mut extensions, None);
         }
         assert_eq!((external.len(), extensions.internal_trace().unwrap().len()), (2, 1));
         assert_eq!(external[1].routing_action, RoutingAction::Rerouted);

@@ -1,13 +1,19 @@
 //! A message or a probe: what has recipients, and is fanned out and reported on alike.
 
+use std::collections::HashMap;
+
 use mhs::p1::{
-    Extensions, MessageTransferEnvelope, P1Error, ProbeTransferEnvelope, Recipients, TraceInformation,
+    Extensions, MessageTransferEnvelope, P1Error, PerMessageIndicators, PerRecipientFields,
+    ProbeTransferEnvelope, Recipients, TraceInformation,
 };
 use mhs::{MtsIdentifier, OrName};
 use spool::BodyId;
 
 use crate::effect::Kind;
 use crate::record::{Item, Rank};
+
+/// Who receives in place of the recipient at a place in the envelope.
+pub(crate) type Changed = HashMap<usize, PerRecipientFields>;
 
 /// A decoded message or probe.
 #[derive(Clone, Debug)]
@@ -73,6 +79,13 @@ impl Transfer {
         }
     }
 
+    pub(crate) fn indicators(&self) -> &PerMessageIndicators {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.per_message_indicators,
+            Transfer::Probe(probe) => &probe.per_message_indicators,
+        }
+    }
+
     pub(crate) fn remove_bilateral_information(&mut self) {
         match self {
             Transfer::Message { envelope, .. } => envelope.per_domain_bilateral_information = None,
@@ -128,12 +141,17 @@ impl Transfer {
         recipients.filter(|(_, recipient)| recipient.responsibility()).map(|(index, _)| index).collect()
     }
 
-    /// The same for these recipients only: all are named, the others are not the receiver's responsibility.
-    pub(crate) fn copy_for(&self, places: &[usize]) -> Transfer {
+    /// The same for these recipients only, or who receives in their place: all are named, the others are not the
+    /// receiver's responsibility.
+    pub(crate) fn copy_for(&self, places: &[usize], changed: &Changed) -> Transfer {
         let mut copy = self.clone();
         let mut next = places.iter().copied().peekable();
         for (index, recipient) in copy.recipients_mut().iter_mut().enumerate() {
-            recipient.set_responsibility(next.next_if_eq(&index).is_some());
+            let ours = next.next_if_eq(&index).is_some();
+            if ours && let Some(changed) = changed.get(&index) {
+                *recipient = changed.clone();
+            }
+            recipient.set_responsibility(ours);
         }
         copy
     }

@@ -248,7 +248,7 @@ fn settings(site: &str, only_mailbox: Option<&str>) -> Result<AgentSettings, Dem
     mta.local = vec![AddressPattern::parse(&format!("P={site};A= ;C=FR"))?];
     mta.mailboxes =
         only_mailbox.map(|address| OrAddress::parse(address).map(|address| vec![address])).transpose()?;
-    Ok(AgentSettings { mta, connectors: Vec::new() })
+    Ok(AgentSettings::new(mta, Vec::new()))
 }
 
 fn connector(

@@ -216,7 +216,7 @@ pub(crate) struct Connecting {
 pub(crate) struct Route {
     /// The address asked about.
     pub(crate) address: String,
-    /// `local`, `connector` or `unknown`.
+    /// `local`, `list`, `connector` or `unknown`.
     pub(crate) decision: String,
     /// Connectors in the order of preference.
     pub(crate) connectors: Vec<String>,

@@ -1,4 +1,4 @@
-//! Numbers of X.411 that have names: non-delivery reasons and diagnostics, types of MTS-user.
+//! Numbers of X.411 that have names: non-delivery reasons and diagnostics, types of MTS-user, reasons of redirection.
 //!
 //! All are open: a number without a name is kept and printed as a number.
 
@@ -142,6 +142,16 @@ code! {
     PDAU = 4 "pdau";
     PHYSICAL_RECIPIENT = 5 "physical-recipient";
     OTHER = 6 "other";
+}
+
+code! {
+    /// RedirectionReason: why another recipient was chosen.
+    RedirectionReason, "unknown-redirection-reason",
+    RECIPIENT_ASSIGNED = 0 "recipient-assigned-alternate-recipient";
+    ORIGINATOR_REQUESTED = 1 "originator-requested-alternate-recipient";
+    RECIPIENT_MD_ASSIGNED = 2 "recipient-MD-assigned-alternate-recipient";
+    DIRECTORY_LOOK_UP = 3 "directory-look-up";
+    ALIAS = 4 "alias";
 }
 
 #[cfg(test)]

@@ -63,10 +63,16 @@ pub enum EventKind {
     Submitted,
     /// A message or report was put into a mailbox.
     Delivered,
+    /// Another recipient was chosen in place of one.
+    Redirected,
+    /// A distribution list was expanded, or had sent a message to its members already.
+    ListExpanded,
     /// A recipient gets no delivery.
     NonDelivery,
     /// A report was made.
     ReportGenerated,
+    /// A distribution list passed a report on.
+    ReportPassedOn,
     /// A report was dropped because nobody wants it or it can't be routed.
     ReportDiscarded,
     /// The store does not take on new responsibility.
@@ -108,6 +114,9 @@ impl EventKind {
             | EventKind::DuplicateSuppressed
             | EventKind::Submitted
             | EventKind::Delivered
+            | EventKind::Redirected
+            | EventKind::ListExpanded
+            | EventKind::ReportPassedOn
             | EventKind::ConfigurationReloaded
             | EventKind::StoreHealthy
             | EventKind::InternalError => None,
@@ -125,7 +134,10 @@ impl EventKind {
             | EventKind::DuplicateSuppressed
             | EventKind::Submitted
             | EventKind::Delivered
+            | EventKind::Redirected
+            | EventKind::ListExpanded
             | EventKind::ReportGenerated
+            | EventKind::ReportPassedOn
             | EventKind::ConfigurationReloaded
             | EventKind::StoreHealthy
             | EventKind::OpenRetryTimerStarted => Severity::Information,

@@ -7,7 +7,7 @@ use agent::record::{
     RecordError, WORK, WorkKey, WorkRecord, mailbox_prefix, outbound_prefix,
 };
 use agent::settings::AgentSettings;
-use agent::{Route, Submission, SubmitError};
+use agent::{Route, RouteDecision, Submission, SubmitError};
 use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
 use mhs::{MtsIdentifier, OrAddress};
@@ -268,6 +268,11 @@ impl Handle {
     /// Where a message to `address` would go, and why.
     pub fn route(&self, address: &OrAddress) -> Route {
         self.shared.agent().route(address, None)
+    }
+
+    /// What is at this address, without looking at redirections.
+    pub fn lookup(&self, address: &OrAddress) -> RouteDecision {
+        self.shared.agent().lookup(address)
     }
 
     /// Mailboxes that have content, with the number of their entries.

@@ -220,6 +220,22 @@ impl Shared {
                     format!("{kind} {mts_identifier} delivered to {mailbox}"),
                 );
             }
+            Effect::Redirected { mts_identifier, from, to, reason } => {
+                let text = format!("{mts_identifier} to {from} redirected to {to}: {reason}");
+                self.event(EventKind::Redirected, "", text);
+            }
+            Effect::Expanded { mts_identifier, list, members } => {
+                let text = format!("{mts_identifier} to {list} goes to its {members} members");
+                self.event(EventKind::ListExpanded, "", text);
+            }
+            Effect::ExpansionLoop { mts_identifier, list } => {
+                let text = format!("{mts_identifier} came to {list} again and goes to nobody twice");
+                self.event(EventKind::ListExpanded, "", text);
+            }
+            Effect::ReportPassedOn { mts_identifier, list, to } => {
+                let text = format!("report {mts_identifier} from {list} to {to}");
+                self.event(EventKind::ReportPassedOn, "", text);
+            }
             Effect::NonDelivered { mts_identifier, recipient, reason, diagnostic, text } => {
                 self.counters.non_delivered.add();
                 self.event(

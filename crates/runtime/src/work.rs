@@ -78,7 +78,7 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
                 continue;
             }
         };
-        match shared.agent().process(shared.clocks.wall(), &shared.sequence, &key, record) {
+        match process(shared, &key, &record).await {
             Processed::Done(step) => {
                 let shared = Arc::clone(shared);
                 commits.spawn(async move {
@@ -91,10 +91,25 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
                 });
             }
             Processed::NotBefore(time) => held.insert(shared, time, key),
+            // Given its content, an item never asks for it again.
+            Processed::ContentWanted { .. } => {}
         }
     }
     while commits.join_next().await.is_some() {}
     taken > 0
+}
+
+/// Asks the agent, and reads the content for it if a report is to return it. One that can't be read holds nothing up:
+/// the report goes without it.
+async fn process(shared: &Shared, key: &[u8], record: &WorkRecord) -> Processed {
+    let (now, sequence) = (shared.clocks.wall(), &shared.sequence);
+    let processed = shared.agent().process(now, sequence, key, record);
+    let Processed::ContentWanted { body, length } = processed else { return processed };
+    let content = shared.spool.read_body(body, 0, length).await.unwrap_or_else(|error| {
+        shared.event(EventKind::StoreFailed, "", format!("a content to be returned can't be read: {error}"));
+        Vec::new()
+    });
+    shared.agent().process_with_content(now, sequence, key, record, &content)
 }
 
 /// Items held here for deferred delivery, by time. Bounded: the latest are forgotten and read again when the

@@ -45,7 +45,7 @@ impl Node {
         let mut mta = MtaSettings::new(MtaName::new(name).unwrap(), domain);
         mta.local = vec![AddressPattern::parse(&format!("P={name};A= ;C=GB")).unwrap()];
         mta.password = Some(Secret::new(format!("of {name}")));
-        let settings = AgentSettings { mta, connectors: Vec::new() };
+        let settings = AgentSettings::new(mta, Vec::new());
         Node { dir: TempDir::new().unwrap(), settings, p1 }
     }
 

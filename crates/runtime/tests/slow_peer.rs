@@ -96,7 +96,7 @@ async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
     connector.retry.transfer_interval_s = 1;
     let dir = tempfile::tempdir().unwrap();
     let running = Mta::start(RuntimeConfig {
-        settings: AgentSettings { mta, connectors: vec![connector] },
+        settings: AgentSettings::new(mta, vec![connector]),
         data_dir: dir.path().to_owned(),
         p1: Vec::new(),
         stop_timeout: Duration::from_secs(10),

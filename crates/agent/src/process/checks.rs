@@ -10,7 +10,8 @@ use crate::record::{Failure, Source, WorkRecord};
 use crate::trace;
 use crate::transfer::Transfer;
 
-fn failure(diagnostic: Diagnostic, text: impl Into<String>) -> Failure {
+/// A failure that is no fault of the transfer.
+pub(super) fn failure(diagnostic: Diagnostic, text: impl Into<String>) -> Failure {
     Failure { reason: Reason::UNABLE_TO_TRANSFER.0, diagnostic: diagnostic.0, text: text.into() }
 }
 
@@ -22,6 +23,12 @@ impl Agent {
     /// The reason why no recipient can be served, if there is one.
     pub(super) fn check(&self, now: WallTime, record: &WorkRecord, transfer: &Transfer) -> Option<Failure> {
         let settings = &self.settings().mta;
+        // It became too old in an outbound queue, and was sent back for its report.
+        if let Some(failure) = &record.failure
+            && failure.diagnostic == Diagnostic::MAXIMUM_TIME_EXPIRED.0
+        {
+            return Some(failure.clone());
+        }
         // What was rerouted here comes from our own queue: its trace was judged when it arrived.
         let arrives = match record.source {
             Source::Connector(_) => record.exhausted.is_empty(),
@@ -39,7 +46,10 @@ impl Agent {
         {
             return Some(failure(Diagnostic::CONTENT_TOO_LONG, "the content is longer than this MTA takes"));
         }
-        if u32::try_from(transfer.recipients().len()).is_ok_and(|count| count > settings.max_recipients) {
+        // Members of a list are as many as there are.
+        let ours = matches!(record.source, Source::Agent);
+        let count = u32::try_from(transfer.recipients().len()).unwrap_or(u32::MAX);
+        if !ours && count > settings.max_recipients {
             return Some(failure(Diagnostic::TOO_MANY_RECIPIENTS, "more recipients than this MTA takes"));
         }
         if latest_delivery(transfer.extensions()).is_some_and(|latest| latest < now) {

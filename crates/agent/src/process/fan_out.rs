@@ -4,20 +4,23 @@
 use std::collections::{HashMap, HashSet};
 
 use clock::WallTime;
-use mhs::p1::MessageTransferEnvelope;
+use mhs::p1::{MessageTransferEnvelope, PerRecipientFields};
 use spool::BodyId;
 
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Kind, Sequence, Step};
 use crate::process::checks;
+use crate::process::expand::Subject;
+use crate::process::recipient::Redirected;
 use crate::record::{
     MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
     WORK, WorkRecord,
 };
-use crate::report::Outcome;
-use crate::trace;
-use crate::transfer::Transfer;
+use crate::report::{Outcome, Reporting};
+use crate::settings::DistributionList;
+use crate::trace::{self, OtherAction};
+use crate::transfer::{Changed, Transfer};
 
 /// A batch that has grown beyond this takes no further copies. One copy is at most an envelope longer, so the
 /// batch stays well within what a spool commits at once.
@@ -26,17 +29,33 @@ const PORTION_OCTETS: usize = 16 << 20;
 /// recipients, not with their square.
 const MAX_DISCLOSED: usize = 256;
 
+/// An item of the work queue, and what it is decided with.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) now: WallTime,
+    pub(super) sequence: &'a dyn Sequence,
+    pub(super) key: &'a [u8],
+    pub(super) record: &'a WorkRecord,
+    /// The content, if it was asked for.
+    pub(super) content: Option<&'a [u8]>,
+}
+
 /// What is to be done for each recipient, by its place in the envelope.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     /// In the order in which the connectors were first used; places in ascending order.
     copies: Vec<(String, Vec<usize>)>,
     by_name: HashMap<String, usize>,
     deliveries: Vec<(usize, String)>,
+    expansions: Vec<(usize, &'a DistributionList)>,
     settled: Vec<(usize, Outcome)>,
+    /// Recipients of lists that have expanded it before.
+    dropped: Vec<usize>,
+    redirections: Vec<(usize, Vec<Redirected>)>,
+    changed: Changed,
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     pub(super) fn uses(&self, connector: &str) -> bool {
         self.by_name.contains_key(connector)
     }
@@ -54,24 +73,39 @@ impl Plan {
         self.deliveries.push((place, mailbox));
     }
 
+    pub(super) fn expand(&mut self, place: usize, list: &'a DistributionList) {
+        self.expansions.push((place, list));
+    }
+
     pub(super) fn settle(&mut self, place: usize, outcome: Outcome) {
         self.settled.push((place, outcome));
+    }
+
+    pub(super) fn drop(&mut self, place: usize) {
+        self.dropped.push(place);
+    }
+
+    pub(super) fn redirect(
+        &mut self,
+        place: usize,
+        changed: PerRecipientFields,
+        redirections: Vec<Redirected>,
+    ) {
+        self.changed.insert(place, changed);
+        self.redirections.push((place, redirections));
+    }
+
+    pub(super) fn has_failures(&self) -> bool {
+        self.settled.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
     }
 }
 
 impl Agent {
-    pub(super) fn carry_out(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &WorkRecord,
-        transfer: &Transfer,
-        plan: Plan,
-    ) -> Step {
+    pub(super) fn carry_out(&self, work: &Work<'_>, transfer: &Transfer, plan: Plan<'_>) -> Step {
+        let Work { now, sequence, key, record, content } = *work;
         let mut step = Step::default();
         step.batch.assert_present(WORK, key).delete(WORK, key);
-        let Plan { copies, deliveries, mut settled, .. } = plan;
+        let Plan { copies, deliveries, expansions, mut settled, dropped, redirections, changed, .. } = plan;
         let mut rest = Vec::new();
         let mut references: u32 = 0;
         for (connector, places) in copies {
@@ -80,10 +114,11 @@ impl Agent {
                 continue;
             }
             references = references.saturating_add(1);
-            self.queue_copy(now, sequence, record, transfer, &connector, &places, &mut step);
+            self.queue_copy(work, transfer, &changed, &connector, &places, &mut step);
         }
         let mut served = HashSet::new();
-        let delivery = if deliveries.is_empty() { None } else { Delivery::of(transfer) };
+        let wants_bare = !deliveries.is_empty() || !expansions.is_empty();
+        let delivery = if wants_bare { Delivery::of(transfer) } else { None };
         for (place, mailbox) in deliveries {
             if step.batch.octets() > PORTION_OCTETS {
                 rest.push(place);
@@ -93,18 +128,35 @@ impl Agent {
             if let Some(delivery) = &delivery
                 && served.insert(mailbox.clone())
             {
-                delivery.deliver(now, sequence, place, mailbox, &mut step);
+                delivery.deliver(now, sequence, place, changed.get(&place), mailbox, &mut step);
                 references = references.saturating_add(1);
             }
             settled.push((place, Outcome::Delivered));
         }
+        for (place, list) in expansions {
+            if step.batch.octets() > PORTION_OCTETS {
+                rest.push(place);
+                continue;
+            }
+            let recipient = changed.get(&place).or_else(|| transfer.recipients().get(place));
+            let (Some(delivery), Some(recipient)) = (&delivery, recipient) else { continue };
+            let subject = delivery.subject(record);
+            let copies = self.expand(now, sequence, &subject, recipient, list, &mut step);
+            references = references.saturating_add(copies);
+            // The members' own reports tell the originator, if there are members and he is to be told.
+            if copies == 0 || !list.reports_to_originator {
+                settled.push((place, Outcome::Expanded));
+            }
+        }
+        rest.sort_unstable();
+        announce(transfer, &rest, &dropped, redirections, &mut step);
         settled.sort_by_key(|(place, _)| *place);
-        self.report(now, sequence, record.arrived, transfer, &settled, &mut step);
+        let reporting = Reporting { now, sequence, arrived: record.arrived, changed: &changed, content };
+        self.report(&reporting, transfer, &settled, &mut step);
         if !rest.is_empty() {
-            rest.sort_unstable();
             references = references.saturating_add(1);
             // Under a new key: whoever takes work must not mistake it for what has just been done.
-            let item = transfer.copy_for(&rest).to_item();
+            let item = transfer.copy_for(&rest, &Changed::new()).to_item();
             add_work(&mut step, sequence, transfer.rank(), &WorkRecord { item, ..record.clone() });
         }
         if let Some(body) = transfer.body() {
@@ -118,18 +170,21 @@ impl Agent {
         step
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the copy is made of all of them, and there is one caller")]
     fn queue_copy(
         &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        record: &WorkRecord,
+        work: &Work<'_>,
         transfer: &Transfer,
+        changed: &Changed,
         connector: &str,
         places: &[usize],
         step: &mut Step,
     ) {
-        let mut copy = transfer.copy_for(places);
+        let Work { now, sequence, record, .. } = *work;
+        let mut copy = transfer.copy_for(places, changed);
+        if places.iter().any(|place| changed.contains_key(place)) {
+            let (trace, extensions) = copy.trace_mut();
+            self.here().mark(OtherAction::Redirected, trace, extensions);
+        }
         if let Some(settings) = self.settings().connector(connector) {
             if settings.strip_internal_trace {
                 trace::strip_internal(copy.trace_mut().1);
@@ -186,6 +241,26 @@ impl Agent {
     }
 }
 
+/// Says what was done about recipients beside delivery, transfer and reports; of those in `rest` nothing was.
+fn announce(
+    transfer: &Transfer,
+    rest: &[usize],
+    dropped: &[usize],
+    redirections: Vec<(usize, Vec<Redirected>)>,
+    step: &mut Step,
+) {
+    let done = redirections.into_iter().filter(|(place, _)| rest.binary_search(place).is_err());
+    for Redirected { from, to, reason } in done.flat_map(|(_, redirections)| redirections) {
+        let mts_identifier = transfer.identifier().clone();
+        step.effects.push(Effect::Redirected { mts_identifier, from, to, reason });
+    }
+    for &place in dropped {
+        let Some(recipient) = transfer.recipients().get(place) else { continue };
+        let list = recipient.recipient_name.to_string();
+        step.effects.push(Effect::ExpansionLoop { mts_identifier: transfer.identifier().clone(), list });
+    }
+}
+
 /// Puts something into the queue of a connector.
 pub(super) fn enqueue(
     sequence: &dyn Sequence,
@@ -229,20 +304,26 @@ impl<'a> Delivery<'a> {
         Some(Delivery { envelope, bare, disclosed, body: *body, content_length: *content_length })
     }
 
-    /// Puts the message into the mailbox of one recipient.
+    fn subject(&self, record: &'a WorkRecord) -> Subject<'_> {
+        Subject { record, bare: &self.bare, body: self.body, content_length: self.content_length }
+    }
+
+    /// Puts the message into the mailbox of one recipient, or of who receives in its place.
     fn deliver(
         &self,
         now: WallTime,
         sequence: &dyn Sequence,
         place: usize,
+        changed: Option<&PerRecipientFields>,
         mailbox: String,
         step: &mut Step,
     ) {
-        let Some(recipient) = self.envelope.per_recipient_fields.get(place) else { return };
+        let recipient = changed.or_else(|| self.envelope.per_recipient_fields.get(place));
+        let Some(recipient) = recipient else { return };
         let mut delivered = self.bare.clone();
         if self.disclosed {
             for (index, other) in self.envelope.per_recipient_fields.iter().enumerate() {
-                let mut other = other.clone();
+                let mut other = if index == place { recipient } else { other }.clone();
                 other.set_responsibility(index == place);
                 delivered.per_recipient_fields.push(other);
             }

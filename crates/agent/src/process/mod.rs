@@ -6,24 +6,28 @@
 //! fan-out too large for one batch is done in portions: the rest goes back to the work queue,
 //! with the responsibility for what is done cleared.
 //!
-//! Distribution lists, redirection and conversion have their place between check and routing; none is done here.
+//! Between check and routing, `recipient` looks for who is to receive in place of a recipient; `expand` replaces
+//! distribution lists by their members. Conversion would have its place there; it is not done.
 
 mod checks;
+mod expand;
 mod fan_out;
+mod list_report;
+mod recipient;
 mod report_item;
 
 use clock::WallTime;
 use mhs::p1::P1Error;
-use spool::Space;
+use spool::{BodyId, Space};
 
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Sequence, Step};
-use crate::record::{Failure, Item, QUARANTINE, Record, WORK, WorkRecord};
+use crate::record::{Item, QUARANTINE, Record, WORK, WorkRecord};
 use crate::report::Outcome;
-use crate::routing::{RouteDecision, RouteFailure, Traveller};
 use crate::transfer::Transfer;
 use checks::Critical;
-use fan_out::Plan;
+use fan_out::{Plan, Work};
+use recipient::Way;
 
 /// What became of an item of the work queue.
 #[derive(Debug)]
@@ -32,6 +36,14 @@ pub enum Processed {
     Done(Step),
     /// It stays where it is until this time: its delivery is deferred.
     NotBefore(WallTime),
+    /// A report is to return its content, which is at most `return_content_kb` long: to be read and given to
+    /// [`Agent::process_with_content`].
+    ContentWanted {
+        /// Where the content is.
+        body: BodyId,
+        /// Its length, octets.
+        length: usize,
+    },
 }
 
 impl Agent {
@@ -41,7 +53,31 @@ impl Agent {
         now: WallTime,
         sequence: &dyn Sequence,
         key: &[u8],
-        record: WorkRecord,
+        record: &WorkRecord,
+    ) -> Processed {
+        self.process_item(now, sequence, key, record, None)
+    }
+
+    /// The same for an item whose content was wanted and is `content`; empty if it can't be read, so that a report
+    /// goes without it.
+    pub fn process_with_content(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &WorkRecord,
+        content: &[u8],
+    ) -> Processed {
+        self.process_item(now, sequence, key, record, Some(content))
+    }
+
+    fn process_item(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &WorkRecord,
+        content: Option<&[u8]>,
     ) -> Processed {
         let transfer = match &record.item {
             Item::Message { envelope, body, content_length } => {
@@ -49,44 +85,65 @@ impl Agent {
             }
             Item::Probe { apdu } => Transfer::probe(apdu),
             Item::Report { apdu } => {
-                return Processed::Done(self.process_report(now, sequence, key, &record, apdu));
+                return Processed::Done(self.process_report(now, sequence, key, record, apdu));
             }
         };
         match transfer {
-            Ok(transfer) => self.process_transfer(now, sequence, key, &record, transfer),
-            Err(error) => Processed::Done(unreadable(WORK, key, &record, &error)),
+            Ok(transfer) => {
+                let work = Work { now, sequence, key, record, content };
+                self.process_transfer(&work, transfer)
+            }
+            Err(error) => Processed::Done(unreadable(WORK, key, record, &error)),
         }
     }
 
-    fn process_transfer(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &WorkRecord,
-        mut transfer: Transfer,
-    ) -> Processed {
+    fn process_transfer(&self, work: &Work<'_>, mut transfer: Transfer) -> Processed {
+        let (now, record) = (work.now, work.record);
         if let Some(time) = checks::deferred_until(&transfer) {
             if time > now {
                 return Processed::NotBefore(time);
             }
             if time > record.arrived {
-                self.here().release(now, transfer.trace_mut().0);
+                let (trace, extensions) = transfer.trace_mut();
+                self.here().release(now, trace, extensions);
             }
         }
         let responsible = transfer.responsible();
         if responsible.is_empty() {
-            return Processed::Done(drop_work(key, &transfer, Discard::NoResponsibility));
+            return Processed::Done(drop_work(work.key, &transfer, Discard::NoResponsibility));
         }
-        if !record.exhausted.is_empty() {
+        if let Some(last) = record.exhausted.last() {
+            let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
             let (trace, extensions) = transfer.trace_mut();
-            self.here().reroute(trace, extensions);
+            self.here().reroute(trace, extensions, attempted);
         }
         let plan = self.plan(now, record, &transfer, &responsible);
-        Processed::Done(self.carry_out(now, sequence, key, record, &transfer, plan))
+        if work.content.is_none()
+            && plan.has_failures()
+            && let Some((body, length)) = self.returnable(&transfer)
+        {
+            return Processed::ContentWanted { body, length };
+        }
+        Processed::Done(self.carry_out(work, &transfer, plan))
     }
 
-    fn plan(&self, now: WallTime, record: &WorkRecord, transfer: &Transfer, responsible: &[usize]) -> Plan {
+    /// The content that a non-delivery report returns: if the originator wants it and it is short enough.
+    fn returnable(&self, transfer: &Transfer) -> Option<(BodyId, usize)> {
+        let limit = u64::from(self.settings().mta.return_content_kb).saturating_mul(1024);
+        let length = transfer.content_length();
+        if !transfer.indicators().content_return_request() || length > limit {
+            return None;
+        }
+        Some((transfer.body()?, usize::try_from(length).ok()?))
+    }
+
+    fn plan<'a>(
+        &'a self,
+        now: WallTime,
+        record: &WorkRecord,
+        transfer: &Transfer,
+        responsible: &[usize],
+    ) -> Plan<'a> {
         let mut plan = Plan::default();
         if let Some(failure) = self.check(now, record, transfer) {
             for &place in responsible {
@@ -97,42 +154,21 @@ impl Agent {
         let critical = Critical::of(transfer.extensions());
         for &place in responsible {
             let Some(recipient) = transfer.recipients().get(place) else { continue };
-            let critical = critical.and(Critical::of(&recipient.extensions));
-            let traveller = Traveller {
-                incoming: record.source.connector(),
-                exhausted: &record.exhausted,
-                content_length: transfer.content_length(),
-            };
-            let decision = self.route_quietly(recipient.address(), traveller, &|name| plan.uses(name));
-            match decision {
-                RouteDecision::Local { .. } if critical.for_delivery => {
-                    plan.settle(place, Outcome::Failed(checks::unsupported_critical()));
-                }
-                RouteDecision::Local { mailbox } => plan.deliver(place, mailbox),
-                RouteDecision::Connectors(_) if critical.for_transfer => {
-                    plan.settle(place, Outcome::Failed(checks::unsupported_critical()));
-                }
-                RouteDecision::Connectors(names) => match names.into_iter().next() {
-                    Some(best) => plan.send(place, best),
-                    None => {
-                        plan.settle(place, Outcome::Failed(self.unroutable(record, &RouteFailure::NoMatch)))
-                    }
-                },
-                RouteDecision::Unknown(failure) => {
-                    plan.settle(place, Outcome::Failed(self.unroutable(record, &failure)));
-                }
+            let resolved = self.resolve(now, record, transfer, critical, recipient, &plan);
+            if let Some(changed) = resolved.changed {
+                plan.redirect(place, changed, resolved.redirections);
+            }
+            match (resolved.way, transfer) {
+                (Way::Mailbox(mailbox), _) => plan.deliver(place, mailbox),
+                (Way::Connector(connector), _) => plan.send(place, connector),
+                (Way::List(list), Transfer::Message { .. }) => plan.expand(place, list),
+                // A probe is answered for the list, not for its members.
+                (Way::List(_), Transfer::Probe(_)) => plan.settle(place, Outcome::Expanded),
+                (Way::ListAgain, _) => plan.drop(place),
+                (Way::Nowhere(failure), _) => plan.settle(place, Outcome::Failed(failure)),
             }
         }
         plan
-    }
-
-    /// What a report says about a recipient without a way: why the last way failed, if there was one.
-    fn unroutable(&self, record: &WorkRecord, why: &RouteFailure) -> Failure {
-        if let (RouteFailure::Exhausted, Some(failure)) = (why, &record.failure) {
-            return failure.clone();
-        }
-        let (reason, diagnostic) = why.codes();
-        Failure { reason: reason.0, diagnostic: diagnostic.0, text: why.to_string() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A report on its way: passed on, put into the originator's mailbox, or dropped. It never makes another report.
 
 use clock::WallTime;
-use mhs::p1::{OriginatorReport, Report, ReportType};
+use mhs::p1::{OriginatorReport, Report, ReportType, StandardExtension};
 
 use super::fan_out::{enqueue, put_in_mailbox};
 use super::unreadable;
@@ -42,12 +42,19 @@ impl Agent {
                 self.deliver_report(now, sequence, mailbox, report, &mut step)
             }
             RouteDecision::Connectors(names) => {
-                if !record.exhausted.is_empty() {
+                if let Some(last) = record.exhausted.last() {
+                    let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
                     let envelope = &mut report.envelope;
-                    self.here().reroute(&mut envelope.trace_information, &mut envelope.extensions);
+                    let (trace, extensions) = (&mut envelope.trace_information, &mut envelope.extensions);
+                    self.here().reroute(trace, extensions, attempted);
                 }
                 if let Some(connector) = names.first() {
                     self.queue_report(now, sequence, record, connector, report, &mut step);
+                }
+            }
+            RouteDecision::List { .. } => {
+                if let Some(list) = self.list(destination) {
+                    self.list_report(sequence, record, list, report, &mut step);
                 }
             }
             RouteDecision::Unknown(failure) => {
@@ -77,8 +84,11 @@ impl Agent {
         mut report: Report,
         step: &mut Step,
     ) {
+        // The owner of a list gets what the list wants reported, whatever the originator wants.
+        let is_owners = report.envelope.extensions.standard(StandardExtension::REPORTING_DL_NAME).is_some();
         report.content.per_recipient_fields.retain(|recipient| {
             let wish = recipient.per_recipient_indicators.originator_report();
+            let wish = if is_owners { OriginatorReport::Report } else { wish };
             match (&recipient.last_trace_information.report_type, wish) {
                 (ReportType::Delivery(_), OriginatorReport::Report)
                 | (ReportType::NonDelivery(_), OriginatorReport::Report | OriginatorReport::NonDelivery) => {
@@ -135,7 +145,7 @@ impl Agent {
     }
 }
 
-fn discard(report: &Report, why: Discard, step: &mut Step) {
+pub(super) fn discard(report: &Report, why: Discard, step: &mut Step) {
     let mts_identifier = (*report.envelope.report_identifier).clone();
     step.effects.push(Effect::Discarded { kind: Kind::Report, mts_identifier, why });
 }

@@ -5,9 +5,12 @@
 
 mod connector;
 mod host;
+mod list;
+mod redirect;
 mod secret;
 mod selector;
 mod validate;
+mod validate_recipients;
 
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
@@ -16,6 +19,8 @@ pub use connector::{
     RtsSettings, TransferTimeouts,
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
+pub use list::{DistributionList, Members};
+pub use redirect::{Redirect, RedirectFrom};
 pub use secret::Secret;
 pub use selector::{CallSelectors, SelectorError, Selectors, ServedSelectors, parse_selector, selector_text};
 pub use validate::SettingsProblem;
@@ -27,9 +32,19 @@ pub struct AgentSettings {
     pub mta: MtaSettings,
     /// Its links to adjacent MTAs, in the order of the file.
     pub connectors: Vec<ConnectorSettings>,
+    /// Distribution lists that are expanded here; at most 4096.
+    pub lists: Vec<DistributionList>,
+    /// Recipients in whose place somebody else receives, the most particular first: an address goes before patterns,
+    /// and of two patterns the first of the file; at most 100000, of them 256 patterns.
+    pub redirections: Vec<Redirect>,
 }
 
 impl AgentSettings {
+    /// An MTA with these connectors, and without distribution lists and redirections.
+    pub fn new(mta: MtaSettings, connectors: Vec<ConnectorSettings>) -> Self {
+        AgentSettings { mta, connectors, lists: Vec::new(), redirections: Vec::new() }
+    }
+
     /// The connector with this name.
     pub fn connector(&self, name: &str) -> Option<&ConnectorSettings> {
         self.connectors.iter().find(|connector| connector.name == name)
@@ -56,6 +71,12 @@ pub struct MtaSettings {
     pub local: Vec<AddressPattern>,
     /// `None` (default): every address in `local` is a mailbox. `Some`: only these, the rest of `local` is unknown.
     pub mailboxes: Option<Vec<OrAddress>>,
+    /// Who receives what is addressed to a local address without mailbox, if the originator allows an alternate
+    /// recipient (X.411 recipient-MD-assigned-alternate-recipient). Default none: it is non-delivered.
+    pub dead_letter: Option<OrAddress>,
+    /// Longest content that a non-delivery report returns if the originator wants it back, in KB of 1024 octets; 0
+    /// to 1024, 0 for none. Default 64.
+    pub return_content_kb: u32,
     /// Longest content accepted, in KB of 1024 octets; at least 1. Default no limit.
     pub message_size_limit_kb: Option<u64>,
     /// How long a message may stay in the MTS.
@@ -78,6 +99,8 @@ impl MtaSettings {
             served_selectors: Vec::new(),
             local: Vec::new(),
             mailboxes: None,
+            dead_letter: None,
+            return_content_kb: MtaSettings::DEFAULT_RETURN_CONTENT_KB,
             message_size_limit_kb: None,
             message_timeout: MessageTimeouts::default(),
             hop_limit: MtaSettings::DEFAULT_HOP_LIMIT,
@@ -90,6 +113,8 @@ impl MtaSettings {
     pub const DEFAULT_HOP_LIMIT: u32 = 512;
     /// Default of `duplicate_history_days`.
     pub const DEFAULT_DUPLICATE_HISTORY_DAYS: u32 = 15;
+    /// Default of `return_content_kb`.
+    pub const DEFAULT_RETURN_CONTENT_KB: u32 = 64;
     /// Default and upper bound of `max_recipients`.
     pub const DEFAULT_MAX_RECIPIENTS: u32 = 32_767;
 }

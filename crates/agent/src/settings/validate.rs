@@ -15,7 +15,7 @@ const MAX_ALIASES: usize = 32;
 /// Most addresses of our own.
 const MAX_SERVED: usize = 64;
 /// Most address spaces of one connector, or of the MTA.
-const MAX_ADDRESS_SPACES: usize = 4096;
+pub(super) const MAX_ADDRESS_SPACES: usize = 4096;
 /// Longest password; the bound of X.411 is 62 octets, peers are known to take 64.
 const MAX_PASSWORD: usize = 64;
 /// Longest connector name: it is part of keys.
@@ -38,10 +38,15 @@ impl fmt::Display for SettingsProblem {
     }
 }
 
-struct Problems(Vec<SettingsProblem>);
+pub(super) struct Problems(Vec<SettingsProblem>);
 
 impl Problems {
-    fn add(&mut self, path: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        path: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.0.push(SettingsProblem { path: path.into(), problem: problem.into(), remedy: remedy.into() });
     }
 
@@ -90,6 +95,8 @@ pub(super) fn problems(settings: &AgentSettings) -> Vec<SettingsProblem> {
         }
     }
     peers(&settings.connectors, &mut found);
+    super::validate_recipients::lists(settings, &mut found);
+    super::validate_recipients::redirections(settings, &mut found);
     found.0
 }
 
@@ -108,6 +115,7 @@ fn mta(settings: &MtaSettings, found: &mut Problems) {
     found.range("mta.duplicate_history_days", settings.duplicate_history_days, 1, 365);
     found.range("mta.max_recipients", settings.max_recipients, 1, MtaSettings::DEFAULT_MAX_RECIPIENTS.into());
     served(&settings.served_selectors, found);
+    found.range("mta.return_content_kb", settings.return_content_kb, 0, 1024);
     if settings.local.len() > MAX_ADDRESS_SPACES {
         found.add("mta.local", "too many address spaces", format!("use at most {MAX_ADDRESS_SPACES}"));
     }

@@ -52,7 +52,7 @@ pub(crate) fn settings(prmd: &str, connectors: &[(&str, &str)]) -> AgentSettings
         connector.address_space = vec![AddressSpaceEntry { space: pattern(space), cost: 1 }];
         connector
     });
-    AgentSettings { mta, connectors: connectors.collect() }
+    AgentSettings::new(mta, connectors.collect())
 }
 
 /// MTA-A with a connector to B for `P=B` and one to C for the rest of the country.
@@ -133,12 +133,19 @@ impl Mta {
             let mut progress = false;
             for (key, value) in self.scan(WORK, b"") {
                 let record = WorkRecord::decode(&value).unwrap();
-                match self.agent.process(self.now, &self.counter, &key, record) {
+                let mut processed = self.agent.process(self.now, &self.counter, &key, &record);
+                if let Processed::ContentWanted { body, length } = processed {
+                    let content = block_on(self.spool.read_body(body, 0, length)).unwrap();
+                    let (agent, counter) = (&self.agent, &self.counter);
+                    processed = agent.process_with_content(self.now, counter, &key, &record, &content);
+                }
+                match processed {
                     Processed::Done(step) => {
                         self.commit(step);
                         progress = true;
                     }
                     Processed::NotBefore(time) => waiting.push(time),
+                    Processed::ContentWanted { .. } => panic!("the content was given"),
                 }
             }
             if !progress {

@@ -296,3 +296,142 @@ fn responsibility_in_the_mailbox_copy_is_for_its_owner() {
     assert_eq!(bits, [true, false]);
     assert_eq!(envelope_of(&a.queue("to-B")[0].1.item).per_recipient_fields.len(), 2);
 }
+
+fn wanting_content_back(local: &str, to: &mhs::OrAddress) -> mhs::p1::MessageTransferEnvelope {
+    let mut envelope = foreign(local, &[(to, 0xA8)]);
+    envelope.per_message_indicators.edit().set(3, true);
+    envelope
+}
+
+#[test]
+fn the_content_comes_back_if_the_originator_wants_it_and_it_is_short() {
+    let nowhere = crate::bench::address("C=FR");
+    for (wanted, length, returned) in
+        [(true, 64 * 1024, true), (true, 64 * 1024 + 1, false), (false, 10, false), (true, 0, false)]
+    {
+        let mut a = mta_a();
+        let mut envelope = wanting_content_back("1", &nowhere);
+        envelope.per_message_indicators.edit().set(3, wanted);
+        let message = mhs::p1::Message::new(envelope, vec![7; length]);
+        a.receive("to-C", &MtsApdu::Message(Box::new(message)).to_octets()).unwrap();
+        a.work();
+        let content = report_in_queue(&a, "to-C").content.returned_content;
+        assert_eq!(content.map(|content| content.len()), returned.then_some(length), "{wanted} {length}");
+    }
+}
+
+#[test]
+fn the_content_comes_back_once_and_only_with_non_delivery() {
+    let mut a = mta_a();
+    let nowhere = crate::bench::address("S=x;O=Acme;A= ;C=FR");
+    let recipients = vec![(&nowhere, 0xA8); 600];
+    let mut envelope = foreign("1", &recipients);
+    envelope.per_message_indicators.edit().set(3, true);
+    a.receive_message("to-C", &envelope);
+    a.work();
+    let returned: Vec<bool> = a
+        .queue("to-C")
+        .iter()
+        .map(|(_, record)| match &record.item {
+            Item::Report { apdu } => Report::from_octets(apdu).unwrap().content.returned_content.is_some(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(returned, [true, false]);
+    let mut delivered = wanting_content_back("2", &user("al", "A"));
+    delivered.per_recipient_fields[0].per_recipient_indicators.edit().0.set(1, true);
+    let mut a = mta_a();
+    a.receive_message("to-C", &delivered);
+    a.work();
+    assert!(report_in_queue(&a, "to-C").content.returned_content.is_none());
+}
+
+#[test]
+fn the_content_of_what_waited_too_long_comes_back() {
+    let mut a = mta_a();
+    a.receive_message("to-C", &wanting_content_back("1", &user("bob", "B")));
+    a.work();
+    let (key, record) = a.queue("to-B").remove(0);
+    let step = a.agent.expired(record.expires, &a.counter, &key, &record).unwrap();
+    a.commit(step);
+    a.work();
+    let report = report_in_queue(&a, "to-C");
+    assert_eq!(codes(&report, 0), (1, Some(5)));
+    assert_eq!(
+        report.content.returned_content.map(|content| content.clone().into_value()),
+        Some(b"content".to_vec())
+    );
+    use spool::Spool;
+    assert_eq!(a.spool.stats().bodies, 0);
+}
+
+fn report_in_queue(mta: &Mta, connector: &str) -> Report {
+    match &mta.queue(connector)[0].1.item {
+        Item::Report { apdu } => Report::from_octets(apdu).unwrap(),
+        other => panic!("{other:?} is no report"),
+    }
+}
+
+#[test]
+fn a_report_names_the_mta_that_made_it() {
+    let mut a = mta_a();
+    a.receive_message("to-C", &foreign("1", &[(&crate::bench::address("C=FR"), 0xA8)]));
+    a.work();
+    let (domain, mta) = report_in_queue(&a, "to-C").envelope.extensions.reporting_mta_name().unwrap();
+    assert_eq!((domain.to_string(), mta.to_string()), ("C=GB;A= ;P=A".to_owned(), "MTA-A".to_owned()));
+}
+
+#[test]
+fn what_the_originating_mta_and_the_originator_want_is_combined() {
+    // Bits: responsibility, originating MTA's report and non-delivery report, originator's report and non-delivery.
+    // The originating MTA hears of delivery in the first two rows, of non-delivery always; its user gets what he wants.
+    for (bits, delivery_travels, delivery_shown, failure_shown) in [
+        (0b1101_0000_u8, true, true, true),
+        (0b1100_1000, true, false, true),
+        (0b1100_0000, true, false, false),
+        (0b1011_0000, false, false, true),
+        (0b1010_1000, false, false, true),
+        (0b1010_0000, false, false, false),
+        (0b1110_0000, true, false, false),
+    ] {
+        let (mut a, mut b) = (mta_a(), mta_b());
+        let mut listed = b.agent.settings().clone();
+        listed.mta.mailboxes = Some(vec![user("bob", "B")]);
+        b.agent = agent::Agent::new(listed).unwrap();
+        for (local, to, shown) in
+            [("1", user("bob", "B"), delivery_shown), ("2", user("gone", "B"), failure_shown)]
+        {
+            let mut envelope = foreign(local, &[(&to, bits)]);
+            envelope.originator_name = user("alice", "A").into();
+            b.receive_message("to-A", &envelope);
+            b.work();
+            let travels = b.transfer("to-A", &mut a, "to-B") == 1;
+            assert_eq!(travels, delivery_travels || local == "2", "{bits:b} {local}");
+            let before = usize::from(local == "2" && delivery_shown);
+            assert_eq!(
+                a.reports_in(&user("alice", "A")).len() - before,
+                usize::from(shown),
+                "{bits:b} {local}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_report_about_an_address_that_nobody_can_read_still_leaves_with_its_octets() {
+    // A surname with characters of no PrintableString, and an attribute that does not exist.
+    let odd =
+        [&[0x60, 0x12, 0x30, 0x10, 0xA5, 0x06, 0x80, 0x04][..], b"\xff\x00@~", &[0x9F, 0x64, 0x05], b"what?"]
+            .concat();
+    let odd = mhs::OrName::decode(&ber::Reader::new(&odd).any().unwrap()).unwrap();
+    let mut envelope = foreign("1", &[(&user("x", "Q"), 0xA8)]);
+    envelope.per_recipient_fields[0].recipient_name = odd.clone();
+    let mut a = Mta::new(settings("A", &[("X", "P=X;A= ;C=GB")]));
+    a.receive_message("to-X", &envelope);
+    a.work();
+    let report = report_in_queue(&a, "to-X");
+    let name = &report.content.per_recipient_fields[0].actual_recipient_name;
+    assert_eq!(codes(&report, 0), (1, Some(0)));
+    // Only the tag differs: it is implicit in a report.
+    assert_eq!(name.raw().unwrap()[1..], odd.raw().unwrap()[1..]);
+}

@@ -129,7 +129,14 @@ pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route>
     let route = api.handle.route(&to);
     let (decision, connectors, summary) = match route.decision {
         // The mailbox's key is for the store; people know the address.
-        RouteDecision::Local { .. } => ("local", Vec::new(), format!("delivered here to mailbox {to}")),
+        RouteDecision::Local { .. } => {
+            ("local", Vec::new(), format!("delivered here to mailbox {}", route.recipient))
+        }
+        RouteDecision::List { members } => (
+            "list",
+            Vec::new(),
+            format!("sent to the {members} members of distribution list {}", route.recipient),
+        ),
         RouteDecision::Connectors(names) => {
             let summary = match names.split_first() {
                 Some((first, [])) => format!("transferred over connector {first}"),

@@ -135,8 +135,9 @@ fn text_octets(item: &MailboxItem) -> usize {
 
 /// Refuses an address that nothing is delivered to here, and says where it leads.
 fn is_mailbox(api: &Api, address: &OrAddress) -> Result<(), ApiError> {
-    let why = match api.handle.route(address).decision {
+    let why = match api.handle.lookup(address) {
         RouteDecision::Local { .. } => return Ok(()),
+        RouteDecision::List { .. } => "it is a distribution list".to_owned(),
         RouteDecision::Connectors(names) => format!("it is reached over {}", names.join(", or ")),
         RouteDecision::Unknown(failure) => failure.to_string(),
     };

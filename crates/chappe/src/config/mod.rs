@@ -10,6 +10,7 @@ mod init;
 mod listen;
 mod mta;
 mod problem;
+mod recipients;
 mod section;
 mod selectors;
 mod suggest;
@@ -148,9 +149,15 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
     let connectors = root.sections("connector").into_iter().enumerate();
     let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
+    let lists = root.sections("distribution_list").into_iter().map(recipients::list).collect();
+    let redirections = root.sections("redirection").into_iter().map(recipients::redirection).collect();
     root.finish();
     Some(Config {
-        settings: AgentSettings { mta: mta?, connectors },
+        settings: AgentSettings {
+            lists: all(lists),
+            redirections: all(redirections),
+            ..AgentSettings::new(mta?, connectors)
+        },
         data_dir: data_dir.unwrap_or_default(),
         listen,
         spool,
@@ -158,6 +165,11 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         recorder,
         stop_timeout,
     })
+}
+
+/// All of them, or none where one is missing: what is found wrong with the others would be said of the wrong place.
+fn all<T>(read: Vec<Option<T>>) -> Vec<T> {
+    read.into_iter().collect::<Option<Vec<T>>>().unwrap_or_default()
 }
 
 fn read_spool(mut section: Section<'_>) -> spool::Options {

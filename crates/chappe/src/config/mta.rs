@@ -39,6 +39,10 @@ pub(super) fn read(mut section: Section<'_>) -> MtaSettings {
         let addresses = texts.iter().filter_map(|text| or_address(&section, text));
         addresses.filter(|_| local_is_whole).collect()
     });
+    settings.dead_letter = section.string("dead_letter").and_then(|text| or_address(&section, &text));
+    if let Some(kb) = section.number_of("return_content_kb") {
+        settings.return_content_kb = kb;
+    }
     settings.message_size_limit_kb = section.number_of("message_size_limit_kb");
     if let Some(table) = section.section("message_timeout") {
         settings.message_timeout = message_timeouts(table);
@@ -130,7 +134,8 @@ pub(super) fn address_space(section: &Section<'_>, text: &Text) -> Option<Addres
     }
 }
 
-fn or_address(section: &Section<'_>, text: &Text) -> Option<OrAddress> {
+/// An O/R address such as `S=operations;O=Acme;P=ALPHA;A= ;C=GB`.
+pub(super) fn or_address(section: &Section<'_>, text: &Text) -> Option<OrAddress> {
     match OrAddress::parse(&text.value) {
         Ok(address) => Some(address),
         Err(error) => {
