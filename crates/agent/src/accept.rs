@@ -56,7 +56,8 @@ impl Refusal {
 
 impl Agent {
     pub(crate) fn here(&self) -> Here<'_> {
-        Here { domain: &self.settings().mta.domain, mta: &self.settings().mta.name }
+        let mta = &self.settings().mta;
+        Here { domain: &mta.domain, mta: &mta.name, shared_domain: mta.shared_domain }
     }
 
     /// Takes over an APDU that came in on connector `from`. The peer is told that it was accepted when the batch is

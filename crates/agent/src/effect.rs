@@ -243,6 +243,9 @@ pub enum Discard {
     /// No recipient is marked as this MTA's responsibility.
     #[error("no recipient is marked as this MTA's responsibility")]
     NoResponsibility,
+    /// A message or probe whose originator is barred on the link that it came in over.
+    #[error("its originator is barred on the link that it came in over")]
+    Barred,
     /// A report whose destination can't be reached; a report never makes a report.
     #[error("its destination can't be reached: {0}")]
     Unroutable(String),

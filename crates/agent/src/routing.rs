@@ -2,17 +2,14 @@
 //!
 //! The address of a distribution list that is expanded here is compared as a whole, before anything else.
 //! Address spaces are compared by how specifically they match; only the most specific count, wherever they are
-//! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. Among
-//! the connectors that remain: those that open associations themselves first, then the lowest cost, then one that
-//! is used for another recipient of the message already, then the order of the file. A connector is never used to
-//! send something back to where it came from: an address that has no other way is unknown as far as this MTA can
-//! tell.
+//! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. Which of
+//! the connectors that remain is used is for `selection`.
 
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::{OrAddress, Specificity};
 
 use crate::agent::Agent;
-use crate::settings::{Activation, ConnectorSettings};
+use crate::selection::{Candidate, Explain, Restricted, Traveller};
 
 /// Longest canonical address that can be a mailbox: it is part of a key. No legal address comes near.
 const MAX_MAILBOX_KEY: usize = 2048;
@@ -62,6 +59,12 @@ pub enum RouteFailure {
     /// Only the connector it came in on would take it.
     #[error("the only way is back over connector {0}, on which it came in")]
     WayBack(String),
+    /// What comes in on that connector is not passed on to those which would take it.
+    #[error("what comes in on connector {0} is not relayed over any connector which takes it")]
+    RelayDenied(String),
+    /// The restrictions of the connectors forbid it.
+    #[error("no connector which takes its address accepts its {0}")]
+    Restricted(Restricted),
     /// All connectors were tried and given up.
     #[error("every connector which takes it was tried and given up")]
     Exhausted,
@@ -77,35 +80,36 @@ impl RouteFailure {
             RouteFailure::NoMatch | RouteFailure::NoMailbox | RouteFailure::WayBack(_) => {
                 (Reason::UNABLE_TO_TRANSFER, Diagnostic::UNRECOGNISED_OR_NAME)
             }
+            RouteFailure::RelayDenied(_)
+            | RouteFailure::Restricted(Restricted::Originator | Restricted::Priority) => {
+                (Reason::UNABLE_TO_TRANSFER, Diagnostic::NO_BILATERAL_AGREEMENT)
+            }
+            RouteFailure::Restricted(Restricted::ContentType) => {
+                (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TYPE_NOT_SUPPORTED)
+            }
             RouteFailure::Exhausted => (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION),
             RouteFailure::TooLong => (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TOO_LONG),
         }
     }
 }
 
-/// What is known of the thing to be routed, besides the address.
+/// What is asked about a message that is not there: where it would go.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traveller<'a> {
-    /// The connector it came in on.
-    pub(crate) incoming: Option<&'a str>,
-    /// Connectors given up.
-    pub(crate) exhausted: &'a [String],
-    /// Length of its content, octets.
-    pub(crate) content_length: u64,
-}
-
-struct Candidate<'a> {
-    connector: &'a ConnectorSettings,
-    cost: u8,
+pub struct RouteQuestion<'a> {
+    /// The connector that it would come in on; none if it would be submitted here.
+    pub incoming: Option<&'a str>,
+    /// Who would send it. Restrictions by originator are judged only if it is given.
+    pub originator: Option<&'a OrAddress>,
+    /// Length of its content, octets. Limits are judged only if it is greater than 0.
+    pub content_length: u64,
 }
 
 impl Agent {
-    /// Where an address leads for something that came in on connector `incoming`, or was submitted here, after
-    /// redirections of the settings.
-    pub fn route(&self, address: &OrAddress, incoming: Option<&str>) -> Route {
+    /// Where an address leads, after redirections of the settings.
+    pub fn route(&self, address: &OrAddress, question: RouteQuestion<'_>) -> Route {
         let mut steps = Vec::new();
         let mut address = address;
-        let mut incoming = incoming;
+        let mut incoming = question.incoming;
         // As often as redirections follow one another when a message is processed.
         for _ in 0..MAX_REDIRECTIONS_HERE {
             let Some(alternate) = self.assigned_alternate(address) else { break };
@@ -113,7 +117,8 @@ impl Agent {
             address = alternate;
             incoming = None;
         }
-        let traveller = Traveller { incoming, ..Traveller::default() };
+        let (originator, content_length) = (question.originator, question.content_length);
+        let traveller = Traveller { incoming, originator, content_length, ..Traveller::default() };
         let decision = self.decide(address, traveller, &|_| false, &mut |step| steps.push(step()));
         Route { recipient: address.clone(), decision, steps }
     }
@@ -138,7 +143,7 @@ impl Agent {
         address: &OrAddress,
         traveller: Traveller<'_>,
         chosen: &dyn Fn(&str) -> bool,
-        explain: &mut dyn FnMut(&dyn Fn() -> String),
+        explain: Explain<'_>,
     ) -> RouteDecision {
         if let Some(list) = self.list(address) {
             let members = list.members.len();
@@ -190,11 +195,7 @@ impl Agent {
         self.choose(candidates, traveller, chosen, explain)
     }
 
-    fn deliver_locally(
-        &self,
-        address: &OrAddress,
-        explain: &mut dyn FnMut(&dyn Fn() -> String),
-    ) -> RouteDecision {
+    fn deliver_locally(&self, address: &OrAddress, explain: Explain<'_>) -> RouteDecision {
         explain(&|| {
             "the local address space is the most specific match: this MTA is the authority".to_owned()
         });
@@ -205,61 +206,5 @@ impl Agent {
         }
         explain(&|| "it is not among the mailboxes: non-delivery".to_owned());
         RouteDecision::Unknown(RouteFailure::NoMailbox)
-    }
-
-    fn choose(
-        &self,
-        mut candidates: Vec<Candidate<'_>>,
-        traveller: Traveller<'_>,
-        chosen: &dyn Fn(&str) -> bool,
-        explain: &mut dyn FnMut(&dyn Fn() -> String),
-    ) -> RouteDecision {
-        let unknown = |failure: RouteFailure, explain: &mut dyn FnMut(&dyn Fn() -> String)| {
-            explain(&|| format!("{failure}: non-delivery"));
-            RouteDecision::Unknown(failure)
-        };
-        if candidates.is_empty() {
-            return unknown(RouteFailure::NoMatch, explain);
-        }
-        if let Some(incoming) = traveller.incoming {
-            // Another connector to the same MTA leads back as well.
-            let back = self.settings().connector(incoming);
-            candidates.retain(|candidate| {
-                candidate.connector.name != incoming
-                    && back.is_none_or(|back| back.shared_name(candidate.connector).is_none())
-            });
-            if candidates.is_empty() {
-                return unknown(RouteFailure::WayBack(incoming.to_owned()), explain);
-            }
-        }
-        candidates.retain(|candidate| !traveller.exhausted.contains(&candidate.connector.name));
-        if candidates.is_empty() {
-            return unknown(RouteFailure::Exhausted, explain);
-        }
-        candidates.retain(|candidate| takes(candidate.connector, traveller.content_length));
-        if candidates.is_empty() {
-            return unknown(RouteFailure::TooLong, explain);
-        }
-        // The sort is stable: what is left to it is the order of the file.
-        candidates.sort_by_key(|candidate| {
-            let connector = candidate.connector;
-            (activation_rank(connector.activation), candidate.cost, !chosen(&connector.name))
-        });
-        let names: Vec<String> =
-            candidates.iter().map(|candidate| candidate.connector.name.clone()).collect();
-        explain(&|| format!("by activation, cost and order of the file: {}", names.join(", ")));
-        RouteDecision::Connectors(names)
-    }
-}
-
-fn takes(connector: &ConnectorSettings, content_length: u64) -> bool {
-    connector.max_message_size_kb.is_none_or(|limit| content_length <= limit.saturating_mul(1024))
-}
-
-fn activation_rank(activation: Activation) -> u8 {
-    match activation {
-        Activation::Always => 0,
-        Activation::RemoteInitiated => 1,
-        Activation::Never => 2,
     }
 }

@@ -14,7 +14,8 @@ use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Sequence, Step};
 use crate::record::{Item, Rank, Source, WorkRecord};
-use crate::routing::{RouteDecision, Traveller};
+use crate::routing::RouteDecision;
+use crate::selection::Traveller;
 use crate::submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};
 
 impl Agent {

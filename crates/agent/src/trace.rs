@@ -18,7 +18,13 @@ use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 pub(crate) struct Here<'a> {
     pub(crate) domain: &'a GlobalDomainIdentifier,
     pub(crate) mta: &'a MtaName,
+    /// Whether other MTAs of the domain are reached through other domains as well.
+    pub(crate) shared_domain: bool,
 }
+
+/// How often a message may come back to a domain whose MTAs are reached through other domains. Each visit may be at
+/// another of its sites; the internal trace, where others leave it in place, tells a loop much sooner.
+const VISITS_OF_A_SHARED_DOMAIN: usize = 8;
 
 /// What was done besides routing (X.411 other-actions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +146,8 @@ impl Here<'_> {
             diverted: diverted(element.routing_action, &element.additional.other_actions),
         });
         // However many MTAs of our domain it has passed on this visit, the elements of a visit stand together.
-        if has_come_back(external.rev().skip_while(|pass| pass.ours)) {
+        let allowed = if self.shared_domain { VISITS_OF_A_SHARED_DOMAIN } else { 0 };
+        if visits(external.rev().skip_while(|pass| pass.ours)) > allowed {
             return true;
         }
         let Ok(internal) = extensions.internal_trace() else { return false };
@@ -149,7 +156,7 @@ impl Here<'_> {
             diverted: diverted(element.routing_action, &element.additional.other_actions),
         });
         // Each visit adds one element, even if the peer that sent it back has added none.
-        has_come_back(internal.rev().skip(1))
+        visits(internal.rev().skip(1)) > 0
     }
 }
 
@@ -201,17 +208,9 @@ struct Pass {
     diverted: bool,
 }
 
-/// Looks for the last visit before this one, from the end of the trace towards its start.
-fn has_come_back(earlier: impl Iterator<Item = Pass>) -> bool {
-    for pass in earlier {
-        if pass.diverted {
-            return false;
-        }
-        if pass.ours {
-            return true;
-        }
-    }
-    false
+/// Counts the visits before this one, from the end of the trace to where somebody had a reason to send it another way.
+fn visits(earlier: impl Iterator<Item = Pass>) -> usize {
+    earlier.take_while(|pass| !pass.diverted).filter(|pass| pass.ours).count()
 }
 
 #[cfg(test)]
@@ -236,7 +235,8 @@ mod tests {
 
     fn loops(elements: &[(&str, bool)]) -> bool {
         let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
-        Here { domain: &domain, mta: &mta }.is_loop(&trace(elements), &Extensions::new())
+        Here { domain: &domain, mta: &mta, shared_domain: false }
+            .is_loop(&trace(elements), &Extensions::new())
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_second_mta_of_our_domain_does_not_lengthen_the_external_trace() {
         let (domain, mta) = (domain("ME"), MtaName::new("MTA-2").unwrap());
-        let here = Here { domain: &domain, mta: &mta };
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
         let mut external = trace(&[("A", false), ("ME", false)]);
         let mut extensions = Extensions::new();
         here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
@@ -278,8 +278,8 @@ mod tests {
     fn the_internal_trace_finds_a_loop_within_the_domain() {
         let (domain, one, two) =
             (domain("ME"), MtaName::new("MTA-1").unwrap(), MtaName::new("MTA-2").unwrap());
-        let one = Here { domain: &domain, mta: &one };
-        let two = Here { domain: &domain, mta: &two };
+        let one = Here { domain: &domain, mta: &one, shared_domain: false };
+        let two = Here { domain: &domain, mta: &two, shared_domain: false };
         let mut external = TraceInformation::default();
         let mut extensions = Extensions::new();
         for here in [one, two] {
@@ -296,9 +296,58 @@ mod tests {
     }
 
     #[test]
+    fn sites_that_share_a_domain_may_be_reached_through_others() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
+        let here = Here { domain: &domain, mta: &mta, shared_domain: true };
+        let visit = [("ME", false), ("A", false)];
+        let after = |visits: usize| [visit.repeat(visits), vec![("ME", false)]].concat();
+        let none = Extensions::new();
+        assert!(!here.is_loop(&trace(&after(1)), &none), "another site of the domain sent it");
+        assert!(!here.is_loop(&trace(&after(VISITS_OF_A_SHARED_DOMAIN)), &none));
+        assert!(here.is_loop(&trace(&after(VISITS_OF_A_SHARED_DOMAIN + 1)), &none), "and yet it has an end");
+        // The internal trace knows better.
+        let mut extensions = Extensions::new();
+        here.add_internal(UtcTime::from_wall(WallTime::from_unix(0)), &mut extensions);
+        assert!(!here.is_loop(&trace(&after(1)), &extensions));
+        here.add_internal(UtcTime::from_wall(WallTime::from_unix(0)), &mut extensions);
+        assert!(here.is_loop(&trace(&after(1)), &extensions));
+    }
+
+    #[test]
+    fn coming_back_after_a_redirection_or_an_expansion_is_legal_once() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
+        let now = WallTime::from_unix(0);
+        for action in [OtherAction::Redirected, OtherAction::DlOperation] {
+            let (mut external, mut extensions) = (TraceInformation::default(), Extensions::new());
+            here.arrive(now, &mut external, &mut extensions);
+            here.mark(action, &mut external, &mut extensions);
+            external.push(trace(&[("A", false)])[0].clone());
+            here.arrive(now, &mut external, &mut extensions);
+            assert!(!here.is_loop(&external, &extensions), "{action:?}");
+            external.push(trace(&[("A", false)])[0].clone());
+            here.arrive(now, &mut external, &mut extensions);
+            assert!(here.is_loop(&external, &extensions), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_rerouted_element_names_whom_we_could_not_reach() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
+        let (mut external, mut extensions) = (TraceInformation::default(), Extensions::new());
+        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        let peer = MtaName::new("MTA-B").unwrap();
+        here.reroute(&mut external, &mut extensions, Some(&peer));
+        let internal = extensions.internal_trace().unwrap();
+        assert_eq!(internal[0].attempted, Some(Attempted::Mta(peer)));
+        assert_eq!(internal[0].routing_action, RoutingAction::Rerouted);
+    }
+
+    #[test]
     fn a_peer_that_adds_no_trace_does_not_hide_a_loop() {
         let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
-        let here = Here { domain: &domain, mta: &mta };
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
         let mut external = TraceInformation::default();
         let mut extensions = Extensions::new();
         here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
@@ -310,7 +359,7 @@ mod tests {
     #[test]
     fn rerouting_again_and_again_does_not_lengthen_the_trace() {
         let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
-        let here = Here { domain: &domain, mta: &mta };
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
         let mut external = trace(&[("A", false)]);
         let mut extensions = Extensions::new();
         here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
@@ -325,7 +374,7 @@ mod tests {
     #[test]
     fn a_full_trace_is_too_long_and_does_not_grow() {
         let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
-        let here = Here { domain: &domain, mta: &mta };
+        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
         let mut external = trace(&[("A", false); MAX_TRANSFERS]);
         here.arrive(WallTime::from_unix(0), &mut external, &mut Extensions::new());
         assert_eq!(external.len(), MAX_TRANSFERS);

@@ -6,7 +6,7 @@ use mhs::p1::{
     Extensions, MessageTransferEnvelope, P1Error, PerMessageIndicators, PerRecipientFields,
     ProbeTransferEnvelope, Recipients, TraceInformation,
 };
-use mhs::{MtsIdentifier, OrName};
+use mhs::{ContentType, MtsIdentifier, OrName};
 use spool::BodyId;
 
 use crate::effect::Kind;
@@ -107,6 +107,21 @@ impl Transfer {
         match self {
             Transfer::Message { envelope, .. } => Rank::of(*envelope.priority),
             Transfer::Probe(_) => Rank::Urgent,
+        }
+    }
+
+    pub(crate) fn content_type(&self) -> &ContentType {
+        match self {
+            Transfer::Message { envelope, .. } => &envelope.content_type,
+            Transfer::Probe(probe) => &probe.content_type,
+        }
+    }
+
+    /// The priority of a message; a probe has none.
+    pub(crate) fn priority(&self) -> Option<Rank> {
+        match self {
+            Transfer::Message { envelope, .. } => Some(Rank::of(*envelope.priority)),
+            Transfer::Probe(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use agent::Secret;
 use agent::record::MailboxItem;
-use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
+use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings, RelayTo};
 use mhs::{AddressError, AddressPattern, GlobalDomainIdentifier, MtaName, NameError, OrAddress};
 use runtime::{Handle, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, StartError};
 use tokio::runtime::Runtime;
@@ -195,6 +195,12 @@ impl Network {
         let mut at_amiens = settings("AMIENS", None)?;
         at_amiens.connectors.push(connector("to-paris", "PARIS", paris, &["P=PARIS"])?);
         at_amiens.connectors.push(connector("to-lille", "LILLE", lille, &["P=LILLE"])?);
+        // An MTA relays for others only where its operator says so.
+        for (index, other) in [(0, "to-lille"), (1, "to-paris")] {
+            if let Some(connector) = at_amiens.connectors.get_mut(index) {
+                connector.relay_to = RelayTo::Connectors(vec![other.to_owned()]);
+            }
+        }
         let mut at_lille = settings("LILLE", Some(RECIPIENT))?;
         at_lille.connectors.push(connector("to-amiens", "AMIENS", amiens, &["P=AMIENS", "P=PARIS"])?);
         Ok(Network {

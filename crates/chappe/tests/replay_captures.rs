@@ -211,6 +211,7 @@ fn unknown_extensions_on_the_way() {
     let relay = in_place_of(PP_B)
         .replacen("local = [\"P=TEST;A= ;C=GB\"]\n", "local = [\"O=A;P=TEST;A= ;C=GB\"]\n", 1)
         .replacen(&format!(", {BOB:?}, {BENCH:?}, {CAROL:?}"), "", 1)
+        .replace("hosts = [\"127.0.0.1:1\"]\n", "hosts = [\"127.0.0.1:1\"]\nrelay_to = [\"onward\"]\n")
         + "[[connector]]\nname = \"onward\"\nremote_mta = \"ONWARD\"\nhosts = [\"127.0.0.1:1\"]\n\
            address_space = [{ address = \"O=B;P=TEST;A= ;C=GB\" }]\n";
     let report = ("report about C=GB;A= ;P=TEST;L=c2-x-crittrans", 18);

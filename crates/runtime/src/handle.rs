@@ -7,7 +7,7 @@ use agent::record::{
     RecordError, WORK, WorkKey, WorkRecord, mailbox_prefix, outbound_prefix,
 };
 use agent::settings::AgentSettings;
-use agent::{Route, RouteDecision, Submission, SubmitError};
+use agent::{Route, RouteDecision, RouteQuestion, Submission, SubmitError};
 use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
 use mhs::{MtsIdentifier, OrAddress};
@@ -266,8 +266,8 @@ impl Handle {
     }
 
     /// Where a message to `address` would go, and why.
-    pub fn route(&self, address: &OrAddress) -> Route {
-        self.shared.agent().route(address, None)
+    pub fn route(&self, address: &OrAddress, question: RouteQuestion<'_>) -> Route {
+        self.shared.agent().route(address, question)
     }
 
     /// What is at this address, without looking at redirections.

@@ -7,6 +7,7 @@ use mhs::p1::{ExtensionType, Extensions, StandardExtension, standard_extension};
 
 use crate::agent::Agent;
 use crate::record::{Failure, Source, WorkRecord};
+use crate::settings::WhenBarred;
 use crate::trace;
 use crate::transfer::Transfer;
 
@@ -20,6 +21,14 @@ pub(super) fn unsupported_critical() -> Failure {
 }
 
 impl Agent {
+    /// What becomes of it if its originator is barred on the link that it came in over.
+    pub(super) fn is_barred(&self, record: &WorkRecord, transfer: &Transfer) -> Option<WhenBarred> {
+        let restrictions = &self.settings().connector(record.source.connector()?)?.restrictions;
+        let originator = transfer.originator().address();
+        let barred = restrictions.barred.iter().any(|pattern| pattern.matches(originator).is_some());
+        barred.then_some(restrictions.when_barred)
+    }
+
     /// The reason why no recipient can be served, if there is one.
     pub(super) fn check(&self, now: WallTime, record: &WorkRecord, transfer: &Transfer) -> Option<Failure> {
         let settings = &self.settings().mta;
@@ -36,6 +45,12 @@ impl Agent {
         };
         if arrives && self.here().is_loop(transfer.trace(), transfer.extensions()) {
             return Some(failure(Diagnostic::LOOP_DETECTED, "it was here before"));
+        }
+        if self.is_barred(record, transfer).is_some() {
+            return Some(failure(
+                Diagnostic::NO_BILATERAL_AGREEMENT,
+                "its originator is barred on this link",
+            ));
         }
         if trace::exceeds(settings.hop_limit, transfer.trace(), transfer.extensions()) {
             return Some(failure(Diagnostic::LOOP_DETECTED, "too many transfers"));

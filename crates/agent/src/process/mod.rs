@@ -24,6 +24,7 @@ use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Sequence, Step};
 use crate::record::{Item, QUARANTINE, Record, WORK, WorkRecord};
 use crate::report::Outcome;
+use crate::settings::WhenBarred;
 use crate::transfer::Transfer;
 use checks::Critical;
 use fan_out::{Plan, Work};
@@ -111,6 +112,9 @@ impl Agent {
         let responsible = transfer.responsible();
         if responsible.is_empty() {
             return Processed::Done(drop_work(work.key, &transfer, Discard::NoResponsibility));
+        }
+        if self.is_barred(record, &transfer) == Some(WhenBarred::Discard) {
+            return Processed::Done(drop_work(work.key, &transfer, Discard::Barred));
         }
         if let Some(last) = record.exhausted.last() {
             let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);

@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 
 use clock::WallTime;
-use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, RedirectionReason};
+use mhs::codes::{
+    NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason, RedirectionReason,
+};
 use mhs::p1::{
     ExtensionType, Extensions, MAX_EXTENSIONS, MAX_HISTORY, PerRecipientFields, Redirection,
     StandardExtension,
@@ -19,7 +21,8 @@ use super::checks::{Critical, failure, unsupported_critical};
 use super::fan_out::Plan;
 use crate::agent::Agent;
 use crate::record::{Failure, WorkRecord};
-use crate::routing::{MAX_REDIRECTIONS_HERE, RouteDecision, RouteFailure, Traveller};
+use crate::routing::{MAX_REDIRECTIONS_HERE, RouteDecision, RouteFailure};
+use crate::selection::Traveller;
 use crate::settings::DistributionList;
 use crate::transfer::Transfer;
 
@@ -133,10 +136,20 @@ impl Agent {
             incoming: if is_redirected { None } else { record.source.connector() },
             exhausted: &record.exhausted,
             content_length: transfer.content_length(),
+            is_report: false,
+            originator: Some(transfer.originator().address()),
+            priority: transfer.priority(),
+            content_type: Some(transfer.content_type()),
         };
         let decision = self.route_quietly(recipient.address(), traveller, &|name| plan.uses(name));
         match decision {
             RouteDecision::Local { .. } if critical.for_delivery => nowhere(unsupported_critical()),
+            RouteDecision::Local { .. } if !self.may_send(transfer.originator(), recipient) => {
+                let text = format!("{} may not send to it", transfer.originator());
+                // X.411 has no diagnostic for it; this one is nearest.
+                let (reason, diagnostic) = (Reason::RESTRICTED_DELIVERY, Diagnostic::RECIPIENT_UNAVAILABLE);
+                nowhere(Failure { reason: reason.0, diagnostic: diagnostic.0, text })
+            }
             RouteDecision::Local { mailbox } => Attempt::Way(Way::Mailbox(mailbox)),
             RouteDecision::Connectors(_) if critical.for_transfer => nowhere(unsupported_critical()),
             RouteDecision::Connectors(names) => match names.into_iter().next() {
@@ -149,6 +162,13 @@ impl Agent {
             },
             RouteDecision::Unknown(why) => self.alternate(record, transfer, recipient, &why),
         }
+    }
+
+    /// Whether the restrictions of a mailbox accept this originator.
+    fn may_send(&self, originator: &OrName, recipient: &PerRecipientFields) -> bool {
+        let restrictions = &self.settings().restrictions;
+        let found = restrictions.iter().find(|r| r.recipients.matches(recipient.address()).is_some());
+        found.is_none_or(|restriction| restriction.originators.include(originator.address()))
     }
 
     /// Who receives if the recipient can't.

@@ -8,7 +8,8 @@ use super::unreadable;
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Kind, Sequence, Step};
 use crate::record::{Item, MailboxItem, OutboundRecord, Rank, Source, WORK, WorkRecord};
-use crate::routing::{RouteDecision, Traveller};
+use crate::routing::RouteDecision;
+use crate::selection::Traveller;
 use crate::trace;
 
 impl Agent {
@@ -34,8 +35,8 @@ impl Agent {
         let traveller = Traveller {
             incoming: record.source.connector(),
             exhausted: &record.exhausted,
-            // No limit of a connector applies: a report is small, and nothing can be said about it if it is refused.
-            content_length: 0,
+            is_report: true,
+            ..Traveller::default()
         };
         match self.route_quietly(destination, traveller, &|_| false) {
             RouteDecision::Local { mailbox } => {

@@ -2,7 +2,7 @@
 
 use mhs::{AddressPattern, MtaName};
 
-use super::{Secret, Selectors};
+use super::{LinkRestrictions, RelayTo, Secret, Selectors};
 
 /// A link to an adjacent MTA.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,10 @@ pub struct ConnectorSettings {
     pub conformance: Conformance,
     /// Addresses reached over this connector; at most 4096 entries.
     pub address_space: Vec<AddressSpaceEntry>,
+    /// Where what comes in over this link is passed on, besides to users of this MTA. Default nowhere.
+    pub relay_to: RelayTo,
+    /// What may pass the link. Default everything.
+    pub restrictions: LinkRestrictions,
     /// When associations are opened. Default [`Activation::Always`].
     pub activation: Activation,
     /// Two-way alternate dialogue (turns are passed) in place of monologue. Default false.
@@ -69,6 +73,8 @@ impl ConnectorSettings {
             calling_selectors: Selectors::default(),
             conformance: Conformance::default(),
             address_space: Vec::new(),
+            relay_to: RelayTo::default(),
+            restrictions: LinkRestrictions::default(),
             activation: Activation::default(),
             two_way_alternate: false,
             max_message_size_kb: None,

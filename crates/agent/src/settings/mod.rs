@@ -7,10 +7,12 @@ mod connector;
 mod host;
 mod list;
 mod redirect;
+mod restriction;
 mod secret;
 mod selector;
 mod validate;
 mod validate_recipients;
+mod validate_restrictions;
 
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
@@ -21,6 +23,7 @@ pub use connector::{
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use list::{DistributionList, Members};
 pub use redirect::{Redirect, RedirectFrom};
+pub use restriction::{DeliveryRestriction, LinkRestrictions, Originators, RelayTo, WhenBarred};
 pub use secret::Secret;
 pub use selector::{CallSelectors, SelectorError, Selectors, ServedSelectors, parse_selector, selector_text};
 pub use validate::SettingsProblem;
@@ -37,12 +40,21 @@ pub struct AgentSettings {
     /// Recipients in whose place somebody else receives, the most particular first: an address goes before patterns,
     /// and of two patterns the first of the file; at most 100000, of them 256 patterns.
     pub redirections: Vec<Redirect>,
+    /// Who may send to mailboxes here; the first that matches counts; at most 256. Default: everybody.
+    pub restrictions: Vec<DeliveryRestriction>,
 }
 
 impl AgentSettings {
-    /// An MTA with these connectors, and without distribution lists and redirections.
+    /// An MTA with these connectors, and without distribution lists, redirections and
+    /// restrictions.
     pub fn new(mta: MtaSettings, connectors: Vec<ConnectorSettings>) -> Self {
-        AgentSettings { mta, connectors, lists: Vec::new(), redirections: Vec::new() }
+        AgentSettings {
+            mta,
+            connectors,
+            lists: Vec::new(),
+            redirections: Vec::new(),
+            restrictions: Vec::new(),
+        }
     }
 
     /// The connector with this name.
@@ -67,6 +79,9 @@ pub struct MtaSettings {
     pub domain: GlobalDomainIdentifier,
     /// Our own addresses as peers have to call them; at most 64. Default none: whatever is called is served.
     pub served_selectors: Vec<ServedSelectors>,
+    /// Other MTAs of the domain are reached through other domains as well, so that a message which comes back to the
+    /// domain has not necessarily come back to this MTA. Default false.
+    pub shared_domain: bool,
     /// Address spaces delivered here. May be empty for an MTA which only relays.
     pub local: Vec<AddressPattern>,
     /// `None` (default): every address in `local` is a mailbox. `Some`: only these, the rest of `local` is unknown.
@@ -97,6 +112,7 @@ impl MtaSettings {
             password: None,
             domain,
             served_selectors: Vec::new(),
+            shared_domain: false,
             local: Vec::new(),
             mailboxes: None,
             dead_letter: None,

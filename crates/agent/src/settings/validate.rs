@@ -95,6 +95,7 @@ pub(super) fn problems(settings: &AgentSettings) -> Vec<SettingsProblem> {
         }
     }
     peers(&settings.connectors, &mut found);
+    super::validate_restrictions::all(settings, &mut found);
     super::validate_recipients::lists(settings, &mut found);
     super::validate_recipients::redirections(settings, &mut found);
     found.0

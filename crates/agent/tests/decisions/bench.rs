@@ -6,7 +6,7 @@ use agent::record::{
     Item, MAILBOX, MailboxItem, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, QUARANTINE, Record,
     WORK, WorkRecord, mailbox_prefix, outbound_prefix,
 };
-use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings};
+use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings, RelayTo};
 use agent::{Agent, Effect, IncomingApdu, Processed, Sequence, Step, Submission};
 use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report};
@@ -39,7 +39,8 @@ pub(crate) fn pattern(text: &str) -> AddressPattern {
     AddressPattern::parse(text).unwrap()
 }
 
-/// Settings of MTA-`prmd`, which delivers `P=prmd;A= ;C=GB` and has connectors `to-x` for each (x, address space).
+/// Settings of MTA-`prmd`, which delivers `P=prmd;A= ;C=GB`, has connectors `to-x` for each (x, address space), and
+/// relays between all of them.
 pub(crate) fn settings(prmd: &str, connectors: &[(&str, &str)]) -> AgentSettings {
     let name = MtaName::new(&format!("MTA-{prmd}")).unwrap();
     let domain = format!("C=GB;A= ;P={prmd}").parse().unwrap();
@@ -49,6 +50,7 @@ pub(crate) fn settings(prmd: &str, connectors: &[(&str, &str)]) -> AgentSettings
         let mut connector =
             ConnectorSettings::new(format!("to-{peer}"), MtaName::new(&format!("MTA-{peer}")).unwrap());
         connector.hosts = vec!["127.0.0.1:10102".into()];
+        connector.relay_to = RelayTo::Anywhere;
         connector.address_space = vec![AddressSpaceEntry { space: pattern(space), cost: 1 }];
         connector
     });

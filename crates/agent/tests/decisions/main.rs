@@ -12,6 +12,7 @@ mod properties;
 mod redirection;
 mod relay;
 mod reports;
+mod restrictions;
 mod routing;
 mod settings;
 mod submission;

@@ -1,10 +1,14 @@
 use agent::settings::{Activation, AddressSpaceEntry, AgentSettings};
-use agent::{Agent, RouteDecision, RouteFailure};
+use agent::{Agent, RouteDecision, RouteFailure, RouteQuestion};
 
 use crate::bench::{address, pattern, settings, user};
 
 fn decide(settings: &AgentSettings, to: &str, incoming: Option<&str>) -> RouteDecision {
-    Agent::new(settings.clone()).unwrap().route(&address(to), incoming).decision
+    Agent::new(settings.clone()).unwrap().route(&address(to), from(incoming)).decision
+}
+
+fn from(incoming: Option<&str>) -> RouteQuestion<'_> {
+    RouteQuestion { incoming, ..RouteQuestion::default() }
 }
 
 fn connectors(names: &[&str]) -> RouteDecision {
@@ -89,14 +93,62 @@ fn another_connector_to_the_mta_it_came_from_is_the_way_back_too() {
 }
 
 #[test]
-fn the_explanation_names_what_was_considered_and_what_was_decided() {
-    let agent = Agent::new(settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")])).unwrap();
-    let steps = agent.route(&user("x", "B"), None).steps.join("\n");
-    for expected in ["to-B", "to-C", "cost 1", "most specific"] {
-        assert!(steps.contains(expected), "{steps}");
-    }
-    let steps = agent.route(&address("C=FR"), None).steps.join("\n");
-    assert!(steps.contains("no address space matches"), "{steps}");
+fn the_explanation_names_each_step_that_was_taken_and_what_it_dropped() {
+    let space = "P=B;A= ;C=GB";
+    let mut settings =
+        settings("A", &[("B", space), ("C", "C=GB"), ("D", space), ("E", space), ("F", space)]);
+    settings.connectors[2].max_message_size_kb = Some(1);
+    settings.connectors[3].restrictions.originators.refuse = vec![pattern("P=A;C=GB")];
+    settings.connectors[1].relay_to =
+        agent::settings::RelayTo::Connectors(vec!["to-B".into(), "to-D".into()]);
+    let agent = Agent::new(settings).unwrap();
+    let submitted = agent.route(&user("x", "B"), RouteQuestion::default()).steps;
+    assert_eq!(
+        submitted,
+        [
+            "connector to-B: address space `P=B;A= ;C=GB` matches, cost 1",
+            "connector to-C: address space `C=GB` matches, cost 1",
+            "connector to-D: address space `P=B;A= ;C=GB` matches, cost 1",
+            "connector to-E: address space `P=B;A= ;C=GB` matches, cost 1",
+            "connector to-F: address space `P=B;A= ;C=GB` matches, cost 1",
+            "only the most specific matches count",
+            "by activation, then cost, then order of the file: to-B (always active, cost 1), to-D (always active, \
+             cost 1), to-E (always active, cost 1), to-F (always active, cost 1)",
+        ]
+    );
+    let originator = user("alice", "A");
+    let question =
+        RouteQuestion { incoming: Some("to-C"), originator: Some(&originator), content_length: 2000 };
+    let relayed = agent.route(&user("x", "B"), question).steps;
+    assert_eq!(
+        relayed[6..],
+        [
+            "not back to where it came from over to-C: drops none",
+            "relay from to-C allowed: drops to-E, to-F",
+            "originator accepted: drops none",
+            "content not longer than it takes: drops to-D",
+            "by activation, then cost, then order of the file: to-B (always active, cost 1)",
+        ]
+    );
+    let steps = agent.route(&address("C=FR"), RouteQuestion::default()).steps;
+    assert_eq!(steps, ["no address space matches: non-delivery"]);
+}
+
+#[test]
+fn the_explanation_follows_redirections_and_names_lists() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB")]);
+    let staff = address("CN=staff;P=A;A= ;C=GB");
+    let from = agent::settings::RedirectFrom::Address(user("x", "B"));
+    settings.redirections.push(agent::settings::Redirect { from, to: staff.clone() });
+    let members = [user("al", "A"), user("bob", "B")].into_iter().collect();
+    settings.lists.push(agent::settings::DistributionList::new(staff.clone(), members));
+    let route = Agent::new(settings).unwrap().route(&user("x", "B"), RouteQuestion::default());
+    assert_eq!((route.decision, route.recipient), (RouteDecision::List { members: 2 }, staff.clone()));
+    let expected = [
+        format!("a redirection gives it to `{staff}` instead"),
+        "it is a distribution list with 2 members, expanded here".to_owned(),
+    ];
+    assert_eq!(route.steps, expected);
 }
 
 #[test]
@@ -104,6 +156,6 @@ fn an_address_too_long_for_a_key_is_no_mailbox() {
     let settings = settings("A", &[]);
     let mut long = user("x", "A");
     long.organization = Some("o".repeat(5000));
-    let decision = Agent::new(settings).unwrap().route(&long, None).decision;
+    let decision = Agent::new(settings).unwrap().route(&long, from(None)).decision;
     assert_eq!(decision, RouteDecision::Unknown(RouteFailure::NoMailbox));
 }

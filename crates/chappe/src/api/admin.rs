@@ -1,6 +1,6 @@
 //! Queues, messages on their way, connectors, associations, routes and events.
 
-use agent::RouteDecision;
+use agent::{RouteDecision, RouteQuestion};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -121,12 +121,33 @@ pub(super) async fn associations(State(api): State<Api>, query: Query) -> Answer
 }
 
 pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route> {
-    let query = query.only(&["to"])?;
+    let query = query.only(&["to", "incoming", "originator", "size_kb"])?;
     let to = query.one("to")?.ok_or_else(|| {
         ApiError::bad_request("`to` is missing", "give the O/R address of a recipient as `to`")
     })?;
     let to = address(to, "to")?;
-    let route = api.handle.route(&to);
+    let incoming = query.one("incoming")?;
+    if let Some(name) = incoming
+        && api.handle.connectors().iter().all(|connector| connector.name != name)
+    {
+        return Err(ApiError::not_found(
+            format!("there is no connector {name}"),
+            "see `chappe connector list`",
+        ));
+    }
+    let originator = query.one("originator")?.map(|text| address(text, "originator")).transpose()?;
+    let size_kb = match query.one("size_kb")? {
+        None => 0,
+        Some(text) => text.parse::<u64>().map_err(|_| {
+            ApiError::bad_request(
+                format!("`size_kb` = {text} is no number"),
+                "give the length of the content in KB",
+            )
+        })?,
+    };
+    let content_length = size_kb.saturating_mul(1024);
+    let question = RouteQuestion { incoming, originator: originator.as_ref(), content_length };
+    let route = api.handle.route(&to, question);
     let (decision, connectors, summary) = match route.decision {
         // The mailbox's key is for the store; people know the address.
         RouteDecision::Local { .. } => {

@@ -192,6 +192,7 @@ remote_mta = "GENERATOR"
 remote_password = "{PASSWORD}"
 hosts = ["127.0.0.1:1"]
 address_space = [{{ address = "P=GENERATOR;A= ;C=GB", cost = 1 }}]
+relay_to = ["sink"]
 [connector.association]
 max_associations = {associations}
 

@@ -56,7 +56,7 @@ enum Command {
     Connector(connector::Connector),
     Association(association::Association),
     Events(events::Events),
-    Route(route::Route),
+    Route(Box<route::Route>),
     Decode(decode::Decode),
     Demo(Demo),
     #[command(subcommand)]

@@ -6,6 +6,7 @@ use agent::settings::{
 };
 
 use super::mta::{address_space, mta_name, secret, stand_in_name};
+use super::restriction::{self, relay_to};
 use super::section::Section;
 use super::selectors;
 
@@ -43,6 +44,8 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
         section.section("calling_selectors").map(selectors::read).unwrap_or_default();
     connector.conformance = section.choice("conformance", &CONFORMANCE, Conformance::default());
     connector.address_space = section.sections("address_space").into_iter().filter_map(entry).collect();
+    connector.relay_to = relay_to(&mut section);
+    connector.restrictions = section.section("restrictions").map(restriction::link).unwrap_or_default();
     connector.activation = section.choice("activation", &ACTIVATION, Activation::default());
     connector.two_way_alternate = section.boolean("two_way_alternate", false);
     connector.max_message_size_kb = section.number_of("max_message_size_kb");

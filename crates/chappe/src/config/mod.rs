@@ -11,6 +11,7 @@ mod listen;
 mod mta;
 mod problem;
 mod recipients;
+mod restriction;
 mod section;
 mod selectors;
 mod suggest;
@@ -151,11 +152,14 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
     let lists = root.sections("distribution_list").into_iter().map(recipients::list).collect();
     let redirections = root.sections("redirection").into_iter().map(recipients::redirection).collect();
+    let restrictions = root.sections("delivery_restriction").into_iter().map(restriction::delivery);
+    let restrictions = restrictions.collect();
     root.finish();
     Some(Config {
         settings: AgentSettings {
             lists: all(lists),
             redirections: all(redirections),
+            restrictions: all(restrictions),
             ..AgentSettings::new(mta?, connectors)
         },
         data_dir: data_dir.unwrap_or_default(),

@@ -31,6 +31,7 @@ pub(super) fn read(mut section: Section<'_>) -> MtaSettings {
         }),
     );
     settings.password = secret(&mut section, "password", "password_file");
+    settings.shared_domain = section.boolean("shared_domain", false);
     let local = section.strings("local").unwrap_or_default();
     settings.local = local.iter().filter_map(|text| address_space(&section, text)).collect();
     let local_is_whole = settings.local.len() == local.len();

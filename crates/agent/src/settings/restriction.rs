@@ -1,0 +1,80 @@
+//! Who and what may be sent where.
+
+use mhs::{AddressPattern, ContentType, OrAddress};
+
+use crate::record::Rank;
+
+/// Where an MTA passes on what comes in over a link, besides to its own users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RelayTo {
+    /// Over no other link: the peer reaches this MTA's users only. The default: an MTA that carries mail between third
+    /// parties does so because its operator wants it to.
+    #[default]
+    Nowhere,
+    /// Over every other link.
+    Anywhere,
+    /// Over the connectors with these names.
+    Connectors(Vec<String>),
+}
+
+impl RelayTo {
+    /// Whether it may go out over this connector.
+    pub fn includes(&self, connector: &str) -> bool {
+        match self {
+            RelayTo::Nowhere => false,
+            RelayTo::Anywhere => true,
+            RelayTo::Connectors(names) => names.iter().any(|name| name == connector),
+        }
+    }
+}
+
+/// Originators that are accepted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Originators {
+    /// Only these. Default `None`: all.
+    pub accept: Option<Vec<AddressPattern>>,
+    /// Not these, even if they are accepted otherwise. Default none.
+    pub refuse: Vec<AddressPattern>,
+}
+
+impl Originators {
+    /// Whether this originator is accepted.
+    pub fn include(&self, originator: &OrAddress) -> bool {
+        let matching = |patterns: &[AddressPattern]| patterns.iter().any(|p| p.matches(originator).is_some());
+        self.accept.as_deref().is_none_or(matching) && !matching(&self.refuse)
+    }
+}
+
+/// What may pass a link. Reports always may.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinkRestrictions {
+    /// Whose messages and probes are sent over it.
+    pub originators: Originators,
+    /// Messages of these priorities are sent over it. Default `None`: of all.
+    pub priorities: Option<Vec<Rank>>,
+    /// Messages and probes with these content types are sent over it. Default `None`: with any.
+    pub content_types: Option<Vec<ContentType>>,
+    /// Whose messages and probes are not taken from it. Default none.
+    pub barred: Vec<AddressPattern>,
+    /// What becomes of them.
+    pub when_barred: WhenBarred,
+}
+
+/// What becomes of a message whose originator is barred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenBarred {
+    /// It is non-delivered.
+    #[default]
+    Report,
+    /// It is dropped, and nobody but the operator is told.
+    Discard,
+}
+
+/// Who may send to mailboxes here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRestriction {
+    /// The mailboxes. The first restriction that matches an address counts.
+    pub recipients: AddressPattern,
+    /// Who may send to them.
+    pub originators: Originators,
+}
