@@ -18,6 +18,7 @@ use osi::rose::apdu::{Code, Reject};
 use osi::rose::{
     AssociationClass, Fault, Invocation, InvokeProblem, OperationClass, Outcome, Problem, Reply, RoIndication,
 };
+use osi::stack::ServedSelectors;
 
 fn rtse(config: &mut AccessConfig) -> Option<&mut osi::rtse::RtseConfig> {
     match &mut config.form {
@@ -124,20 +125,28 @@ fn contexts_selectors_and_forms_that_do_not_fit_are_refused() {
         other.context.application_context = ber::Oid::from_arcs(&[2, 6, 0, 1, 9]).unwrap();
         let mut syntax = config.clone();
         syntax.context.bind_syntax = ber::Oid::from_arcs(&[2, 6, 0, 2, 99]).unwrap();
-        let mut selector = config.clone();
-        selector.accepted_transport_selectors = Some(vec![b"elsewhere".to_vec()]);
-        for (responder, layer) in
-            [(other, Layer::Acse), (syntax, Layer::Presentation), (selector, Layer::Cotp)]
-        {
+        let serving = |transport: &str, session: &str, presentation: &str| {
+            let octets = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
+            let (transport, session, presentation) =
+                (octets(transport), octets(session), octets(presentation));
+            let served = vec![ServedSelectors { transport, session, presentation }];
+            AccessConfig { served, ..config.clone() }
+        };
+        // What the responder is told, and what the initiator: a CPR without a provider's reason is the user's refusal.
+        for (responder, layer, told) in [
+            (other, Layer::Acse, Layer::Acse),
+            (syntax, Layer::Presentation, Layer::Acse),
+            (serving("T", "", ""), Layer::Cotp, Layer::Cotp),
+            (serving("", "S", ""), Layer::Session, Layer::Session),
+            (serving("", "", "P"), Layer::Presentation, Layer::Presentation),
+        ] {
             let mut pair = Pair::new(config.clone(), responder);
             pair.start();
             pair.run_to_end();
             let [AccessIndication::BindRefused(refused)] = &pair.ends[A].told[..] else {
                 panic!("{:?}", pair.ends[A].told)
             };
-            // A CPR without a provider's reason is the user's refusal, which ACSE tells.
-            let told = if layer == Layer::Presentation { Layer::Acse } else { layer };
-            assert!(refused.layer == told || refused.layer == Layer::Rtse, "{refused:?}");
+            assert_eq!(refused.layer, told);
             let [AccessIndication::Aborted(aborted)] = &pair.ends[B].told[..] else { panic!() };
             assert_eq!((aborted.layer, aborted.blame), (layer, Blame::PeerIncompatible));
         }

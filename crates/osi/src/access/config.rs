@@ -13,7 +13,7 @@ use crate::rose::{AssociationClass, Role, RoseConfig};
 use crate::rtse::{DialogueMode, Mode, RtseConfig};
 use crate::session::SessionConfig;
 use crate::session::spdu::FunctionalUnits;
-use crate::stack::{OPENING_TSDU_MAX, SelectorSet};
+use crate::stack::{OPENING_TSDU_MAX, SelectorSet, ServedSelectors};
 
 /// What carries the remote operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct AccessConfig {
     pub local: SelectorSet,
     /// The end that an initiator calls.
     pub remote: SelectorSet,
-    /// Called transport selectors that a responder serves; `None` for any.
-    pub accepted_transport_selectors: Option<Vec<Vec<u8>>>,
+    /// The addresses that a responder serves: a call must fit one of them. None listed: every call is served.
+    pub served: Vec<ServedSelectors>,
     /// What rides in the association.
     pub context: AccessContext,
     /// What carries it. Both ends must have the same; their application contexts say which.
@@ -78,13 +78,13 @@ pub struct AccessConfig {
 }
 
 impl AccessConfig {
-    /// The default settings: no selectors, any transport selector served, both ends invoke, APDUs of 4 MiB.
+    /// The default settings: no selectors, every call served, both ends invoke, APDUs of 4 MiB.
     pub fn new(context: AccessContext, form: Form) -> Self {
         let rose = RoseConfig::new(Role::Initiator);
         AccessConfig {
             local: SelectorSet::default(),
             remote: SelectorSet::default(),
-            accepted_transport_selectors: None,
+            served: Vec::new(),
             context,
             form,
             association_class: rose.association_class,

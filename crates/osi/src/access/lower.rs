@@ -10,9 +10,11 @@ use crate::acse::{Acpm, AcpmAction, AcpmEvent, AcseError};
 use crate::cotp::tpdu::DrReason;
 use crate::cotp::{Cotp, CotpAction, CotpEvent, TIndication, TRequest};
 use crate::failure::Layer;
-use crate::presentation::{Contexts, PIndication, Ppm, PpmAction, PpmEvent};
-use crate::session::{SessionConfig, Spm, SpmAction, SpmEvent, SsRequest};
+use crate::presentation::{Contexts, PIndication, PRequest, Ppm, PpmAction, PpmEvent};
+use crate::session::spdu::RefuseReason;
+use crate::session::{SRefuse, SessionConfig, Spm, SpmAction, SpmEvent, SsIndication, SsRequest};
 use crate::stack::ended::{selector_not_served, transport_disconnected};
+use crate::stack::{CALLED_PRESENTATION_ADDRESS_UNKNOWN, ServedSelectors};
 
 /// The machines of one connection.
 #[derive(Clone, Debug)]
@@ -23,7 +25,8 @@ pub(super) struct Lower {
     spm: Option<Spm>,
     ppm: Ppm,
     acpm: Acpm,
-    accepted_transport_selectors: Option<Vec<Vec<u8>>>,
+    /// The addresses that a responder serves.
+    served: Vec<ServedSelectors>,
     /// Transport selectors of a connection that came in: calling, called.
     pub(super) transport_selectors: (Vec<u8>, Vec<u8>),
 }
@@ -45,7 +48,7 @@ impl Lower {
             spm,
             ppm: Ppm::new(config.ppm()),
             acpm: Acpm::new(config.acpm()),
-            accepted_transport_selectors: config.accepted_transport_selectors.clone(),
+            served: config.served.clone(),
             transport_selectors: Default::default(),
         }
     }
@@ -107,12 +110,9 @@ impl Lower {
     pub(super) fn transport(&mut self, indication: TIndication, opening: bool) -> Vec<Step> {
         match indication {
             TIndication::Connect { calling, called } => {
-                let selectors = self.accepted_transport_selectors.as_ref();
-                if !selectors.is_none_or(|selectors| selectors.contains(&called)) {
-                    let mut steps = ended(selector_not_served(Layer::Cotp, &called));
-                    let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
-                    steps.extend([Step::Cotp(refuse), Step::Disconnect]);
-                    return steps;
+                if !ServedSelectors::any_serves(&self.served, &called, None, None) {
+                    let refuse = Step::Cotp(TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN });
+                    return not_served(Layer::Cotp, &called, [refuse, Step::Disconnect]);
                 }
                 self.transport_selectors = (calling, called);
                 Vec::from([Step::Cotp(TRequest::Accept), Step::Spm(SessionInput::ConnectIndication)])
@@ -174,6 +174,15 @@ impl Lower {
     }
 
     pub(super) fn presentation(&mut self, event: PpmEvent) -> Vec<Step> {
+        if let PpmEvent::Session(SsIndication::Connect(connect)) = &event {
+            let called = connect.called_selector.as_deref().unwrap_or_default();
+            let (_, transport) = &self.transport_selectors;
+            if !ServedSelectors::any_serves(&self.served, transport, Some(called), None) {
+                let refuse = SRefuse { reason: RefuseReason::SELECTOR_UNKNOWN, user_data: Vec::new() };
+                let refuse = Step::Spm(SessionInput::Request(SsRequest::ConnectRefuse(refuse)));
+                return not_served(Layer::Session, called, [refuse]);
+            }
+        }
         let mut actions = Vec::new();
         let result = self.ppm.handle(event, &mut actions);
         let mut steps: Vec<Step> = actions.into_iter().map(from_ppm).collect();
@@ -184,6 +193,16 @@ impl Lower {
     }
 
     pub(super) fn association(&mut self, event: AcpmEvent) -> Vec<Step> {
+        if let AcpmEvent::Presentation(PIndication::Connect(connect)) = &event {
+            let called = connect.called_selector.as_deref().unwrap_or_default();
+            let session = connect.called_session_selector.as_deref().unwrap_or_default();
+            let (_, transport) = &self.transport_selectors;
+            if !ServedSelectors::any_serves(&self.served, transport, Some(session), Some(called)) {
+                let reason = CALLED_PRESENTATION_ADDRESS_UNKNOWN;
+                let refuse = Step::Ppm(PpmEvent::Request(PRequest::ConnectRefuseByProvider { reason }));
+                return not_served(Layer::Presentation, called, [refuse]);
+            }
+        }
         let mut actions = Vec::new();
         let result = self.acpm.handle(event, &mut actions);
         let mut steps: Vec<Step> = actions.into_iter().map(from_acpm).collect();
@@ -198,6 +217,13 @@ impl Lower {
         }
         steps
     }
+}
+
+/// Refuses the peer at `layer`, the lowest that knows better.
+fn not_served<const N: usize>(layer: Layer, called: &[u8], refuse: [Step; N]) -> Vec<Step> {
+    let mut steps = ended(selector_not_served(layer, called));
+    steps.extend(refuse);
+    steps
 }
 
 fn from_cotp(action: CotpAction) -> Step {

@@ -18,6 +18,7 @@ use clock::MonoTime;
 
 pub(crate) use config::OPENING_TSDU_MAX;
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
+pub(crate) use served::CALLED_PRESENTATION_ADDRESS_UNKNOWN;
 pub use served::ServedSelectors;
 
 use route::{from_acpm, from_cotp, from_ppm, from_rtpm, from_spm};

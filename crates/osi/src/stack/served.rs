@@ -14,7 +14,7 @@ use crate::session::spdu::RefuseReason;
 use crate::session::{SConnect, SRefuse, SsRequest};
 
 /// CPR provider-reason: called-presentation-address-unknown (X.226).
-const CALLED_PRESENTATION_ADDRESS_UNKNOWN: i64 = 3;
+pub(crate) const CALLED_PRESENTATION_ADDRESS_UNKNOWN: i64 = 3;
 
 /// One address that a responder serves. `None` takes any selector, and a call without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,27 @@ pub struct ServedSelectors {
     pub session: Option<Vec<u8>>,
     /// Called presentation selector; not looked at in X.410 mode, which has none.
     pub presentation: Option<Vec<u8>>,
+}
+
+impl ServedSelectors {
+    /// Whether one of these addresses fits what is known so far of the one called.
+    pub(crate) fn any_serves(
+        served: &[ServedSelectors],
+        transport: &[u8],
+        session: Option<&[u8]>,
+        presentation: Option<&[u8]>,
+    ) -> bool {
+        let fits = |served: &Option<Vec<u8>>, called: Option<&[u8]>| match (served, called) {
+            (Some(served), Some(called)) => served == called,
+            (None, _) | (_, None) => true,
+        };
+        served.is_empty()
+            || served.iter().any(|served| {
+                fits(&served.transport, Some(transport))
+                    && fits(&served.session, session)
+                    && fits(&served.presentation, presentation)
+            })
+    }
 }
 
 impl Stack {
@@ -40,17 +61,7 @@ impl Stack {
         session: Option<&[u8]>,
         presentation: Option<&[u8]>,
     ) -> bool {
-        let fits = |served: &Option<Vec<u8>>, called: Option<&[u8]>| match (served, called) {
-            (Some(served), Some(called)) => served == called,
-            (None, _) | (_, None) => true,
-        };
-        let served = &self.config.served;
-        served.is_empty()
-            || served.iter().any(|served| {
-                fits(&served.transport, Some(transport))
-                    && fits(&served.session, session)
-                    && fits(&served.presentation, presentation)
-            })
+        ServedSelectors::any_serves(&self.config.served, transport, session, presentation)
     }
 
     pub(super) fn serves_session(&self, connect: &SConnect) -> bool {
