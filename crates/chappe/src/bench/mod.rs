@@ -1,5 +1,6 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
+mod decide;
 mod peer;
 mod process;
 mod relay;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Measure relay and spool on this machine
+/// Measure relay, spool and decisions on this machine
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000"
@@ -21,6 +22,9 @@ pub(crate) enum Bench {
     /// The store alone: enqueue, read and delete, each durable
     #[command(after_help = "Example:\n  chappe bench spool --messages 50000")]
     Spool(SpoolArgs),
+    /// The agent alone: decisions about messages for one, a hundred and ten thousand recipients
+    #[command(after_help = "Example:\n  chappe bench decide --seconds 5")]
+    Decide(DecideArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -61,6 +65,16 @@ pub(crate) struct SpoolArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// How long each number of recipients is measured, 1 to 3600 seconds.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -89,6 +103,7 @@ impl Bench {
         match self {
             Bench::Relay(args) => args.json |= json,
             Bench::Spool(args) => args.json |= json,
+            Bench::Decide(args) => args.json |= json,
         }
     }
 
@@ -97,6 +112,7 @@ impl Bench {
         match self {
             Bench::Relay(args) => relay::run(&args),
             Bench::Spool(args) => store::run(&args),
+            Bench::Decide(args) => decide::run(&args),
         }
     }
 }
