@@ -36,6 +36,7 @@ fn connect() -> SConnect {
             additional_reference: None,
         },
         initial_turn: InitialTurn::Initiator,
+        responder_may_take_turn: false,
         response_limit: None,
         user_data: vec![1, 2, 3],
     }
@@ -45,12 +46,13 @@ fn connect() -> SConnect {
 fn connecting_carries_everything_both_ways() {
     let mut pair = Pair::new(config(), config(), connect());
     pair.settle();
-    let indicated = SConnect { response_limit: Some(10_240), ..connect() };
+    let indicated = SConnect { response_limit: Some(65_536), ..connect() };
     assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(indicated)]);
     assert_eq!(pair.spms[RESPONDER].version(), Some(Version::V2));
     let accept = SAccept {
         responding_selector: Some(b"ssB".to_vec()),
         identifier: connect().identifier,
+        take_turn: false,
         user_data: vec![4; 10_240],
     };
     pair.ask(RESPONDER, SsRequest::ConnectAccept(accept.clone()));
@@ -91,11 +93,11 @@ fn long_user_data_of_connect_asks_for_version_2() {
     let Some(Spdu::Cn(cn)) = decode_tsdu(tsdu).unwrap().pop() else { panic!("no CN") };
     assert_eq!(cn.item.version, Some(2));
     pair.settle();
-    let indicated = SConnect { response_limit: Some(10_240), ..long };
+    let indicated = SConnect { response_limit: Some(65_536), ..long };
     assert_eq!(pair.take(RESPONDER), [SsIndication::Connect(indicated)]);
 
     for (config, octets) in
-        [(config(), 10_241), (SessionConfig { version_max: Version::V1, ..config() }, 513)]
+        [(config(), 65_537), (SessionConfig { version_max: Version::V1, ..config() }, 513)]
     {
         let too_long = SConnect { user_data: vec![9; octets], ..SConnect::default() };
         let mut spm = Spm::initiator(config, too_long);
@@ -414,7 +416,7 @@ fn an_abort_in_version_1_goes_without_what_does_not_fit() {
 #[test]
 fn user_data_over_the_limit_is_refused_and_changes_nothing() {
     let mut pair = connected();
-    let request = SsRequest::Release { user_data: vec![0; 10_241] };
+    let request = SsRequest::Release { user_data: vec![0; 65_537] };
     let error = pair.event(INITIATOR, SpmEvent::Request(request)).unwrap_err();
     assert!(matches!(error, SessionError::RequestInvalid { request: "S-RELEASE", .. }), "{error}");
     let request = SsRequest::ActivityStart { activity: vec![0; 7] };
@@ -452,12 +454,8 @@ fn segments_that_do_not_fit_together_are_refused() {
     let mut segmenting = Pair::connected(sized.clone(), sized);
     segmenting.ask(INITIATOR, start());
     segmenting.settle();
-    let mut plain = connected();
-    plain.ask(INITIATOR, start());
-    plain.settle();
-    let problem = |enclosure, problem| SessionError::Enclosure { enclosure, problem };
+    let problem = |enclosure, problem| SessionError::Enclosure { spdu: "DT", enclosure, problem };
     for (pair, tsdus, error) in [
-        (&plain, vec![dt(1)], problem(1, "segmenting is not in use")),
         (&segmenting, vec![dt(2)], problem(2, "no SSDU has begun")),
         (&segmenting, vec![dt(1), dt(3)], problem(3, "the SSDU before has not ended")),
         (

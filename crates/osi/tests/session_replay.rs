@@ -46,6 +46,7 @@ fn request(spdu: &Spdu) -> Option<SsRequest> {
         Spdu::Ac(ac) => SsRequest::ConnectAccept(SAccept {
             responding_selector: ac.called_selector.clone(),
             identifier: ac.identifier.clone(),
+            take_turn: false,
             user_data: ac.user.octets.clone(),
         }),
         Spdu::Rf(rf) => {
@@ -103,6 +104,7 @@ fn replay(events: &[(bool, Vec<u8>)], as_client: bool, file: &str) -> Vec<SsIndi
                 called_selector: cn.called_selector,
                 identifier: cn.identifier,
                 initial_turn: InitialTurn::Initiator,
+                responder_may_take_turn: false,
                 response_limit: None,
                 user_data: cn.user_data,
             },

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use osi::session::spdu::{
-    Ac, Cn, ConnectItem, Enclosure, FunctionalUnits, RefuseReason, Rf, SPDUS_PER_TSDU_MAX, Spdu, SpduError,
-    TransportDisconnect, TsduMax, UserData, decode_tsdu, dt_tsdu,
+    Ac, Cn, ConnectItem, Enclosure, FunctionalUnits, RefuseReason, Rf, SPDUS_PER_TSDU_MAX, Segmented, Spdu,
+    SpduError, TransportDisconnect, TsduMax, UserData, decode_tsdu, dt_tsdu,
 };
 use osi::session::{ActivityResume, ConnectionIdentifier, OldConnection, ReasonCode};
 use proptest::prelude::*;
@@ -214,8 +214,31 @@ fn octets(max: usize) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn user() -> impl Strategy<Value = UserData> {
-    (prop::option::of((0u8..4).prop_map(Enclosure)), octets(600))
+    (prop::sample::select(vec![None, Some(Enclosure::BEGINNING), Some(Enclosure::WHOLE)]), octets(600))
         .prop_map(|(enclosure, octets)| UserData { enclosure, octets })
+}
+
+fn later_user() -> impl Strategy<Value = UserData> {
+    (prop::sample::select(vec![Enclosure::MIDDLE, Enclosure::END]), octets(600))
+        .prop_map(|(enclosure, octets)| UserData { enclosure: Some(enclosure), octets })
+}
+
+fn segmented() -> impl Strategy<Value = Segmented> {
+    prop::sample::select(vec![
+        Segmented::Ac,
+        Segmented::Fn,
+        Segmented::Dn,
+        Segmented::Nf,
+        Segmented::Ab,
+        Segmented::Pt,
+        Segmented::As,
+        Segmented::Ar,
+        Segmented::Ae,
+        Segmented::Aea,
+        Segmented::Mip,
+        Segmented::Mia,
+        Segmented::Ed,
+    ])
 }
 
 fn connection_identifier() -> impl Strategy<Value = ConnectionIdentifier> {
@@ -340,16 +363,14 @@ fn spdu() -> impl Strategy<Value = Spdu> {
         }),
         (any::<u8>(), user()).prop_map(|(tokens, user)| Spdu::Pt { tokens, user }),
         any::<u8>().prop_map(|tokens| Spdu::Gt { tokens }),
-        prop::sample::select(vec![
-            Spdu::Aa,
-            Spdu::Gtc,
-            Spdu::Gta,
-            Spdu::Pr,
-            Spdu::Cdo,
-            Spdu::Oa,
-            Spdu::Aia,
-            Spdu::Ada
-        ]),
+        prop::sample::select(vec![Spdu::Aa, Spdu::Gtc, Spdu::Gta, Spdu::Pr, Spdu::Aia, Spdu::Ada]),
+        prop_oneof![user(), later_user()].prop_map(|user| Spdu::Cdo { user }),
+        (any::<Option<(u16, u16)>>(), any::<Option<u8>>()).prop_map(|(sizes, version)| Spdu::Oa {
+            tsdu_max: sizes
+                .map(|(from_initiator, from_responder)| TsduMax { from_initiator, from_responder }),
+            version,
+        }),
+        (segmented(), later_user()).prop_map(|(of, user)| Spdu::Segment { of, user }),
         (prop::option::of((0u8..4).prop_map(Enclosure)), octets(600))
             .prop_map(|(enclosure, data)| Spdu::Dt { enclosure, data }),
         (octets(6), user()).prop_map(|(activity, user)| Spdu::As { activity, user }),

@@ -82,17 +82,21 @@ fn a_stranger_cannot_have_much_stored() {
 
 #[test]
 fn whoever_answers_a_call_cannot_have_much_stored_before_the_association_is_open() {
-    let mut pair = Pair::new(config(), config());
-    let mut out = Vec::new();
-    pair.a.stack.start(MonoTime::START, &mut out);
-    pair.a.stack.receive(MonoTime::START, &[3, 0, 0, 11, 6, 0xD0, 0, 1, 0, 9, 0], &mut out);
-    let mut dt = vec![3, 0, 0x20, 7, 2, 0xF0, 0];
-    dt.resize(0x2007, 0);
-    let told = (0..100).take_while(|_| {
-        pair.a.stack.receive(MonoTime::START, &dt, &mut out);
-        !out.iter().any(|action| matches!(action, StackAction::Indication(RtIndication::Aborted(_))))
-    });
-    assert_eq!(told.count(), 2, "packets of 8 KiB");
+    for (max_user_data, packets) in [(64 * 1024, 8), (10_240, 2)] {
+        let mut caller = config();
+        caller.session.max_user_data = max_user_data;
+        let mut pair = Pair::new(caller, config());
+        let mut out = Vec::new();
+        pair.a.stack.start(MonoTime::START, &mut out);
+        pair.a.stack.receive(MonoTime::START, &[3, 0, 0, 11, 6, 0xD0, 0, 1, 0, 9, 0], &mut out);
+        let mut dt = vec![3, 0, 0x20, 7, 2, 0xF0, 0];
+        dt.resize(0x2007, 0);
+        let told = (0..100).take_while(|_| {
+            pair.a.stack.receive(MonoTime::START, &dt, &mut out);
+            !out.iter().any(|action| matches!(action, StackAction::Indication(RtIndication::Aborted(_))))
+        });
+        assert_eq!(told.count(), packets, "packets of 8 KiB");
+    }
 }
 
 /// Takes the octets of one side of a conversation, changed, into a fresh stack, and lets all its time pass.

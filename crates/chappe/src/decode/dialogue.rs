@@ -248,8 +248,13 @@ impl Dialogue {
             Spdu::Gtc => self.add(side, Tree::new("GIVE TOKENS CONFIRM")),
             Spdu::Gta => self.add(side, Tree::new("GIVE TOKENS ACK")),
             Spdu::Pr => self.add(side, Tree::new("PREPARE")),
-            Spdu::Cdo => self.add(side, Tree::new("CONNECT DATA OVERFLOW")),
-            Spdu::Oa => self.add(side, Tree::new("OVERFLOW ACCEPT")),
+            Spdu::Cdo { user } => {
+                self.add(side, Tree::leaf("CONNECT DATA OVERFLOW, octets", user.octets.len()));
+            }
+            Spdu::Oa { .. } => self.add(side, Tree::new("OVERFLOW ACCEPT")),
+            Spdu::Segment { of, user } => {
+                self.add(side, Tree::leaf(format!("more of {}, octets", of.name()), user.octets.len()));
+            }
             Spdu::Dt { enclosure, data } => self.data(side, enclosure, &data),
             Spdu::As { activity, .. } => {
                 self.end(side).activity = Some(Vec::new());

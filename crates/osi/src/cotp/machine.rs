@@ -1,142 +1,20 @@
 //! Protocol machine of one transport connection of class 0.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use clock::MonoTime;
 
-use super::CotpError;
 use super::open::Open;
+use super::service::CotpState;
 use super::tpdu::{Connect, DrReason, ErCause, Tpdu, TpduSize};
+use super::{
+    CotpAction, CotpConfig, CotpError, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest,
+};
 
 /// Our end's reference. A TCP connection carries one transport connection, so one value serves all.
 const REFERENCE: u16 = 1;
 /// Octets of a rejected TPDU that an ER returns at most: the header of ER must stay below 255 octets.
 const REJECTED_OCTETS_MAX: usize = 240;
-
-/// Settings of a transport machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CotpConfig {
-    /// Calling transport selector, sent by an initiator unless empty.
-    pub calling_selector: Vec<u8>,
-    /// Called transport selector, sent by an initiator unless empty.
-    pub called_selector: Vec<u8>,
-    /// Largest TPDU offered (initiator) or agreed to (responder).
-    pub tpdu_size: TpduSize,
-    /// Longest TSDU taken, in octets.
-    pub max_tsdu: usize,
-    /// How long an initiator waits for the answer to CR, and a responder for CR.
-    pub connect_timeout: Duration,
-}
-
-impl Default for CotpConfig {
-    fn default() -> Self {
-        CotpConfig {
-            calling_selector: Vec::new(),
-            called_selector: Vec::new(),
-            tpdu_size: TpduSize::MAX,
-            max_tsdu: 16 * 1024 * 1024,
-            connect_timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-/// What happens to the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CotpEvent<'a> {
-    /// The TCP connection is up. An initiator sends CR; for a responder the time for CR begins to run.
-    Start,
-    /// A TPDU arrived.
-    Tpdu(&'a [u8]),
-    /// The transport user asks for something.
-    Request(TRequest),
-    /// The TCP connection is gone.
-    TransportClosed,
-    /// The time of [`Cotp::deadline`] has come.
-    Deadline,
-}
-
-/// What the transport user asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TRequest {
-    /// T-CONNECT response.
-    Accept,
-    /// T-DISCONNECT request that answers a T-CONNECT indication.
-    Refuse {
-        /// See [`DrReason`].
-        reason: u8,
-    },
-    /// T-DATA request: one TSDU.
-    Data(Vec<u8>),
-    /// T-DISCONNECT request.
-    Disconnect,
-}
-
-impl TRequest {
-    fn name(&self) -> &'static str {
-        match self {
-            TRequest::Accept => "T-CONNECT response",
-            TRequest::Refuse { .. } => "T-CONNECT refusal",
-            TRequest::Data(_) => "T-DATA",
-            TRequest::Disconnect => "T-DISCONNECT",
-        }
-    }
-}
-
-/// What is to be done, in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CotpAction {
-    /// Send this TPDU.
-    Tpdu(Vec<u8>),
-    /// Tell the transport user.
-    Indication(TIndication),
-    /// Close the TCP connection, after what was sent.
-    Close,
-}
-
-/// What the transport user is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TIndication {
-    /// T-CONNECT indication: answer with [`TRequest::Accept`] or [`TRequest::Refuse`].
-    Connect {
-        /// Calling transport selector; empty when absent.
-        calling: Vec<u8>,
-        /// Called transport selector; empty when absent.
-        called: Vec<u8>,
-    },
-    /// T-CONNECT confirm.
-    Confirm,
-    /// T-DATA indication: a whole TSDU.
-    Data(Vec<u8>),
-    /// A TSDU grew over the limit after [`Cotp::user_is_open`]. Nothing of it is kept, and nothing will be given of
-    /// what still comes of it; the connection goes on, so that the user can tell the peer.
-    TooLong {
-        /// The limit in octets.
-        limit: usize,
-    },
-    /// T-DISCONNECT indication: the connection is over, or was refused.
-    Disconnect(TDisconnect),
-}
-
-/// Parameters of a T-DISCONNECT indication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TDisconnect {
-    /// Whether the connection had been established.
-    pub established: bool,
-    /// Why it ended; the peer, or the network, ended it.
-    pub reason: TDisconnectReason,
-}
-
-/// Why a transport connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TDisconnectReason {
-    /// The peer sent DR with this reason, see [`DrReason`].
-    Dr(u8),
-    /// The peer sent ER with this cause, see [`ErCause`].
-    Er(u8),
-    /// The TCP connection ended.
-    Closed,
-}
 
 /// Protocol machine of one transport connection.
 #[derive(Clone, Debug)]
@@ -167,15 +45,19 @@ enum State {
 }
 
 impl State {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> CotpState {
         match self {
-            State::AwaitStart => "not started",
-            State::AwaitCc { .. } => "awaiting CC",
-            State::AwaitCr { .. } => "awaiting CR",
-            State::AwaitUser { .. } => "awaiting the user's answer to CR",
-            State::Open(_) => "open",
-            State::Closed => "closed",
+            State::AwaitStart => CotpState::NotStarted,
+            State::AwaitCc { .. } => CotpState::AwaitCc,
+            State::AwaitCr { .. } => CotpState::AwaitCr,
+            State::AwaitUser { .. } => CotpState::AwaitUser,
+            State::Open(_) => CotpState::Open,
+            State::Closed => CotpState::Closed,
         }
+    }
+
+    fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     fn peer_reference(&self) -> u16 {
@@ -236,6 +118,14 @@ impl Cotp {
         }
     }
 
+    /// Takes TSDUs of up to so many octets from now on. A longer one still ends the connection. Without effect after
+    /// [`Cotp::user_is_open`].
+    pub fn set_max_tsdu(&mut self, octets: usize) {
+        if !self.user_is_open {
+            self.config.max_tsdu = octets;
+        }
+    }
+
     /// The user's own connection is open. From now on TSDUs of up to so many octets are taken, and a longer one no
     /// longer ends the transport connection: the user can tell its peer what is wrong.
     pub fn user_is_open(&mut self, max_tsdu: usize) {
@@ -264,6 +154,11 @@ impl Cotp {
         }
     }
 
+    /// Where the connection stands.
+    pub fn state(&self) -> CotpState {
+        self.state.kind()
+    }
+
     /// Whether nothing more will happen.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -276,7 +171,9 @@ impl Cotp {
                 let some = |selector: &Vec<u8>| (!selector.is_empty()).then(|| selector.clone());
                 let cr = Tpdu::Cr(Connect {
                     source: REFERENCE,
-                    tpdu_size: Some(self.config.tpdu_size),
+                    tpdu_size: Some(self.config.tpdu_size.min(TpduSize::MAX)),
+                    preferred_size: (self.config.tpdu_size > TpduSize::MAX)
+                        .then(|| self.config.tpdu_size.preferred()),
                     calling_selector: some(&self.config.calling_selector),
                     called_selector: some(&self.config.called_selector),
                     ..Connect::default()
@@ -327,10 +224,7 @@ impl Cotp {
                 if confirm.class != 0 {
                     return Err(CotpError::Class { class: confirm.class });
                 }
-                // A CC without a size leaves it open whether the peer means 128 octets (X.224) or 65 531
-                // (RFC 1006); every known peer takes 2048. One that chooses more than was offered has taken the offer
-                // too; what it then sends is taken in any size.
-                let size = confirm.tpdu_size.unwrap_or(TpduSize::OCTETS_2048).min(self.config.tpdu_size);
+                let size = self.confirmed_octets(&confirm);
                 self.state = State::Open(Open::new(confirm.source, size));
                 out.push(CotpAction::Indication(TIndication::Confirm));
                 Ok(())
@@ -378,18 +272,16 @@ impl Cotp {
     fn request(&mut self, request: TRequest, out: &mut Vec<CotpAction>) -> Result<(), CotpError> {
         match (&mut self.state, request) {
             (State::AwaitUser { request }, TRequest::Accept) => {
-                // The answer may only lower the size. Where none was offered none is answered: what that means
-                // is open (see the initiator's side), so send what every known peer takes.
-                let size = request.tpdu_size.map(|offered| offered.min(self.config.tpdu_size));
+                let (tpdu_size, preferred_size, octets) = answer(request, self.config.tpdu_size);
                 let cc = Tpdu::Cc(Connect {
                     destination: request.source,
                     source: REFERENCE,
-                    tpdu_size: size,
+                    tpdu_size,
+                    preferred_size,
                     ..Connect::default()
                 });
                 let cc = cc.encode()?;
-                let size = size.unwrap_or(self.config.tpdu_size.min(TpduSize::OCTETS_2048));
-                self.state = State::Open(Open::new(request.source, size));
+                self.state = State::Open(Open::new(request.source, octets));
                 out.push(CotpAction::Tpdu(cc));
                 Ok(())
             }
@@ -426,6 +318,20 @@ impl Cotp {
                 | TRequest::Data(_)
                 | TRequest::Disconnect),
             ) => Err(CotpError::RequestOutOfState { request: request.name(), state: state.name() }),
+        }
+    }
+
+    /// Octets of a TPDU that our CR and this answer to it settle.
+    fn confirmed_octets(&self, confirm: &Connect) -> usize {
+        let ours = self.config.tpdu_size;
+        match confirm.preferred_size {
+            Some(units) if ours > TpduSize::MAX => TpduSize::preferred_octets(units.min(ours.preferred())),
+            // A CC without a size leaves it open whether the peer means 128 octets (X.224) or 65 531
+            // (RFC 1006); every known peer takes 2048. One that chooses more than was offered has taken the offer
+            // too; what it then sends is taken in any size. A preferred size that was not offered says nothing.
+            Some(_) | None => {
+                confirm.tpdu_size.unwrap_or(TpduSize::OCTETS_2048).min(ours).min(TpduSize::MAX).octets()
+            }
         }
     }
 
@@ -481,4 +387,21 @@ impl Cotp {
 fn refusal(destination: u16, reason: u8) -> Option<CotpAction> {
     let dr = Tpdu::Dr { destination, source: 0, reason, information: Vec::new() };
     dr.encode().ok().map(CotpAction::Tpdu)
+}
+
+/// The TPDU size parameters that answer a CR, and the octets of a TPDU that they settle. An answer may only lower what
+/// was offered. Where no size was offered none is answered: what that means is open (see the initiator's side), so
+/// send what every known peer takes.
+fn answer(request: &Connect, ours: TpduSize) -> (Option<TpduSize>, Option<u32>, usize) {
+    match (request.preferred_size, request.tpdu_size) {
+        (Some(offered), _) => {
+            let units = offered.min(ours.preferred());
+            (None, Some(units), TpduSize::preferred_octets(units))
+        }
+        (None, Some(offered)) => {
+            let size = offered.min(ours);
+            (Some(size), None, size.octets())
+        }
+        (None, None) => (None, None, ours.min(TpduSize::OCTETS_2048).octets()),
+    }
 }

@@ -7,10 +7,12 @@
 mod error;
 mod machine;
 mod open;
+mod service;
 pub mod tpdu;
 
 pub use error::CotpError;
-pub use machine::{
-    Cotp, CotpAction, CotpConfig, CotpEvent, TDisconnect, TDisconnectReason, TIndication, TRequest,
+pub use machine::Cotp;
+pub use service::{
+    CotpAction, CotpConfig, CotpEvent, CotpState, TDisconnect, TDisconnectReason, TIndication, TRequest,
 };
 pub use tpdu::{Tpdu, TpduError, TpduSize};

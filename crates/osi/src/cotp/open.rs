@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::machine::{CotpAction, TIndication};
-use super::tpdu::{DT_HEADER_OCTETS, TpduSize, encode_dt};
-use crate::tpkt::MAX_TPDU_OCTETS;
+use super::tpdu::{DT_HEADER_OCTETS, encode_dt};
+use super::{CotpAction, TIndication};
 
 /// An established transport connection.
 #[derive(Clone, Debug)]
@@ -24,8 +23,9 @@ enum Assembly {
 }
 
 impl Open {
-    pub(super) fn new(peer_reference: u16, size: TpduSize) -> Self {
-        let data_octets = size.octets().min(MAX_TPDU_OCTETS) - DT_HEADER_OCTETS;
+    /// `tpdu_octets` is the size agreed on.
+    pub(super) fn new(peer_reference: u16, tpdu_octets: usize) -> Self {
+        let data_octets = tpdu_octets.saturating_sub(DT_HEADER_OCTETS).max(1);
         Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()) }
     }
 
@@ -52,6 +52,8 @@ impl Open {
         if end_of_tsdu
             && let Assembly::Taking(tsdu) =
                 core::mem::replace(&mut self.assembly, Assembly::Taking(Vec::new()))
+            // X.214 knows no TSDU without octets; whoever sends one says nothing by it.
+            && !tsdu.is_empty()
         {
             out.push(CotpAction::Indication(TIndication::Data(tsdu)));
         }

@@ -1,10 +1,12 @@
 //! Transport protocol data units of class 0 (X.224 clause 13): codec.
 //!
-//! Decoding is lenient where X.224 lets a receiver be: unknown parameters are skipped, in CC too.
+//! Decoding is lenient where X.224 lets a receiver be, and a little beyond: unknown parameters are skipped in CC
+//! too, and user data of a TPDU other than DT, which RFC 1006 knows and nothing here has a use for, is not looked at.
 
 use alloc::vec::Vec;
 
 use crate::failure::Blame;
+use crate::tpkt::MAX_TPDU_OCTETS;
 
 /// Octets of a DT TPDU before its user data.
 pub const DT_HEADER_OCTETS: usize = 3;
@@ -20,6 +22,7 @@ const P_CALLING: u8 = 0xC1;
 const P_CALLED: u8 = 0xC2;
 const P_ALTERNATIVE_CLASS: u8 = 0xC7;
 const P_ADDITIONAL_INFORMATION: u8 = 0xE0;
+const P_PREFERRED_TPDU_SIZE: u8 = 0xF0;
 const P_INVALID_TPDU: u8 = 0xC1;
 
 const EOT: u8 = 0x80;
@@ -75,6 +78,8 @@ pub struct Connect {
     pub class_0_alternative: bool,
     /// Maximum TPDU size.
     pub tpdu_size: Option<TpduSize>,
+    /// Preferred maximum TPDU size, in units of 128 octets; never 0. In CC it takes the place of the other.
+    pub preferred_size: Option<u32>,
     /// Calling transport selector.
     pub calling_selector: Option<Vec<u8>>,
     /// Called transport selector.
@@ -92,8 +97,11 @@ impl DrReason {
     pub const SESSION_ENTITY_NOT_ATTACHED: u8 = 2;
     pub const ADDRESS_UNKNOWN: u8 = 3;
     pub const NORMAL: u8 = 0x80;
+    pub const REMOTE_CONGESTION: u8 = 0x81;
     pub const NEGOTIATION_FAILED: u8 = 0x82;
     pub const PROTOCOL_ERROR: u8 = 0x85;
+    pub const CONNECTION_REFUSED: u8 = 0x88;
+    pub const LENGTH_INVALID: u8 = 0x8A;
 }
 
 /// Causes of ER (X.224 13.12).
@@ -108,7 +116,14 @@ impl ErCause {
     pub const INVALID_PARAMETER_VALUE: u8 = 3;
 }
 
-/// Maximum TPDU size, a power of two of octets from 128 to 8192. It counts the TPDU with its header.
+/// Octets of a unit of the preferred maximum TPDU size.
+const PREFERRED_UNIT: usize = 128;
+
+/// Maximum TPDU size. It counts the TPDU with its header.
+///
+/// The parameter of X.224 says powers of two from 128 to 8192 octets. Implementations of RFC 1006 have extended it up to
+/// the 65,531 octets that a packet can hold, which X.224 says in another way since: in units of 128 octets, by a
+/// parameter of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TpduSize(u8);
 
@@ -117,17 +132,29 @@ impl TpduSize {
     pub const MIN: TpduSize = TpduSize(7);
     /// 2048 octets.
     pub const OCTETS_2048: TpduSize = TpduSize(11);
-    /// 8192 octets.
+    /// 8192 octets: the most that the parameter of X.224 says.
     pub const MAX: TpduSize = TpduSize(13);
+    /// 65,531 octets: the most that a packet of RFC 1006 holds.
+    pub const RFC_1006: TpduSize = TpduSize(16);
 
     /// The largest size that is not above `octets`, or `None` below 128.
     pub fn at_most(octets: usize) -> Option<TpduSize> {
-        (7..=13).rev().map(TpduSize).find(|size| size.octets() <= octets)
+        (7..=16).rev().map(TpduSize).find(|size| size.octets() <= octets)
     }
 
     /// The size in octets.
     pub fn octets(self) -> usize {
-        1 << self.0
+        (1_usize << self.0).min(MAX_TPDU_OCTETS)
+    }
+
+    /// The largest preferred size, in its units, that is not above this size.
+    pub fn preferred(self) -> u32 {
+        u32::try_from(self.octets() / PREFERRED_UNIT).unwrap_or(1)
+    }
+
+    /// The octets of a preferred size, as far as a packet can hold them.
+    pub fn preferred_octets(units: u32) -> usize {
+        usize::try_from(units).unwrap_or(usize::MAX).saturating_mul(PREFERRED_UNIT).min(MAX_TPDU_OCTETS)
     }
 }
 
@@ -158,14 +185,6 @@ pub enum TpduError {
         /// Length of its value in octets.
         octets: usize,
     },
-    /// Octets follow a TPDU that carries no user data in class 0.
-    #[error("{octets} octets follow the header of the {tpdu} TPDU")]
-    Trailing {
-        /// Abbreviation of the TPDU.
-        tpdu: &'static str,
-        /// Number of octets.
-        octets: usize,
-    },
     /// The header would be longer than its length indicator can say.
     #[error("{tpdu} TPDU header of {octets} octets, 254 at most")]
     HeaderTooLong {
@@ -180,10 +199,9 @@ impl TpduError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            TpduError::Truncated { .. }
-            | TpduError::Code { .. }
-            | TpduError::Parameter { .. }
-            | TpduError::Trailing { .. } => Blame::PeerMisbehaved,
+            TpduError::Truncated { .. } | TpduError::Code { .. } | TpduError::Parameter { .. } => {
+                Blame::PeerMisbehaved
+            }
             TpduError::HeaderTooLong { .. } => Blame::Local,
         }
     }
@@ -193,9 +211,7 @@ impl TpduError {
         match self {
             TpduError::Code { .. } => ErCause::INVALID_TPDU_TYPE,
             TpduError::Parameter { .. } => ErCause::INVALID_PARAMETER_VALUE,
-            TpduError::Truncated { .. } | TpduError::Trailing { .. } | TpduError::HeaderTooLong { .. } => {
-                ErCause::NOT_SPECIFIED
-            }
+            TpduError::Truncated { .. } | TpduError::HeaderTooLong { .. } => ErCause::NOT_SPECIFIED,
         }
     }
 }
@@ -226,27 +242,14 @@ impl Tpdu {
         let code = octet(&mut header)?;
         match code {
             // The low four bits of CR and CC are the initial credit, meaningless in class 0.
-            code if code & 0xF0 == CR => {
-                // Not held to be empty: a CR that prefers a higher class may carry data, and class 0 can still
-                // be chosen where it is an alternative.
-                connect("CR", header).map(Tpdu::Cr)
-            }
-            code if code & 0xF0 == CC => {
-                no_data("CC", data)?;
-                connect("CC", header).map(Tpdu::Cc)
-            }
-            DR => {
-                no_data("DR", data)?;
-                disconnect(header)
-            }
+            code if code & 0xF0 == CR => connect("CR", header).map(Tpdu::Cr),
+            code if code & 0xF0 == CC => connect("CC", header).map(Tpdu::Cc),
+            DR => disconnect(header),
             DT => {
                 let end_of_tsdu = octet(&mut header)? & EOT != 0;
                 Ok(Tpdu::Dt { end_of_tsdu, data: data.to_vec() })
             }
-            ER => {
-                no_data("ER", data)?;
-                error(header)
-            }
+            ER => error(header),
             code => Err(TpduError::Code { code }),
         }
     }
@@ -320,11 +323,6 @@ fn parameter<'a>(input: &mut &'a [u8]) -> Result<Option<(u8, &'a [u8])>, TpduErr
     Ok(Some((code, value)))
 }
 
-/// Class 0 carries user data in DT only.
-fn no_data(tpdu: &'static str, data: &[u8]) -> Result<(), TpduError> {
-    if data.is_empty() { Ok(()) } else { Err(TpduError::Trailing { tpdu, octets: data.len() }) }
-}
-
 fn connect(tpdu: &'static str, mut header: &[u8]) -> Result<Connect, TpduError> {
     let mut connect = Connect {
         destination: u16_field(&mut header)?,
@@ -337,11 +335,14 @@ fn connect(tpdu: &'static str, mut header: &[u8]) -> Result<Connect, TpduError> 
         match (code, value) {
             (P_TPDU_SIZE, &[exponent]) => {
                 connect.tpdu_size = match exponent {
-                    7..=13 => Some(TpduSize(exponent)),
+                    7..=16 => Some(TpduSize(exponent)),
                     _ => return Err(invalid),
                 }
             }
             (P_TPDU_SIZE, _) => return Err(invalid),
+            (P_PREFERRED_TPDU_SIZE, value) => {
+                connect.preferred_size = Some(preferred_size(value).ok_or(invalid)?);
+            }
             (P_CALLING, value) => connect.calling_selector = Some(value.to_vec()),
             (P_CALLED, value) => connect.called_selector = Some(value.to_vec()),
             (P_ALTERNATIVE_CLASS, value) => {
@@ -351,6 +352,15 @@ fn connect(tpdu: &'static str, mut header: &[u8]) -> Result<Connect, TpduError> 
         }
     }
     Ok(connect)
+}
+
+/// One to four octets, high order first. No TPDU has a size of 0.
+fn preferred_size(value: &[u8]) -> Option<u32> {
+    if value.len() > 4 {
+        return None;
+    }
+    let units = value.iter().fold(0, |units, octet| units << 8 | u32::from(*octet));
+    (units > 0).then_some(units)
 }
 
 fn disconnect(mut header: &[u8]) -> Result<Tpdu, TpduError> {
@@ -394,6 +404,11 @@ fn put_connect(code: u8, connect: &Connect, header: &mut Vec<u8>) {
     }
     if connect.class_0_alternative {
         put_parameter(P_ALTERNATIVE_CLASS, &[0], header);
+    }
+    if let Some(units) = connect.preferred_size {
+        let octets = units.to_be_bytes();
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        put_parameter(P_PREFERRED_TPDU_SIZE, octets.get(zeros..).unwrap_or_default(), header);
     }
 }
 

@@ -50,8 +50,8 @@ impl Ppm {
             called_selector: connect.called_session_selector,
             identifier: connect.identifier,
             initial_turn: connect.initial_turn,
-            response_limit: None,
             user_data,
+            ..SConnect::default()
         };
         (contexts, connect)
     }
@@ -319,6 +319,6 @@ fn response_to(connect: &SConnect) -> SAccept {
     SAccept {
         responding_selector: connect.called_selector.clone(),
         identifier: connect.identifier.clone(),
-        user_data: Vec::new(),
+        ..SAccept::default()
     }
 }

@@ -30,8 +30,8 @@ pub enum SessionError {
         /// Who holds the turn.
         turn: &'static str,
     },
-    /// A GT SPDU gives some of the tokens only, or gives them inside an activity.
-    #[error("GT SPDU gives tokens {tokens:#04x}: RTSE moves all of them together, outside an activity")]
+    /// A GT SPDU gives tokens where none can be given: inside an activity, or while one ends.
+    #[error("GT SPDU gives tokens {tokens:#04x}, which can be given outside an activity only")]
     TokensGiven {
         /// The token item.
         tokens: u8,
@@ -92,24 +92,23 @@ pub enum SessionError {
         /// The limit in octets.
         limit: usize,
     },
-    /// More user data was announced in a CN SPDU than it can carry; connect data overflow is not spoken.
-    #[error("the peer uses connect data overflow, which is not supported")]
-    ConnectDataOverflow,
-    /// An SPDU other than DT came in segments.
-    #[error("{spdu} SPDU is segmented; only DT is supported in segments")]
+    /// An SPDU other than DT came in segments, which version 1 does not have.
+    #[error("{spdu} SPDU is segmented, which protocol version 1 does not allow")]
     SegmentedSpdu {
         /// Abbreviation of the SPDU.
         spdu: &'static str,
     },
-    /// The enclosure items of DT SPDUs do not make an SSDU, or come without segmenting having been settled.
-    #[error("enclosure item {enclosure:#04x} of a DT SPDU does not fit: {problem}")]
+    /// The enclosure items of SPDUs do not make an SSDU.
+    #[error("enclosure item {enclosure:#04x} of the {spdu} SPDU does not fit: {problem}")]
     Enclosure {
+        /// Abbreviation of the SPDU.
+        spdu: &'static str,
         /// The enclosure item.
         enclosure: u8,
         /// What does not fit.
         problem: &'static str,
     },
-    /// An SSDU grew over the limit.
+    /// An SSDU, or the user data of another SPDU, grew over the limit.
     #[error("SSDU exceeds the limit of {limit} octets")]
     SsduTooLong {
         /// The limit in octets.
@@ -166,14 +165,13 @@ impl SessionError {
             | SessionError::SerialNumber { .. }
             | SessionError::NotOutstanding { .. }
             | SessionError::UserDataTooLong { .. }
+            | SessionError::SegmentedSpdu { .. }
             | SessionError::Enclosure { .. } => Blame::PeerMisbehaved,
             SessionError::TokensGiven { .. }
             | SessionError::Version { .. }
             | SessionError::FunctionalUnits { .. }
             | SessionError::TokenSetting { .. }
-            | SessionError::TsduSize { .. }
-            | SessionError::ConnectDataOverflow
-            | SessionError::SegmentedSpdu { .. } => Blame::PeerIncompatible,
+            | SessionError::TsduSize { .. } => Blame::PeerIncompatible,
             SessionError::SsduTooLong { .. } | SessionError::TsduTooLong { .. } => Blame::LimitReached,
             SessionError::Timeout { .. } => Blame::PeerGone,
             SessionError::RequestOutOfState { .. }

@@ -16,6 +16,8 @@ pub struct SConnect {
     pub identifier: ConnectionIdentifier,
     /// Who has all the tokens at the start.
     pub initial_turn: InitialTurn,
+    /// Whether the responder may take the turn in any case, see [`SAccept::take_turn`].
+    pub responder_may_take_turn: bool,
     /// In an indication: longest user data that the response may have in the version that was settled.
     pub response_limit: Option<usize>,
     /// SS-user data: the CP PPDU.
@@ -51,6 +53,10 @@ pub struct SAccept {
     pub responding_selector: Option<Vec<u8>>,
     /// The connection identifier that the acceptor returns.
     pub identifier: ConnectionIdentifier,
+    /// Whether the responder takes the turn, where the initiator left that to it
+    /// ([`SConnect::responder_may_take_turn`]); without effect elsewhere. The initiator called because it has something
+    /// to send, so this is usually not so.
+    pub take_turn: bool,
     /// SS-user data: the CPA PPDU.
     pub user_data: Vec<u8>,
 }

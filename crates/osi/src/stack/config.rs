@@ -67,7 +67,8 @@ pub struct StackConfig {
     /// TPDU size to offer as an initiator.
     pub tpdu_size_offered: TpduSize,
     /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
-    /// whole APDU must fit. Until the association is open it is 16 KiB at most.
+    /// whole APDU must fit. Until the association is open it is 16 KiB at most, and as long as
+    /// [`SessionConfig::max_user_data`] makes it once a peer has announced so much or answers a call.
     pub max_tsdu: usize,
 }
 
@@ -93,9 +94,8 @@ impl StackConfig {
     }
 }
 
-/// Longest TSDU while an association is being opened: the longest user data that session version 2 allows (X.225), and
-/// some room. Nobody has shown a password then, so that everybody who can connect could have more kept. The session
-/// layer needs no limit of its own in that time: it takes data only once its connection is open.
+/// Longest TSDU before the session layer has said more: CN with all it can carry, and some room. Nobody has shown a
+/// password then, so that everybody who can connect could have more kept.
 pub(crate) const OPENING_TSDU_MAX: usize = 16 * 1024;
 
 impl StackConfig {

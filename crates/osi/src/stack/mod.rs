@@ -416,6 +416,9 @@ impl Stack {
         };
         let Some(spm) = &mut self.spm else { return Vec::new() };
         let result = spm.handle(now, event, &mut actions);
+        if let Some(limit) = spm.opening_tsdu_octets_max() {
+            self.cotp.set_max_tsdu(limit);
+        }
         let mut steps: Vec<Step> = actions.into_iter().map(from_spm).collect();
         if let Err(error) = result {
             // After a fault of the peer the abort is among the actions already, and ends the layers above by

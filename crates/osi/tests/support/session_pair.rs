@@ -11,6 +11,8 @@ use osi::session::{
 
 pub(crate) const INITIATOR: usize = 0;
 pub(crate) const RESPONDER: usize = 1;
+/// Later than any deadline.
+pub(crate) const NEVER: MonoTime = MonoTime::after_start(core::time::Duration::from_secs(1 << 40));
 
 /// What is on its way to a side.
 #[derive(Clone, Debug)]
@@ -107,4 +109,10 @@ impl Pair {
         }
         self.settle();
     }
+}
+
+/// The one thing there is in a list.
+pub(crate) fn only<T>(list: Vec<T>) -> Option<T> {
+    assert_eq!(list.len(), 1);
+    list.into_iter().next()
 }

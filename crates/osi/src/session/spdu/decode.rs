@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::parameter as code;
 use super::parameter::{Parameter, Parameters, length};
 use super::{
-    Ac, Cn, ConnectItem, Enclosure, FunctionalUnits, Rf, Spdu, SpduError, TransportDisconnect, TsduMax,
-    UserData,
+    Ac, Cn, ConnectItem, Enclosure, FunctionalUnits, Rf, Segmented, Spdu, SpduError, TransportDisconnect,
+    TsduMax, UserData,
 };
 use crate::session::{ActivityResume, ConnectionIdentifier, OldConnection, ReasonCode};
 
@@ -63,38 +63,41 @@ fn first(si: u8, octets: &[u8]) -> Result<Spdu, SpduError> {
             let f = Fields::read("GT", octets)?;
             Ok(Spdu::Gt { tokens: f.tokens.unwrap_or(0) })
         }
-        2 => {
-            let f = Fields::read("PT", octets)?;
-            Ok(Spdu::Pt { tokens: f.tokens.unwrap_or(0), user: f.user })
-        }
+        2 => please(octets),
         7 => Fields::read("PR", octets).map(|_| Spdu::Pr),
-        8 => Ok(Spdu::Nf { user: Fields::read("NF", octets)?.user }),
-        9 => {
-            let f = Fields::read("FN", octets)?;
+        8 => Fields::read("NF", octets)?.first_or_later(Segmented::Nf, |f| Ok(Spdu::Nf { user: f.user })),
+        9 => Fields::read("FN", octets)?.first_or_later(Segmented::Fn, |f| {
             Ok(Spdu::Fn { transport_disconnect: f.transport_disconnect, user: f.user })
-        }
-        10 => Ok(Spdu::Dn { user: Fields::read("DN", octets)?.user }),
+        }),
+        10 => Fields::read("DN", octets)?.first_or_later(Segmented::Dn, |f| Ok(Spdu::Dn { user: f.user })),
         12 => refuse(octets).map(Spdu::Rf),
         13 => connect(octets).map(Spdu::Cn),
-        14 => accept(octets).map(Spdu::Ac),
-        15 => Ok(Spdu::Cdo),
-        16 => Ok(Spdu::Oa),
+        14 => accept(octets),
+        15 => Ok(Spdu::Cdo { user: Fields::read("CDO", octets)?.user }),
+        16 => {
+            let f = Fields::read("OA", octets)?;
+            Ok(Spdu::Oa { tsdu_max: f.item.tsdu_max, version: f.item.version })
+        }
         21 => Fields::read("GTC", octets).map(|_| Spdu::Gtc),
         22 => Fields::read("GTA", octets).map(|_| Spdu::Gta),
-        25 => {
-            let f = Fields::read("AB", octets)?;
+        25 => Fields::read("AB", octets)?.first_or_later(Segmented::Ab, |f| {
             Ok(Spdu::Ab {
                 transport_disconnect: f.transport_disconnect,
                 reflected: f.reflected,
                 user: f.user,
             })
-        }
+        }),
         26 => Fields::read("AA", octets).map(|_| Spdu::Aa),
         si => Err(SpduError::Identifier { si, offset: 0 }),
     }
 }
 
-/// An SPDU after one of category 0: category 2. DT takes the rest of the TSDU.
+fn please(octets: &[u8]) -> Result<Spdu, SpduError> {
+    Fields::read("PT", octets)?
+        .first_or_later(Segmented::Pt, |f| Ok(Spdu::Pt { tokens: f.tokens.unwrap_or(0), user: f.user }))
+}
+
+/// An SPDU after one of category 0: category 2, or PT after GT. DT takes the rest of the TSDU.
 fn following(si: u8, octets: &[u8], offset: usize, rest: &mut &[u8]) -> Result<Spdu, SpduError> {
     match si {
         0 => Ok(Spdu::Er { reflected: Fields::read("ER", octets)?.reflected }),
@@ -102,39 +105,32 @@ fn following(si: u8, octets: &[u8], offset: usize, rest: &mut &[u8]) -> Result<S
             let f = Fields::read("DT", octets)?;
             Ok(Spdu::Dt { enclosure: f.user.enclosure, data: core::mem::take(rest).to_vec() })
         }
+        2 => please(octets),
         25 => Ok(Spdu::Ai { reason: Fields::read("AI", octets)?.reason }),
         26 => Fields::read("AIA", octets).map(|_| Spdu::Aia),
         29 => resume(octets),
-        41 => {
-            let f = Fields::read("AE", octets)?;
+        41 => Fields::read("AE", octets)?.first_or_later(Segmented::Ae, |f| {
             let serial = f.serial("AE")?;
             match f.sync_type {
-                None => Ok(Spdu::Ae { serial, user: f.user }),
-                Some(_) => Ok(Spdu::Map { serial }),
+                // The bit says that the activity goes on, which makes it a major synchronization point.
+                Some(sync_type) if sync_type & 1 != 0 => Ok(Spdu::Map { serial }),
+                Some(_) | None => Ok(Spdu::Ae { serial, user: f.user }),
             }
-        }
-        42 => {
-            let f = Fields::read("AEA", octets)?;
-            Ok(Spdu::Aea { serial: f.serial("AEA")?, user: f.user })
-        }
-        45 => {
-            let f = Fields::read("AS", octets)?;
+        }),
+        42 => Fields::read("AEA", octets)?
+            .first_or_later(Segmented::Aea, |f| Ok(Spdu::Aea { serial: f.serial("AEA")?, user: f.user })),
+        45 => Fields::read("AS", octets)?.first_or_later(Segmented::As, |f| {
             let activity = f.activity.ok_or(SpduError::Missing { spdu: "AS", code: code::ACTIVITY })?;
             Ok(Spdu::As { activity, user: f.user })
-        }
-        48 => {
-            let f = Fields::read("ED", octets)?;
-            Ok(Spdu::Ed { reason: f.reason, user: f.user })
-        }
-        49 => {
-            let f = Fields::read("MIP", octets)?;
+        }),
+        48 => Fields::read("ED", octets)?
+            .first_or_later(Segmented::Ed, |f| Ok(Spdu::Ed { reason: f.reason, user: f.user })),
+        49 => Fields::read("MIP", octets)?.first_or_later(Segmented::Mip, |f| {
             let confirm = f.sync_type.is_none_or(|sync_type| sync_type & 1 == 0);
             Ok(Spdu::Mip { confirm, serial: f.serial("MIP")?, user: f.user })
-        }
-        50 => {
-            let f = Fields::read("MIA", octets)?;
-            Ok(Spdu::Mia { serial: f.serial("MIA")?, user: f.user })
-        }
+        }),
+        50 => Fields::read("MIA", octets)?
+            .first_or_later(Segmented::Mia, |f| Ok(Spdu::Mia { serial: f.serial("MIA")?, user: f.user })),
         57 => Ok(Spdu::Ad { reason: Fields::read("AD", octets)?.reason }),
         58 => Fields::read("ADA", octets).map(|_| Spdu::Ada),
         si => Err(SpduError::Identifier { si, offset }),
@@ -151,6 +147,8 @@ struct Fields {
     serial: Option<u32>,
     reflected: Vec<u8>,
     reason: Option<ReasonCode>,
+    /// The parts that stand alone in OA.
+    item: ConnectItem,
     user: UserData,
 }
 
@@ -171,11 +169,24 @@ impl Fields {
                 code::REFLECTED => fields.reflected = p.octets(ANY)?,
                 // What may follow the code is not used by RTSE.
                 code::REASON => fields.reason = p.value.first().copied().map(ReasonCode),
-                code::MIA_USER_DATA | code::USER_DATA => fields.user.octets = p.octets(ANY)?,
+                code::TSDU_MAX => fields.item.tsdu_max = Some(tsdu_max(&p)?),
+                code::VERSION => fields.item.version = Some(p.octet()?),
+                code::MIA_USER_DATA | code::USER_DATA | code::EXTENDED_USER_DATA => {
+                    fields.user.octets = p.octets(ANY)?;
+                }
                 _ => {}
             }
         }
         Ok(fields)
+    }
+
+    /// The SPDU that `first` makes, or a later segment of its user data.
+    fn first_or_later(
+        self,
+        of: Segmented,
+        first: impl FnOnce(Fields) -> Result<Spdu, SpduError>,
+    ) -> Result<Spdu, SpduError> {
+        if self.user.is_later_segment() { Ok(Spdu::Segment { of, user: self.user }) } else { first(self) }
     }
 
     fn serial(&self, spdu: &'static str) -> Result<u32, SpduError> {
@@ -211,7 +222,7 @@ fn connect(octets: &[u8]) -> Result<Cn, SpduError> {
     Ok(cn)
 }
 
-fn accept(octets: &[u8]) -> Result<Ac, SpduError> {
+fn accept(octets: &[u8]) -> Result<Spdu, SpduError> {
     let mut ac = Ac::default();
     let mut parameters = Parameters::new("AC", octets);
     while let Some(p) = parameters.next()? {
@@ -223,11 +234,14 @@ fn accept(octets: &[u8]) -> Result<Ac, SpduError> {
             code::ENCLOSURE => ac.user.enclosure = Some(enclosure(&p)?),
             code::CALLING_SELECTOR => ac.calling_selector = Some(p.octets(code::SELECTOR_OCTETS_MAX)?),
             code::CALLED_SELECTOR => ac.called_selector = Some(p.octets(code::SELECTOR_OCTETS_MAX)?),
-            code::USER_DATA => ac.user.octets = p.octets(ANY)?,
+            code::USER_DATA | code::EXTENDED_USER_DATA => ac.user.octets = p.octets(ANY)?,
             _ => {}
         }
     }
-    Ok(ac)
+    if ac.user.is_later_segment() {
+        return Ok(Spdu::Segment { of: Segmented::Ac, user: ac.user });
+    }
+    Ok(Spdu::Ac(ac))
 }
 
 fn refuse(octets: &[u8]) -> Result<Rf, SpduError> {
@@ -265,6 +279,9 @@ fn resume(octets: &[u8]) -> Result<Spdu, SpduError> {
             code::USER_DATA => user.octets = p.octets(ANY)?,
             _ => {}
         }
+    }
+    if user.is_later_segment() {
+        return Ok(Spdu::Segment { of: Segmented::Ar, user });
     }
     let resume: ActivityResume = linked.ok_or(SpduError::Missing { spdu, code: code::LINKING })?;
     let new_activity = new_activity.ok_or(SpduError::Missing { spdu, code: code::ACTIVITY })?;
@@ -319,6 +336,11 @@ fn identifier(group: &Parameter<'_>, reference: u8) -> Result<ConnectionIdentifi
     Ok(id)
 }
 
+fn tsdu_max(p: &Parameter<'_>) -> Result<TsduMax, SpduError> {
+    let &[a, b, c, d] = p.value else { return Err(p.invalid()) };
+    Ok(TsduMax { from_initiator: u16::from_be_bytes([a, b]), from_responder: u16::from_be_bytes([c, d]) })
+}
+
 fn connect_item(group: &Parameter<'_>) -> Result<ConnectItem, SpduError> {
     let mut item = ConnectItem::default();
     let mut parameters = group.nested();
@@ -326,11 +348,7 @@ fn connect_item(group: &Parameter<'_>) -> Result<ConnectItem, SpduError> {
         match p.code {
             code::PROTOCOL_OPTIONS => item.protocol_options = Some(p.octet()?),
             code::TSDU_MAX => {
-                let &[a, b, c, d] = p.value else { return Err(p.invalid()) };
-                item.tsdu_max = Some(TsduMax {
-                    from_initiator: u16::from_be_bytes([a, b]),
-                    from_responder: u16::from_be_bytes([c, d]),
-                });
+                item.tsdu_max = Some(tsdu_max(&p)?);
             }
             code::VERSION => item.version = Some(p.octet()?),
             code::INITIAL_SERIAL => item.initial_serial = Some(p.serial()?),

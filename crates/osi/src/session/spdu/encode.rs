@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::parameter as code;
 use super::parameter::Writer;
-use super::{Ac, Cn, ConnectItem, Enclosure, Rf, Spdu, SpduError, UserData};
+use super::{Ac, Cn, ConnectItem, Enclosure, Rf, Segmented, Spdu, SpduError, TsduMax, UserData};
 use crate::session::{ActivityResume, ConnectionIdentifier, ReasonCode};
 
 /// SI of DT, and of GT.
@@ -39,8 +39,19 @@ impl Spdu {
                 put_cn(&mut w, cn)?;
                 13
             }
-            Spdu::Cdo => 15,
-            Spdu::Oa => 16,
+            Spdu::Cdo { user } => {
+                put_user(&mut w, user)?;
+                15
+            }
+            Spdu::Oa { tsdu_max, version } => {
+                if let Some(max) = tsdu_max {
+                    put_tsdu_max(&mut w, *max)?;
+                }
+                if let Some(version) = version {
+                    w.put_octet(code::VERSION, *version)?;
+                }
+                16
+            }
             Spdu::Ac(ac) => {
                 put_ac(&mut w, ac)?;
                 14
@@ -149,12 +160,34 @@ impl Spdu {
                 }
                 0
             }
+            Spdu::Segment { of, user } => {
+                put_user(&mut w, user)?;
+                si_of(*of)
+            }
         };
         w.finish(si, out)?;
         if let Spdu::Dt { data, .. } = self {
             out.extend_from_slice(data);
         }
         Ok(())
+    }
+}
+
+fn si_of(segmented: Segmented) -> u8 {
+    match segmented {
+        Segmented::Ac => 14,
+        Segmented::Fn => 9,
+        Segmented::Dn => 10,
+        Segmented::Nf => 8,
+        Segmented::Ab => 25,
+        Segmented::Pt => 2,
+        Segmented::As => 45,
+        Segmented::Ar => 29,
+        Segmented::Ae => 41,
+        Segmented::Aea => 42,
+        Segmented::Mip => 49,
+        Segmented::Mia => 50,
+        Segmented::Ed => 48,
     }
 }
 
@@ -238,9 +271,7 @@ fn put_item(w: &mut Writer, item: &ConnectItem) -> Result<(), SpduError> {
             w.put_octet(code::PROTOCOL_OPTIONS, options)?;
         }
         if let Some(max) = item.tsdu_max {
-            let [a, b] = max.from_initiator.to_be_bytes();
-            let [c, d] = max.from_responder.to_be_bytes();
-            w.put(code::TSDU_MAX, &[a, b, c, d], 4)?;
+            put_tsdu_max(w, max)?;
         }
         if let Some(version) = item.version {
             w.put_octet(code::VERSION, version)?;
@@ -253,6 +284,12 @@ fn put_item(w: &mut Writer, item: &ConnectItem) -> Result<(), SpduError> {
         }
         Ok(())
     })
+}
+
+fn put_tsdu_max(w: &mut Writer, max: TsduMax) -> Result<(), SpduError> {
+    let [a, b] = max.from_initiator.to_be_bytes();
+    let [c, d] = max.from_responder.to_be_bytes();
+    w.put(code::TSDU_MAX, &[a, b, c, d], 4)
 }
 
 fn put_selectors(

@@ -7,6 +7,7 @@
 mod decode;
 mod encode;
 mod error;
+mod kind;
 mod parameter;
 
 use alloc::vec::Vec;
@@ -22,10 +23,18 @@ use super::{ActivityResume, ConnectionIdentifier, ReasonCode};
 pub enum Spdu {
     /// CONNECT.
     Cn(Cn),
-    /// CONNECT DATA OVERFLOW; its contents are not looked at.
-    Cdo,
-    /// OVERFLOW ACCEPT; its contents are not looked at.
-    Oa,
+    /// CONNECT DATA OVERFLOW: a further piece of the SS-user data that CN began.
+    Cdo {
+        /// The piece. Its enclosure item, which is mandatory, says whether it is the last one.
+        user: UserData,
+    },
+    /// OVERFLOW ACCEPT.
+    Oa {
+        /// Maximum TSDU sizes.
+        tsdu_max: Option<TsduMax>,
+        /// The version chosen; absent stands for version 1.
+        version: Option<u8>,
+    },
     /// ACCEPT.
     Ac(Ac),
     /// REFUSE.
@@ -158,6 +167,34 @@ pub enum Spdu {
         /// PI 49: what the sender could not digest.
         reflected: Vec<u8>,
     },
+    /// A later segment of the SS-user data of an SPDU. Parameters of the SPDU other than these two, which belong to the
+    /// first segment, are not looked at.
+    Segment {
+        /// The SPDU.
+        of: Segmented,
+        /// The segment.
+        user: UserData,
+    },
+}
+
+/// SPDUs whose SS-user data can come in segments in version 2. RF is not among them: it carries its user data in
+/// another way, and a refusal is one with its first segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "see the variants of Spdu")]
+pub enum Segmented {
+    Ac,
+    Fn,
+    Dn,
+    Nf,
+    Ab,
+    Pt,
+    As,
+    Ar,
+    Ae,
+    Aea,
+    Mip,
+    Mia,
+    Ed,
 }
 
 /// SS-user data of an SPDU, or one segment of it.
@@ -178,6 +215,11 @@ impl UserData {
     /// Whether more of it is in other SPDUs.
     pub fn is_segment(&self) -> bool {
         self.enclosure.is_some_and(|enclosure| enclosure != Enclosure::WHOLE)
+    }
+
+    /// Whether this is part of what began in another SPDU.
+    pub fn is_later_segment(&self) -> bool {
+        self.enclosure.is_some_and(|enclosure| !enclosure.begins())
     }
 }
 
@@ -348,113 +390,4 @@ impl RefuseReason {
     pub const VERSION: u8 = 132;
     pub const UNSPECIFIED: u8 = 133;
     pub const IMPLEMENTATION_RESTRICTION: u8 = 134;
-}
-
-impl Spdu {
-    /// Abbreviation as in X.225.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Spdu::Cn(_) => "CN",
-            Spdu::Cdo => "CDO",
-            Spdu::Oa => "OA",
-            Spdu::Ac(_) => "AC",
-            Spdu::Rf(_) => "RF",
-            Spdu::Fn { .. } => "FN",
-            Spdu::Dn { .. } => "DN",
-            Spdu::Nf { .. } => "NF",
-            Spdu::Ab { .. } => "AB",
-            Spdu::Aa => "AA",
-            Spdu::Gt { .. } => "GT",
-            Spdu::Pt { .. } => "PT",
-            Spdu::Gtc => "GTC",
-            Spdu::Gta => "GTA",
-            Spdu::Pr => "PR",
-            Spdu::Dt { .. } => "DT",
-            Spdu::As { .. } => "AS",
-            Spdu::Ar { .. } => "AR",
-            Spdu::Ai { .. } => "AI",
-            Spdu::Aia => "AIA",
-            Spdu::Ad { .. } => "AD",
-            Spdu::Ada => "ADA",
-            Spdu::Ae { .. } => "AE",
-            Spdu::Map { .. } => "MAP",
-            Spdu::Aea { .. } => "AEA",
-            Spdu::Mip { .. } => "MIP",
-            Spdu::Mia { .. } => "MIA",
-            Spdu::Ed { .. } => "ED",
-            Spdu::Er { .. } => "ER",
-        }
-    }
-
-    /// The SS-user data that X.225 lets come in segments, other than that of DT.
-    pub fn user(&self) -> Option<&UserData> {
-        match self {
-            Spdu::Fn { user, .. }
-            | Spdu::Dn { user }
-            | Spdu::Nf { user }
-            | Spdu::Ab { user, .. }
-            | Spdu::Pt { user, .. }
-            | Spdu::As { user, .. }
-            | Spdu::Ar { user, .. }
-            | Spdu::Ae { user, .. }
-            | Spdu::Aea { user, .. }
-            | Spdu::Mip { user, .. }
-            | Spdu::Mia { user, .. }
-            | Spdu::Ed { user, .. } => Some(user),
-            Spdu::Ac(ac) => Some(&ac.user),
-            Spdu::Cn(_)
-            | Spdu::Cdo
-            | Spdu::Oa
-            | Spdu::Rf(_)
-            | Spdu::Aa
-            | Spdu::Gt { .. }
-            | Spdu::Gtc
-            | Spdu::Gta
-            | Spdu::Pr
-            | Spdu::Dt { .. }
-            | Spdu::Ai { .. }
-            | Spdu::Aia
-            | Spdu::Ad { .. }
-            | Spdu::Ada
-            | Spdu::Map { .. }
-            | Spdu::Er { .. } => None,
-        }
-    }
-
-    /// The empty SPDU of category 0 that goes before this one in its TSDU, if it is of category 2: GT before
-    /// what the holder of the turn sends, PT before what the other side sends. X.225 takes either; some peers
-    /// do not.
-    fn leader(&self) -> Option<Spdu> {
-        match self {
-            Spdu::Dt { .. }
-            | Spdu::As { .. }
-            | Spdu::Ar { .. }
-            | Spdu::Ai { .. }
-            | Spdu::Ad { .. }
-            | Spdu::Ae { .. }
-            | Spdu::Map { .. }
-            | Spdu::Mip { .. } => Some(Spdu::Gt { tokens: 0 }),
-            Spdu::Aia
-            | Spdu::Ada
-            | Spdu::Aea { .. }
-            | Spdu::Mia { .. }
-            | Spdu::Ed { .. }
-            | Spdu::Er { .. } => Some(Spdu::Pt { tokens: 0, user: UserData::default() }),
-            Spdu::Cn(_)
-            | Spdu::Cdo
-            | Spdu::Oa
-            | Spdu::Ac(_)
-            | Spdu::Rf(_)
-            | Spdu::Fn { .. }
-            | Spdu::Dn { .. }
-            | Spdu::Nf { .. }
-            | Spdu::Ab { .. }
-            | Spdu::Aa
-            | Spdu::Gt { .. }
-            | Spdu::Pt { .. }
-            | Spdu::Gtc
-            | Spdu::Gta
-            | Spdu::Pr => None,
-        }
-    }
 }

@@ -4,7 +4,10 @@
 //! activities and of serial numbers, so that its user can't break the protocol, and judges what the peer sends
 //! by the same rules. It knows nothing of what the user data means.
 
+mod control;
 mod establish;
+mod outline;
+mod overflow;
 mod receive;
 mod release;
 mod request;
@@ -16,11 +19,19 @@ use core::time::Duration;
 
 use clock::MonoTime;
 
+use self::control::Assembly;
+pub use self::outline::SessionState;
 use self::state::{State, Turn};
 use super::spdu::{FunctionalUnits, Spdu, TransportDisconnect, UserData, decode_tsdu};
 use super::{ProviderAbort, ProviderAbortCause, SConnect, SessionError, SsIndication, SsRequest};
 use crate::failure::Blame;
 
+/// Octets of user data that CN can carry.
+const CN_USER_DATA_OCTETS_MAX: usize = 10_240;
+/// Longest TSDU that makes sense before a CN has come: CN with all it can carry, and some room.
+const CN_TSDU_OCTETS_MAX: usize = 16 * 1024;
+/// What an SPDU has beside its user data, with some room.
+const SPDU_ROOM_OCTETS: usize = 1024;
 /// Octets of an invalid TSDU that AB reflects at most.
 const REFLECTED_OCTETS_MAX: usize = 9;
 
@@ -29,7 +40,7 @@ const REFLECTED_OCTETS_MAX: usize = 9;
 pub enum Version {
     /// Version 1: user data of at most 512 octets (9 in AB).
     V1,
-    /// Version 2: user data of at most 10 240 octets.
+    /// Version 2: user data of any length; what does not fit into one SPDU goes in segments, that of CN in CDO.
     V2,
 }
 
@@ -38,20 +49,6 @@ impl Version {
         match self {
             Version::V1 => 1,
             Version::V2 => 2,
-        }
-    }
-
-    fn user_data_octets_max(self) -> usize {
-        match self {
-            Version::V1 => 512,
-            Version::V2 => 10_240,
-        }
-    }
-
-    fn abort_user_data_octets_max(self) -> usize {
-        match self {
-            Version::V1 => 9,
-            Version::V2 => self.user_data_octets_max(),
         }
     }
 }
@@ -64,6 +61,12 @@ pub struct SessionConfig {
     pub tsdu_max: u16,
     /// Longest SSDU taken, in octets.
     pub max_ssdu: usize,
+    /// Longest user data of an SPDU other than DT that is sent or taken in version 2, in octets, with all its segments.
+    /// That of S-CONNECT request is held before anybody has shown a password.
+    pub max_user_data: usize,
+    /// Whether the peer is told that it may concatenate several SPDUs of category 2. They are taken in any case, and
+    /// never sent.
+    pub extended_concatenation: bool,
     /// How long to wait for the peer's end of the connection after an abort.
     pub abort_timeout: Duration,
     /// How long to wait for the answer to CN (initiator), or for CN (responder).
@@ -83,6 +86,8 @@ impl Default for SessionConfig {
         SessionConfig {
             tsdu_max: 0,
             max_ssdu: 16 * 1024 * 1024,
+            max_user_data: 64 * 1024,
+            extended_concatenation: false,
             abort_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(60),
             release_timeout: Duration::from_secs(30),
@@ -131,17 +136,19 @@ pub enum SpmAction {
 pub struct Spm {
     config: SessionConfig,
     state: State,
+    /// User data of an SPDU other than CN and DT that is arriving in segments.
+    control: Assembly,
 }
 
 impl Spm {
     /// A machine that sends CN for `connect` once the transport connection is there.
     pub fn initiator(config: SessionConfig, connect: SConnect) -> Self {
-        Spm { config, state: State::AwaitTransport { connect } }
+        Spm { config, state: State::AwaitTransport { connect }, control: Assembly::default() }
     }
 
     /// A machine that waits for CN.
     pub fn responder(config: SessionConfig) -> Self {
-        Spm { config, state: State::AwaitTransportIndication }
+        Spm { config, state: State::AwaitTransportIndication, control: Assembly::default() }
     }
 
     /// Advances by one event.
@@ -186,6 +193,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitReleaseResponse { .. }
@@ -197,16 +206,51 @@ impl Spm {
 
     /// The version in use, from its choice until the end of the connection.
     pub fn version(&self) -> Option<Version> {
-        self.state.version()
+        self.state.settled().map(|settled| settled.version)
     }
 
-    /// Octets that are here of an SSDU which is not whole yet.
+    /// Where the connection stands.
+    pub fn state(&self) -> SessionState {
+        self.state.kind()
+    }
+
+    /// The longest TSDU that makes sense now, in octets, while the connection is being established. Until then nobody
+    /// has shown who it is, so that the transport layer should keep no more. What is here of user data that comes in
+    /// pieces counts.
+    pub fn opening_tsdu_octets_max(&self) -> Option<usize> {
+        let missing = self.config.max_user_data.saturating_sub(self.partial_octets());
+        let with_user_data = missing.saturating_add(SPDU_ROOM_OCTETS);
+        let limit = match &self.state {
+            State::AwaitTransport { .. } | State::AwaitTransportIndication | State::AwaitCn { .. } => {
+                Some(CN_TSDU_OCTETS_MAX)
+            }
+            State::AwaitCdo { .. } => Some(with_user_data),
+            State::AwaitOa { .. } | State::AwaitAc { .. } | State::AwaitConnectResponse { .. } => {
+                Some(with_user_data.max(CN_TSDU_OCTETS_MAX))
+            }
+            State::Open(_)
+            | State::AwaitDn { .. }
+            | State::AwaitReleaseResponse { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => None,
+        };
+        limit.map(|limit| limit.min(self.config.max_ssdu))
+    }
+
+    /// Octets that are here of user data which is not whole yet.
     pub fn partial_octets(&self) -> usize {
+        self.control.octets() + self.partial_ssdu_octets()
+    }
+
+    fn partial_ssdu_octets(&self) -> usize {
         match &self.state {
             State::Open(open) | State::AwaitDn { open, .. } => open.assembly.as_ref().map_or(0, Vec::len),
+            State::AwaitCdo { cn, .. } => cn.user_data.len(),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitReleaseResponse { .. }
@@ -227,10 +271,13 @@ impl Spm {
             self.drain(tsdu, out);
             return Ok(());
         }
-        let spdus = match decode_tsdu(tsdu) {
+        let mut spdus = match decode_tsdu(tsdu) {
             Ok(spdus) => spdus,
             Err(error) => return Err(self.fail(now, error.into(), tsdu, out)),
         };
+        // Tokens that are given or asked for ahead of other SPDUs take effect after those (X.225): the sender still had
+        // them for what it sent.
+        spdus.sort_by_key(moves_tokens);
         for spdu in spdus {
             if let Err(error) = self.spdu(now, spdu, out) {
                 return Err(self.fail(now, error, tsdu, out));
@@ -250,6 +297,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::Open(_)
@@ -268,6 +317,7 @@ impl Spm {
         tsdu: &[u8],
         out: &mut Vec<SpmAction>,
     ) -> SessionError {
+        self.control = Assembly::default();
         let indication = provider_abort(false, ProviderAbortCause::Detected(error.clone()));
         // A refused CN has been answered by RF, which left nothing to abort.
         if matches!(self.state, State::AwaitTDisconnect { .. }) {
@@ -298,4 +348,40 @@ impl Spm {
 
 fn provider_abort(by_peer: bool, cause: ProviderAbortCause) -> SpmAction {
     SpmAction::Indication(SsIndication::ProviderAbort(ProviderAbort { by_peer, cause }))
+}
+
+/// Whether an SPDU of category 0 is more than the empty one that goes ahead of others.
+fn moves_tokens(spdu: &Spdu) -> bool {
+    match spdu {
+        Spdu::Gt { tokens } => *tokens != 0,
+        Spdu::Pt { tokens, user } => *tokens != 0 || *user != UserData::default(),
+        Spdu::Cn(_)
+        | Spdu::Cdo { .. }
+        | Spdu::Oa { .. }
+        | Spdu::Ac(_)
+        | Spdu::Rf(_)
+        | Spdu::Fn { .. }
+        | Spdu::Dn { .. }
+        | Spdu::Nf { .. }
+        | Spdu::Ab { .. }
+        | Spdu::Aa
+        | Spdu::Gtc
+        | Spdu::Gta
+        | Spdu::Pr
+        | Spdu::Dt { .. }
+        | Spdu::As { .. }
+        | Spdu::Ar { .. }
+        | Spdu::Ai { .. }
+        | Spdu::Aia
+        | Spdu::Ad { .. }
+        | Spdu::Ada
+        | Spdu::Ae { .. }
+        | Spdu::Map { .. }
+        | Spdu::Aea { .. }
+        | Spdu::Mip { .. }
+        | Spdu::Mia { .. }
+        | Spdu::Ed { .. }
+        | Spdu::Er { .. }
+        | Spdu::Segment { .. } => false,
+    }
 }

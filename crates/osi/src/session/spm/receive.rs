@@ -6,9 +6,8 @@ use alloc::vec::Vec;
 
 use clock::MonoTime;
 
-use super::establish::within_limit;
 use super::state::{Open, Phase, State, Sync, Turn};
-use super::{Spm, SpmAction};
+use super::{Spm, SpmAction, Version};
 use crate::session::spdu::{Spdu, Tokens};
 use crate::session::{ActivityResume, ReasonCode, SessionError, SsIndication};
 
@@ -20,26 +19,31 @@ impl Spm {
         spdu: Spdu,
         out: &mut Vec<SpmAction>,
     ) -> Result<(), SessionError> {
+        let version = self.state.settled().map(|settled| settled.version);
+        if let Some((of, user)) = spdu.user()
+            && user.is_segment()
+            && version == Some(Version::V1)
+        {
+            return Err(SessionError::SegmentedSpdu { spdu: of.name() });
+        }
+        // What CN and CDO have brought counts, so that nobody has both kept.
+        let limit = self.config.max_user_data.saturating_sub(self.connect_data_octets());
+        let Some(spdu) = self.control.take(spdu, limit)? else { return Ok(()) };
         let name = spdu.name();
         if let Spdu::Ab { transport_disconnect, reflected, user } = spdu {
             self.ab(transport_disconnect, reflected, user.octets, out);
             return Ok(());
         }
-        if let Some(user) = spdu.user() {
-            if user.is_segment() {
-                return Err(SessionError::SegmentedSpdu { spdu: name });
-            }
-            if let Some(version) = self.state.version() {
-                within_limit(name, user.octets.len(), version)?;
-            }
+        if let (Some((_, user)), Some(version)) = (spdu.user(), version) {
+            self.within_limit(name, user.octets.len(), version)?;
         }
         let max_ssdu = self.config.max_ssdu;
         match spdu {
             Spdu::Cn(cn) => self.cn(now, cn, out),
             Spdu::Ac(ac) => self.ac(ac, out),
             Spdu::Rf(rf) => self.rf(rf, out),
-            // An SPDU of CN data overflow follows a CN that announced it, which is refused.
-            Spdu::Cdo | Spdu::Oa => Err(SessionError::ConnectDataOverflow),
+            Spdu::Cdo { user } => self.cdo(now, user, out),
+            Spdu::Oa { tsdu_max, version } => self.oa(tsdu_max, version, out),
             Spdu::Fn { user, .. } => self.finish(user.octets, out),
             Spdu::Dn { user } => self.dn(user.octets, out),
             Spdu::Gt { tokens } => self.gt(tokens, out),
@@ -79,9 +83,13 @@ impl Spm {
             Spdu::Er { .. } => self.open(name)?.exception(name, SsIndication::ProviderExceptionReport, out),
             // AA answers an abort of ours, which tsdu() has dealt with. The others belong to functional units
             // that were not settled: negotiated release, major synchronize, expedited data.
-            Spdu::Ab { .. } | Spdu::Aa | Spdu::Nf { .. } | Spdu::Map { .. } | Spdu::Pr => {
-                Err(self.state.unexpected(name))
-            }
+            Spdu::Ab { .. }
+            | Spdu::Aa
+            | Spdu::Nf { .. }
+            | Spdu::Map { .. }
+            | Spdu::Pr
+            // Put together above.
+            | Spdu::Segment { .. } => Err(self.state.unexpected(name)),
         }
     }
 
@@ -94,6 +102,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitReleaseResponse { .. }
@@ -123,21 +133,22 @@ enum Arrival {
 }
 
 impl Open {
-    /// GT as it goes before others, empty; or all tokens at once, which is the turn. Single tokens are not
-    /// moved by RTSE.
+    /// GT as it goes before others, empty; or the turn: all tokens at once, or one after the other.
     pub(super) fn gt(&mut self, tokens: u8, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
         if tokens == 0 {
             return Ok(());
         }
         self.needs_turn_of_peer("GT")?;
         match self.phase {
-            Phase::Idle if tokens & Tokens::ALL == Tokens::ALL => {
-                self.settled.turn = Turn::Ours;
-                out.push(SpmAction::Indication(SsIndication::ControlGive));
+            Phase::Idle => {
+                self.tokens(tokens, out);
                 Ok(())
             }
-            Phase::Idle
-            | Phase::AwaitGta
+            Phase::TokensArriving(here) => {
+                self.tokens(here | tokens, out);
+                Ok(())
+            }
+            Phase::AwaitGta
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -147,6 +158,17 @@ impl Open {
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
             | Phase::ExceptionReceived => Err(SessionError::TokensGiven { tokens }),
+        }
+    }
+
+    /// Tokens are here. RTSE has use for all of them only.
+    fn tokens(&mut self, here: u8, out: &mut Vec<SpmAction>) {
+        if here & Tokens::ALL == Tokens::ALL {
+            self.phase = Phase::Idle;
+            self.settled.turn = Turn::Ours;
+            out.push(SpmAction::Indication(SsIndication::ControlGive));
+        } else {
+            self.phase = Phase::TokensArriving(here);
         }
     }
 
@@ -168,6 +190,7 @@ impl Open {
                 Ok(())
             }
             Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -188,6 +211,7 @@ impl Open {
                 Ok(())
             }
             Phase::Idle
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -208,6 +232,7 @@ impl Open {
             Phase::ExceptionSent => Ok(Arrival::Dropped),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
@@ -241,6 +266,7 @@ impl Open {
         match self.phase {
             Phase::Idle => Ok(()),
             Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -271,6 +297,7 @@ impl Open {
                 Ok(())
             }
             Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitAia
             | Phase::AwaitAda { .. }
@@ -289,6 +316,7 @@ impl Open {
             }
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -309,6 +337,7 @@ impl Open {
             }
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -350,6 +379,7 @@ impl Open {
             Phase::ExceptionSent => Ok(None),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
@@ -374,6 +404,7 @@ impl Open {
             Phase::AwaitAia | Phase::AwaitAda { .. } => return Ok(()),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -409,6 +440,7 @@ impl Open {
             Phase::AwaitAia => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAda { end: None }
@@ -437,6 +469,7 @@ impl Open {
             Phase::AwaitAia | Phase::AwaitAda { .. } => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use clock::MonoTime;
 
-use super::state::{Phase, State};
+use super::state::{Phase, Settled, State, Turn};
 use super::{Spm, SpmAction, Version, provider_abort};
 use crate::session::spdu::{Spdu, TransportDisconnect, UserData, decode_tsdu};
 use crate::session::{ProviderAbortCause, SessionError, SsIndication};
@@ -27,6 +27,7 @@ impl Spm {
                 Ok(())
             }
             Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
@@ -55,6 +56,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitDn { .. }
@@ -81,6 +84,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitTDisconnect { .. }
@@ -128,6 +133,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::Open(_)
@@ -147,7 +154,9 @@ impl Spm {
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
             | State::Closed => self.close_transport(out),
-            State::AwaitAc { .. }
+            State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
+            | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::Open(_)
             | State::AwaitDn { .. }
@@ -175,21 +184,28 @@ impl Spm {
                 self.close_transport(out);
                 Ok(())
             }
-            State::AwaitAc { .. }
+            State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
+            | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::Open(_)
             | State::AwaitDn { .. }
             | State::AwaitReleaseResponse { .. } => {
                 // Before AC the peer's choice is not known; only a short abort suits both versions.
-                let version = self.state.version().unwrap_or(Version::V1);
-                let fits = user_data.len() <= version.abort_user_data_octets_max();
+                let settled = self.state.settled().unwrap_or(Settled {
+                    version: Version::V1,
+                    send_max: None,
+                    turn: Turn::Ours,
+                });
+                let bounds = self.bounds(settled);
+                let fits = bounds.lets_abort_carry(user_data.len());
                 let bits = TransportDisconnect::RELEASE | TransportDisconnect::USER_ABORT;
                 let ab = Spdu::Ab {
                     transport_disconnect: Some(TransportDisconnect(bits)),
                     reflected: Vec::new(),
                     user: UserData::whole(if fits { user_data } else { Vec::new() }),
                 };
-                out.extend(ab.to_tsdu().ok().map(SpmAction::Tsdu));
+                out.extend(bounds.encode("S-U-ABORT", &ab).into_iter().flatten());
                 self.await_abort_accept(now, out);
                 Ok(())
             }
@@ -205,6 +221,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::Open(_)
@@ -222,7 +240,11 @@ impl Spm {
             return Ok(());
         }
         match self.state {
-            State::AwaitCn { .. } | State::AwaitAc { .. } | State::AwaitDn { .. } => {
+            State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitDn { .. } => {
                 let error = SessionError::Timeout { state: self.state.name() };
                 Err(self.fail(now, error, &[], out))
             }

@@ -6,26 +6,11 @@ use alloc::vec::Vec;
 
 use clock::MonoTime;
 
+use super::control::Bounds;
 use super::state::{Open, Phase, State, Sync, Turn};
-use super::{Spm, SpmAction, Version};
-use crate::session::spdu::{Spdu, SpduError, Tokens, TransportDisconnect, UserData};
+use super::{Spm, SpmAction};
+use crate::session::spdu::{Spdu, Tokens, TransportDisconnect, UserData};
 use crate::session::{ReasonCode, SessionError, SsRequest};
-
-/// The TSDU of `spdu`, if its user data is within the limit of `version`.
-pub(super) fn encode(
-    request: &'static str,
-    spdu: &Spdu,
-    version: Version,
-) -> Result<SpmAction, SessionError> {
-    let limit = version.user_data_octets_max();
-    let octets = spdu.user().map_or(0, |user| user.octets.len());
-    let tsdu = if octets > limit {
-        Err(SpduError::TooLong { spdu: spdu.name(), code: 193, octets, limit })
-    } else {
-        spdu.to_tsdu()
-    };
-    tsdu.map(SpmAction::Tsdu).map_err(|problem| SessionError::RequestInvalid { request, problem })
-}
 
 impl Spm {
     pub(super) fn request(
@@ -119,11 +104,12 @@ impl Spm {
         out: &mut Vec<SpmAction>,
         choose: impl FnOnce(&Open) -> Option<(Spdu, Phase)>,
     ) -> Result<(), SessionError> {
+        let max_user_data = self.config.max_user_data;
         let open = self.open_for(request)?;
-        let version = open.settled.version;
+        let bounds = Bounds::new(open.settled, max_user_data);
         match choose(open) {
             Some((spdu, phase)) => {
-                out.push(encode(request, &spdu, version)?);
+                out.extend(bounds.encode(request, &spdu)?);
                 open.phase = phase;
                 Ok(())
             }
@@ -133,8 +119,9 @@ impl Spm {
 
     fn sync_minor_response(&mut self, serial: u32, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
         let request = "S-SYNC-MINOR response";
+        let max_user_data = self.config.max_user_data;
         let open = self.open_for(request)?;
-        let version = open.settled.version;
+        let bounds = Bounds::new(open.settled, max_user_data);
         let confirm = |sync: Sync| {
             let outside = SessionError::RequestSerial { serial, from: sync.unconfirmed, to: sync.next };
             sync.confirm(serial).ok_or(outside)
@@ -146,7 +133,7 @@ impl Spm {
         } else {
             return Err(self.state.out_of_state(request));
         };
-        out.push(encode(request, &Spdu::Mia { serial, user: UserData::default() }, version)?);
+        out.extend(bounds.encode(request, &Spdu::Mia { serial, user: UserData::default() })?);
         open.phase = phase;
         Ok(())
     }
@@ -172,16 +159,15 @@ impl Spm {
     ) -> Result<(), SessionError> {
         let request = "S-RELEASE";
         let open = self.open_for(request)?;
-        let version = open.settled.version;
         if !open.may_release() {
             return Err(self.state.out_of_state(request));
         }
+        let open = open.clone();
         let finish = Spdu::Fn {
             transport_disconnect: Some(TransportDisconnect(TransportDisconnect::RELEASE)),
             user: UserData::whole(user_data),
         };
-        out.push(encode(request, &finish, version)?);
-        let open = open.clone();
+        out.extend(self.bounds(open.settled).encode(request, &finish)?);
         self.state = State::AwaitDn { deadline: now + self.config.release_timeout, open };
         Ok(())
     }
@@ -196,8 +182,9 @@ impl Spm {
         let State::AwaitReleaseResponse { open } = &self.state else {
             return Err(self.state.out_of_state(request));
         };
-        let version = open.settled.version;
-        out.push(encode(request, &Spdu::Dn { user: UserData::whole(user_data) }, version)?);
+        let settled = open.settled;
+        let dn = Spdu::Dn { user: UserData::whole(user_data) };
+        out.extend(self.bounds(settled).encode(request, &dn)?);
         self.state = State::AwaitTDisconnect { deadline: now + self.config.release_timeout };
         Ok(())
     }
@@ -211,6 +198,8 @@ impl Spm {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitDn { .. }
@@ -257,6 +246,7 @@ impl Open {
             Phase::Activity(_) | Phase::AwaitAea(_) | Phase::ExceptionReceived => Some((spdu, next)),
             Phase::Idle
             | Phase::AwaitGta
+            | Phase::TokensArriving(_)
             | Phase::AwaitEndResponse(_)
             | Phase::AwaitAia
             | Phase::AwaitAda { .. }

@@ -17,6 +17,25 @@ pub(super) fn agreed(ours: u16, theirs: u16) -> u16 {
     if ours == 0 || theirs == 0 { 0 } else { ours.min(theirs) }
 }
 
+/// Refuses a maximum that lets no data through.
+pub(super) fn check_size(octets: u16) -> Result<(), SessionError> {
+    if octets != 0 && octets < TSDU_MAX_FLOOR { Err(SessionError::TsduSize { octets }) } else { Ok(()) }
+}
+
+/// Cuts user data into pieces so that an SPDU which has nothing else but an enclosure item is `max` octets long at most,
+/// and says of each whether it is the last one. There is one piece at least.
+pub(super) fn pieces(octets: &[u8], max: usize) -> impl Iterator<Item = (&[u8], bool)> {
+    // Identifier and length, enclosure item, code and length of the user data. Lengths from 255 on take three octets.
+    let short = max.saturating_sub(2 + 3 + 2).min(254 - 5);
+    let room = max.saturating_sub(4 + 3 + 4).max(short).clamp(1, 65_535 - 7);
+    let mut rest = Some(octets);
+    core::iter::from_fn(move || {
+        let (now, later) = rest.map(|rest| rest.split_at(rest.len().min(room)))?;
+        rest = (!later.is_empty()).then_some(later);
+        Some((now, later.is_empty()))
+    })
+}
+
 impl Open {
     /// Sends an SSDU.
     pub(super) fn send_ssdu(&self, ssdu: &[u8], out: &mut Vec<SpmAction>) {
@@ -39,7 +58,8 @@ impl Open {
         }
     }
 
-    /// Takes the data of a DT; gives the SSDU that it completes.
+    /// Takes the data of a DT; gives the SSDU that it completes. Whether segmenting was settled does not matter: a peer
+    /// may read what was settled in another way, and the segments say for themselves what they are.
     pub(super) fn take_segment(
         &mut self,
         enclosure: Option<Enclosure>,
@@ -47,10 +67,7 @@ impl Open {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, SessionError> {
         let enclosure = enclosure.unwrap_or(Enclosure::WHOLE);
-        let misfit = |problem| SessionError::Enclosure { enclosure: enclosure.0, problem };
-        if !self.settled.receive_segmented && enclosure != Enclosure::WHOLE {
-            return Err(misfit("segmenting is not in use"));
-        }
+        let misfit = |problem| SessionError::Enclosure { spdu: "DT", enclosure: enclosure.0, problem };
         let mut ssdu = match (self.assembly.take(), enclosure.begins()) {
             (None, true) => Vec::new(),
             (Some(begun), false) => begun,
@@ -78,6 +95,6 @@ impl Open {
             return Ok(());
         }
         let problem = "an SPDU that may not stand in an SSDU came before its end";
-        Err(SessionError::Enclosure { enclosure: Enclosure::MIDDLE.0, problem })
+        Err(SessionError::Enclosure { spdu: "DT", enclosure: Enclosure::MIDDLE.0, problem })
     }
 }

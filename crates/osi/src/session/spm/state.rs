@@ -1,11 +1,12 @@
 //! States of the session machine. Each holds what is known in it and nothing else.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use clock::MonoTime;
 
-use super::Version;
-use crate::session::spdu::TsduMax;
+use super::{SessionState, Version};
+use crate::session::spdu::{Cn, TsduMax};
 use crate::session::{ConnectionIdentifier, InitialTurn, SConnect, SessionError};
 
 /// Where the connection stands. The numbers in the comments are those of the state tables of X.225.
@@ -17,6 +18,10 @@ pub(super) enum State {
     AwaitTransportIndication,
     /// Responder, CN is due (STA 01C).
     AwaitCn { deadline: MonoTime },
+    /// CN indicated more user data than it carried, OA sent (STA 01D). The CN collects the rest.
+    AwaitCdo { deadline: MonoTime, cn: Box<Cn>, proposal: Proposal },
+    /// CN sent with the first part of its user data; the rest is due when OA comes (STA 02B).
+    AwaitOa { deadline: MonoTime, offer: Offer, rest: Vec<u8> },
     /// CN sent (STA 02A).
     AwaitAc { deadline: MonoTime, offer: Offer },
     /// CN indicated, the user has to answer (STA 08).
@@ -42,6 +47,7 @@ pub(super) struct Offer {
     pub(super) version_max: Version,
     pub(super) tsdu_max: u16,
     pub(super) initial_turn: InitialTurn,
+    pub(super) responder_may_take_turn: bool,
 }
 
 /// What a CN proposed, as far as it can be settled before the user has answered.
@@ -51,8 +57,19 @@ pub(super) struct Proposal {
     pub(super) identifier: ConnectionIdentifier,
     /// The sizes that AC answers, if there is segmenting.
     pub(super) tsdu_max: Option<TsduMax>,
-    /// The token setting that AC answers, if there are tokens.
+    /// The token setting that CN proposed, if there are tokens.
     pub(super) token_setting: Option<u8>,
+    /// Who has the tokens by it.
+    pub(super) assignment: Assignment,
+    /// Whether OA has been sent.
+    pub(super) overflow: bool,
+}
+
+/// What a token setting says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) initial_turn: InitialTurn,
+    pub(super) responder_may_take_turn: bool,
 }
 
 /// What both sides have settled.
@@ -61,8 +78,6 @@ pub(super) struct Settled {
     pub(super) version: Version,
     /// Octets of a TSDU of ours, if data has to be segmented.
     pub(super) send_max: Option<usize>,
-    /// Whether the peer segments.
-    pub(super) receive_segmented: bool,
     pub(super) turn: Turn,
 }
 
@@ -99,6 +114,8 @@ pub(super) struct Open {
 pub(super) enum Phase {
     /// No activity.
     Idle,
+    /// The peer gives its tokens one by one; these are here.
+    TokensArriving(u8),
     /// GTC sent (STA 18). The turn counts as the peer's.
     AwaitGta,
     /// An activity of the holder of the turn is going on.
@@ -152,23 +169,28 @@ impl Open {
         Open { settled, phase: Phase::Idle, assembly: None }
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn kind(&self) -> SessionState {
         match (self.phase, self.settled.turn) {
-            (Phase::Idle, Turn::Ours) => "open with the turn",
-            (Phase::Idle, Turn::Theirs) => "open without the turn",
-            (Phase::Idle, Turn::NoTokens) => "open in duplex",
-            (Phase::AwaitGta, _) => "awaiting GTA",
-            (Phase::Activity(_), Turn::Ours) => "sending in an activity",
-            (Phase::Activity(_), Turn::Theirs | Turn::NoTokens) => "receiving in an activity",
-            (Phase::AwaitAea(_), _) => "awaiting AEA",
-            (Phase::AwaitEndResponse(_), _) => "awaiting the user's answer to AE",
-            (Phase::AwaitAia, _) => "awaiting AIA",
-            (Phase::AwaitAda { .. }, _) => "awaiting ADA",
-            (Phase::AwaitInterruptResponse, _) => "awaiting the user's answer to AI",
-            (Phase::AwaitDiscardResponse, _) => "awaiting the user's answer to AD",
-            (Phase::ExceptionSent, _) => "awaiting AI or AD after ED",
-            (Phase::ExceptionReceived, _) => "awaiting the user's answer to ED",
+            (Phase::Idle, Turn::Ours) => SessionState::OpenWithTurn,
+            (Phase::Idle, Turn::Theirs) => SessionState::OpenWithoutTurn,
+            (Phase::Idle, Turn::NoTokens) => SessionState::OpenInDuplex,
+            (Phase::TokensArriving(_), _) => SessionState::TokensArriving,
+            (Phase::AwaitGta, _) => SessionState::AwaitGta,
+            (Phase::Activity(_), Turn::Ours) => SessionState::Sending,
+            (Phase::Activity(_), Turn::Theirs | Turn::NoTokens) => SessionState::Receiving,
+            (Phase::AwaitAea(_), _) => SessionState::AwaitAea,
+            (Phase::AwaitEndResponse(_), _) => SessionState::AwaitEndResponse,
+            (Phase::AwaitAia, _) => SessionState::AwaitAia,
+            (Phase::AwaitAda { .. }, _) => SessionState::AwaitAda,
+            (Phase::AwaitInterruptResponse, _) => SessionState::AwaitInterruptResponse,
+            (Phase::AwaitDiscardResponse, _) => SessionState::AwaitDiscardResponse,
+            (Phase::ExceptionSent, _) => SessionState::ExceptionSent,
+            (Phase::ExceptionReceived, _) => SessionState::ExceptionReceived,
         }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     pub(super) fn unexpected(&self, spdu: &'static str) -> SessionError {
@@ -203,21 +225,26 @@ impl Open {
 }
 
 impl State {
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn kind(&self) -> SessionState {
         match self {
-            State::AwaitTransport { .. } | State::AwaitTransportIndication => {
-                "awaiting the transport connection"
-            }
-            State::AwaitCn { .. } => "awaiting CN",
-            State::AwaitAc { .. } => "awaiting AC",
-            State::AwaitConnectResponse { .. } => "awaiting the user's answer to CN",
-            State::Open(open) => open.name(),
-            State::AwaitDn { .. } => "awaiting DN",
-            State::AwaitReleaseResponse { .. } => "awaiting the user's answer to FN",
-            State::AwaitTDisconnect { .. } => "awaiting the end of the transport connection",
-            State::AwaitAbortAccept { .. } => "awaiting AA",
-            State::Closed => "closed",
+            State::AwaitTransport { .. } => SessionState::AwaitTransport,
+            State::AwaitTransportIndication => SessionState::AwaitTransportIndication,
+            State::AwaitCn { .. } => SessionState::AwaitCn,
+            State::AwaitCdo { .. } => SessionState::AwaitCdo,
+            State::AwaitOa { .. } => SessionState::AwaitOa,
+            State::AwaitAc { .. } => SessionState::AwaitAc,
+            State::AwaitConnectResponse { .. } => SessionState::AwaitConnectResponse,
+            State::Open(open) => open.kind(),
+            State::AwaitDn { .. } => SessionState::AwaitDn,
+            State::AwaitReleaseResponse { .. } => SessionState::AwaitReleaseResponse,
+            State::AwaitTDisconnect { .. } => SessionState::AwaitTDisconnect,
+            State::AwaitAbortAccept { .. } => SessionState::AwaitAbortAccept,
+            State::Closed => SessionState::Closed,
         }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     pub(super) fn unexpected(&self, spdu: &'static str) -> SessionError {
@@ -235,6 +262,8 @@ impl State {
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitConnectResponse { .. }
             | State::AwaitDn { .. }
@@ -249,6 +278,8 @@ impl State {
     pub(super) fn deadline(&self) -> Option<MonoTime> {
         match self {
             State::AwaitCn { deadline }
+            | State::AwaitCdo { deadline, .. }
+            | State::AwaitOa { deadline, .. }
             | State::AwaitAc { deadline, .. }
             | State::AwaitDn { deadline, .. }
             | State::AwaitTDisconnect { deadline }
@@ -262,15 +293,18 @@ impl State {
         }
     }
 
-    /// The version in use, once it is settled.
-    pub(super) fn version(&self) -> Option<Version> {
+    /// What was settled, from the choice of a version until the end of the connection.
+    pub(super) fn settled(&self) -> Option<Settled> {
         match self {
-            State::AwaitConnectResponse { proposal } => Some(proposal.settled.version),
-            State::Open(open) => Some(open.settled.version),
-            State::AwaitDn { open, .. } | State::AwaitReleaseResponse { open } => Some(open.settled.version),
+            State::AwaitCdo { proposal, .. } | State::AwaitConnectResponse { proposal } => {
+                Some(proposal.settled)
+            }
+            State::Open(open) => Some(open.settled),
+            State::AwaitDn { open, .. } | State::AwaitReleaseResponse { open } => Some(open.settled),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
             | State::AwaitCn { .. }
+            | State::AwaitOa { .. }
             | State::AwaitAc { .. }
             | State::AwaitTDisconnect { .. }
             | State::AwaitAbortAccept { .. }
