@@ -159,6 +159,16 @@ fn leniency() {
     let ac = decode_tsdu(&hex("0E05 0103 0A0141")).unwrap();
     let [Spdu::Ac(ac)] = ac.as_slice() else { panic!("{ac:?}") };
     assert_eq!(ac.identifier.user_reference.as_deref(), Some(&b"A"[..]));
+    // A sync type item without its bit means no more than none.
+    let ends = decode_tsdu(&hex("0100 2906 0F0100 2A0131")).unwrap();
+    assert_eq!(ends, [gt(), Spdu::Ae { serial: 1, user: no_user() }]);
+    let goes_on = decode_tsdu(&hex("0100 2906 0F0101 2A0131")).unwrap();
+    assert_eq!(goes_on, [gt(), Spdu::Map { serial: 1 }]);
+    // User data of MIA in either of two parameters.
+    for text in ["0200 3206 2A0131 2E0155", "0200 3206 2A0131 C10155"] {
+        let mia = Spdu::Mia { serial: 1, user: UserData::whole(vec![0x55]) };
+        assert_eq!(decode_tsdu(&hex(text)).unwrap(), [pt(), mia]);
+    }
     // An acceptor's empty called selector is not the same as none.
     let ac = decode_tsdu(&hex("0E02 3400")).unwrap();
     assert!(matches!(ac.as_slice(), [Spdu::Ac(ac)] if ac.called_selector.as_deref() == Some(&[])));
@@ -174,6 +184,13 @@ fn violations() {
         ("0A03 C10500", SpduError::Truncated { spdu: "DN", needed: 5, left: 1 }),
         ("2D05 2903 020101", SpduError::Identifier { si: 45, offset: 0 }),
         ("0100 1500", SpduError::Identifier { si: 21, offset: 2 }),
+        // EX, TD, CD, CDA, RS and RA belong to functional units that are not offered.
+        ("0500", SpduError::Identifier { si: 5, offset: 0 }),
+        ("2100", SpduError::Identifier { si: 33, offset: 0 }),
+        ("0100 3D00", SpduError::Identifier { si: 61, offset: 2 }),
+        ("0200 3E00", SpduError::Identifier { si: 62, offset: 2 }),
+        ("0100 3500", SpduError::Identifier { si: 53, offset: 2 }),
+        ("0200 2200", SpduError::Identifier { si: 34, offset: 2 }),
         ("1500 00", SpduError::Trailing { spdu: "GTC", octets: 1 }),
         ("0100 2D00", SpduError::Missing { spdu: "AS", code: 41 }),
         ("0100 2D09 2907 01020304050607", code("AS", 41, 7)),
