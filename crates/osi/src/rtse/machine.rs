@@ -410,6 +410,18 @@ impl Rtpm {
         self.connection.as_ref()
     }
 
+    /// Identifier of the activity in which the peer's APDU comes, as on the wire, from its start to its acceptance.
+    pub fn receiving_activity(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Open { phase, .. } => phase.receiving_activity(),
+            State::Idle { .. }
+            | State::AwaitOpen { .. }
+            | State::AwaitConfirm { .. }
+            | State::AwaitResponse { .. }
+            | State::Ended => None,
+        }
+    }
+
     /// The transfer in progress, or that was in progress when the machine came to its end, if it can be resumed. Given
     /// once, with the word to the user that the association is over.
     pub fn take_interrupted(&mut self) -> Option<Box<Interrupted>> {

@@ -103,6 +103,11 @@ impl Receiver {
         })
     }
 
+    /// Identifier of the activity, as on the wire.
+    pub(super) fn activity(&self) -> &[u8] {
+        &self.activity
+    }
+
     /// Adds to `apdu` the octets of the APDU among the next octets of the stream.
     pub(super) fn data(&mut self, octets: &[u8], apdu: &mut Vec<u8>) -> Result<(), ExternalError> {
         let again = usize::try_from(self.again).unwrap_or(usize::MAX).min(octets.len());

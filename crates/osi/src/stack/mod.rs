@@ -290,6 +290,11 @@ impl Stack {
         self.rtpm.session_connection()
     }
 
+    /// Identifier of the activity in which the peer's APDU comes, as on the wire, from its start to its acceptance.
+    pub fn receiving_activity(&self) -> Option<&[u8]> {
+        self.rtpm.receiving_activity()
+    }
+
     /// Whether the association is over and the connection closed (or the driver told to close it).
     pub fn is_finished(&self) -> bool {
         self.ended && self.closed

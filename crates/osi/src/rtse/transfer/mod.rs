@@ -108,6 +108,25 @@ impl Phase {
         }
     }
 
+    /// Identifier of the activity of the peer's that is here.
+    pub(in crate::rtse) fn receiving_activity(&self) -> Option<&[u8]> {
+        match self {
+            Phase::Receiving { receiver, .. }
+            | Phase::AwaitAcceptance { receiver }
+            | Phase::Refused { receiver: Some(receiver), .. } => Some(receiver.activity()),
+            Phase::Ready
+            | Phase::Sending { .. }
+            | Phase::AwaitEndConfirm { .. }
+            | Phase::Discarding { .. }
+            | Phase::Interrupting { .. }
+            | Phase::Refused { receiver: None, .. }
+            | Phase::ResumeAsked { .. }
+            | Phase::Swallowing { .. }
+            | Phase::AwaitTurnTaken { .. }
+            | Phase::AwaitRelease { .. } => None,
+        }
+    }
+
     /// Whether a peer that aborts with "transfer completed" speaks of the transfer in progress: X.228 lets it do so where
     /// we stopped it too late, or sent once more what it had accepted.
     pub(in crate::rtse) fn may_be_accepted(&self) -> bool {
