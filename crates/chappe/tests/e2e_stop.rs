@@ -12,9 +12,14 @@ use testkit::{Fault, Proxy, Recording, Side};
 
 const LARGE: usize = 4 << 20;
 
-/// A pair whose link from A to B passes on one piece of data every so often.
+/// A pair whose link from A to B passes on one piece of data every so often. Nothing is resumed: e2e_resume.rs is about
+/// that.
 fn slow_network(stop_timeout_s: u32, delay: Duration) -> (Pair, Proxy) {
-    let mut plan = Plan { mta: format!("stop_timeout_s = {stop_timeout_s}\n"), ..Plan::default() };
+    let mut plan = Plan {
+        mta: format!("stop_timeout_s = {stop_timeout_s}\n"),
+        rts: "recovery_timeout_s = 0\n".to_owned(),
+        ..Plan::default()
+    };
     let proxy = Proxy::start(plan.b_p1).unwrap();
     plan.a_connects_to = proxy.address();
     proxy.plan(Fault::Delay(delay));

@@ -8,23 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
-use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
+use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record};
 use agent::settings::ConnectorSettings;
 use clock::{MonoTime, WallTime};
-use spool::CommitError;
+use spool::{CommitError, SpoolError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::association;
 use crate::backlog::Backlog;
 use crate::events::EventKind;
-use crate::line::{Command, ConnectorView, Message, Outgoing};
+use crate::line::{Command, ConnectorView, Message, Outgoing, Recover};
 use crate::pages::Pages;
+use crate::recovery::ResumeRecord;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
 /// How often a queue is looked through for messages that have waited too long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+/// Interrupted transfers that are remembered. Each association leaves one at most, and they go with their time.
+const MOST_INTERRUPTED: usize = 1_024;
 /// Wait after the store failed to answer.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 
@@ -51,6 +54,10 @@ pub(crate) struct Connector {
     tasks: JoinSet<()>,
     retries: BTreeSet<(MonoTime, Vec<u8>)>,
     next_expiry: MonoTime,
+    /// Items whose transfer was interrupted, and until when it can be resumed.
+    interrupted: BTreeMap<Vec<u8>, (MonoTime, ResumeRecord)>,
+    /// The association to recover by the next open, and until when.
+    recover: Option<(MonoTime, Recover)>,
     /// The store did not answer; nothing is dispatched before this.
     pause_until: Option<MonoTime>,
     last_failure: Option<String>,
@@ -79,6 +86,8 @@ impl Connector {
             lines: BTreeMap::new(),
             tasks: JoinSet::new(),
             retries: BTreeSet::new(),
+            interrupted: BTreeMap::new(),
+            recover: None,
             pause_until: None,
             last_failure: None,
         };
@@ -159,7 +168,9 @@ impl Connector {
             };
             let Some(line) = self.lines.get_mut(&association) else { continue };
             line.idle = false;
-            let outgoing = Box::new(Outgoing { key: key.clone(), record });
+            let resume = self.interrupted.get(&key).filter(|(until, _)| *until > self.shared.clocks.mono());
+            let resume = resume.map(|(_, resume)| resume.clone());
+            let outgoing = Box::new(Outgoing { key: key.clone(), record, resume });
             if line.commands.try_send(Command::Transfer(outgoing)).is_err() {
                 // It has ended and is about to say so.
                 self.entry.backlog.put_back(&key);
@@ -212,10 +223,88 @@ impl Connector {
                 }
             }
             Message::Ended { association, orderly } => self.ended(association, orderly),
-            Message::Retry { key, after } => {
-                self.retries.insert((self.shared.clocks.mono() + after, key));
+            Message::Retry { key, after, resume } => {
+                match resume {
+                    Some(resume) => self.remember(key.clone(), self.resumable_until(), resume),
+                    None => {
+                        self.interrupted.remove(&key);
+                    }
+                }
+                if after.is_zero() {
+                    self.entry.backlog.put_back(&key);
+                } else {
+                    self.retries.insert((self.shared.clocks.mono() + after, key));
+                }
+            }
+            Message::Interrupted { association, item, recover } => {
+                let until = self.resumable_until();
+                let theirs = item.is_none();
+                if let Some((key, resume)) = item {
+                    self.remember(key.clone(), until, resume);
+                    self.entry.backlog.put_back(&key);
+                }
+                if let Some(recover) = recover {
+                    self.recover = Some((until, recover));
+                }
+                self.policy(PolicyEvent::Interrupted { association, until, theirs });
             }
             Message::ConnectNow => self.policy(PolicyEvent::ConnectNow),
+        }
+    }
+
+    fn resumable_until(&self) -> MonoTime {
+        self.shared.clocks.mono() + Duration::from_secs(u64::from(self.settings.rts.recovery_timeout_s))
+    }
+
+    /// Takes up what earlier associations of the connector, or an earlier process, left to be resumed.
+    pub(crate) async fn load_interruptions(&mut self) -> Result<(), SpoolError> {
+        let mut pages = Pages::new(RESUME, self.entry.backlog.prefix().to_vec());
+        while let Some(page) = pages.next(&*self.shared.spool).await? {
+            for (key, octets) in page {
+                let resume = ResumeRecord::decode(&octets).ok();
+                let left = resume.as_ref().map_or(0, |resume| {
+                    resume.seconds_left(self.shared.clocks.wall(), self.settings.rts.recovery_timeout_s)
+                });
+                match resume {
+                    Some(resume) if left > 0 => {
+                        let until = self.shared.clocks.mono() + Duration::from_secs(u64::from(left));
+                        self.remember(key, until, resume);
+                    }
+                    // Too old, or written by another version of the program: it begins anew.
+                    Some(_) | None => self.forget(&key).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, key: Vec<u8>, until: MonoTime, resume: ResumeRecord) {
+        if self.interrupted.len() >= MOST_INTERRUPTED {
+            // The one with the least time left begins anew; its record goes with it.
+            let first = self.interrupted.iter().min_by_key(|(_, (until, _))| *until);
+            if let Some(first) = first.map(|(key, _)| key.clone()) {
+                self.interrupted.remove(&first);
+            }
+        }
+        self.interrupted.insert(key, (until, resume));
+    }
+
+    /// Forgets interruptions that can't be resumed any more, and those whose items have left the queue.
+    async fn expire_interruptions(&mut self) {
+        let now = self.shared.clocks.mono();
+        let over = |(key, (until, _)): &(&Vec<u8>, &(MonoTime, ResumeRecord))| {
+            *until <= now && !self.entry.backlog.is_taken(key)
+        };
+        let over: Vec<Vec<u8>> = self.interrupted.iter().filter(over).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.interrupted.remove(&key);
+            self.forget(&key).await;
+        }
+    }
+
+    async fn forget(&self, key: &[u8]) {
+        if let Err(error) = self.shared.commit(self.shared.agent().interruption_forgotten(key)).await {
+            self.shared.store_failed(&error);
         }
     }
 
@@ -250,6 +339,7 @@ impl Connector {
         }
         if self.next_expiry <= now {
             self.next_expiry = now + EXPIRY_INTERVAL;
+            self.expire_interruptions().await;
             self.expire().await;
         }
     }
@@ -321,12 +411,15 @@ impl Connector {
         let (commands, receiver) = mpsc::channel(4);
         let line = Line { commands, idle: false, urgent_only, receive_only: false };
         self.lines.insert(association, line);
+        let now = self.shared.clocks.mono();
+        let recover = self.recover.take_if(|_| !urgent_only).filter(|(until, _)| *until > now);
         self.tasks.spawn(association::open(
             Arc::clone(&self.shared),
             Arc::clone(&self.settings),
             Arc::clone(&self.entry),
             association,
             receiver,
+            recover.map(|(_, recover)| recover),
         ));
     }
 

@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::connector::Connector;
 use crate::events::EventKind;
 use crate::pages::Pages;
+use crate::recovery;
 use crate::shared::Shared;
 
 /// How long a connector may take to end before its task is cut off.
@@ -68,8 +69,9 @@ impl Connectors {
         let seed = settings.name.bytes().fold(shared.started.unix().unsigned_abs(), |sum, octet| {
             sum.wrapping_mul(31).wrapping_add(u64::from(octet))
         });
-        let (connector, entry) =
+        let (mut connector, entry) =
             Connector::new(Arc::clone(shared), Arc::clone(&settings), (seed % 101) as u16);
+        connector.load_interruptions().await?;
         let mut pages = Pages::new(OUTBOUND, outbound_prefix(&settings.name));
         while let Some(page) = pages.next(&*shared.spool).await? {
             for (_, octets) in &page {
@@ -127,6 +129,13 @@ impl Connectors {
         // From here on nothing new is routed to a connector that goes away.
         shared.replace_agent(agent);
         self.stop(shared, summary.removed.iter().chain(&summary.changed)).await;
+        for name in &summary.changed {
+            shared.recovery.forget_associations(name);
+        }
+        for name in &summary.removed {
+            let dropped = shared.recovery.forget_connector(name);
+            recovery::store::discard(shared, dropped, "the connector was removed").await;
+        }
         for connector in &settings.connectors {
             if !self.running.contains_key(&connector.name) {
                 if !summary.changed.contains(&connector.name) {

@@ -59,6 +59,20 @@ pub enum EventKind {
     DuplicateSuppressed,
     /// A transfer out failed.
     TransferFailed,
+    /// A transfer, out or in, was interrupted and can be resumed for a while.
+    TransferInterrupted,
+    /// A peer was asked to let an interrupted transfer out go on where it stopped.
+    ResumptionRequested,
+    /// An interrupted transfer in goes on where it stopped, or turned out to have completed.
+    TransferResumed,
+    /// An interrupted transfer can't be resumed and begins anew.
+    ResumptionRefused,
+    /// What was kept of an interrupted transfer in was dropped before the peer came back for it.
+    InterruptedTransferDropped,
+    /// An association that had broken goes on, on a new connection.
+    AssociationRecovered,
+    /// An association that had broken could not be recovered.
+    RecoveryRefused,
     /// A message was submitted here.
     Submitted,
     /// A message or report was put into a mailbox.
@@ -112,6 +126,13 @@ impl EventKind {
             EventKind::AssociationOpened
             | EventKind::AssociationClosed
             | EventKind::DuplicateSuppressed
+            | EventKind::TransferInterrupted
+            | EventKind::ResumptionRequested
+            | EventKind::TransferResumed
+            | EventKind::ResumptionRefused
+            | EventKind::InterruptedTransferDropped
+            | EventKind::AssociationRecovered
+            | EventKind::RecoveryRefused
             | EventKind::Submitted
             | EventKind::Delivered
             | EventKind::Redirected
@@ -132,6 +153,9 @@ impl EventKind {
             | EventKind::ObjectSent
             | EventKind::ObjectReceived
             | EventKind::DuplicateSuppressed
+            | EventKind::ResumptionRequested
+            | EventKind::TransferResumed
+            | EventKind::AssociationRecovered
             | EventKind::Submitted
             | EventKind::Delivered
             | EventKind::Redirected
@@ -150,6 +174,10 @@ impl EventKind {
             | EventKind::DecodeError
             | EventKind::SubmittingDomainInconsistent
             | EventKind::TransferFailed
+            | EventKind::TransferInterrupted
+            | EventKind::ResumptionRefused
+            | EventKind::InterruptedTransferDropped
+            | EventKind::RecoveryRefused
             | EventKind::NonDelivery
             | EventKind::ReportDiscarded => Severity::Warning,
             EventKind::StoreUnhealthy | EventKind::StoreFailed | EventKind::InternalError => Severity::Error,

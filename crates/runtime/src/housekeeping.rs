@@ -1,4 +1,5 @@
-//! What has to be done now and then: numbers reserved ahead, the duplicate history kept to its age.
+//! What has to be done now and then: numbers reserved ahead, the duplicate history kept to its age, interrupted
+//! transfers dropped after their time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::connectors::Connectors;
 use crate::events::EventKind;
+use crate::recovery;
 use crate::shared::Shared;
 
 /// How often the sequence is looked at.
@@ -38,7 +40,13 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             (Some(_), None) => shared.event(EventKind::StoreHealthy, "", "messages are accepted again"),
             (Some(_), Some(_)) | (None, None) => {}
         }
+        if now.is_some() {
+            // Half a message is the first thing to give space back.
+            recovery::store::discard(&shared, shared.recovery.drop_all(), "the store is in trouble").await;
+        }
         trouble = now;
+        let expired = shared.recovery.expire(shared.clocks.mono());
+        recovery::store::discard(&shared, expired, "its time is over").await;
         if let Err(error) = shared.sequence.reserve(&*shared.spool).await {
             shared.event(EventKind::StoreFailed, "", format!("numbers can't be reserved: {error}"));
         }

@@ -29,6 +29,7 @@ mod listener;
 mod mta;
 mod pages;
 mod recorder;
+mod recovery;
 mod registry;
 mod sequence;
 mod shared;

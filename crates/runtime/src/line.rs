@@ -5,7 +5,10 @@ use std::time::Duration;
 use agent::connector::AssociationId;
 use agent::record::OutboundRecord;
 use clock::MonoTime;
+use osi::rtse::{InitialTurn, SessionConnectionIdentifier};
 use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::recovery::ResumeRecord;
 
 /// What a connector tells one of its associations.
 #[derive(Debug)]
@@ -23,6 +26,17 @@ pub(crate) struct Outgoing {
     pub(crate) key: Vec<u8>,
     /// What is transferred.
     pub(crate) record: OutboundRecord,
+    /// What is remembered of an earlier transfer of it that was interrupted.
+    pub(crate) resume: Option<ResumeRecord>,
+}
+
+/// An association that we had opened, that has broken and is to go on.
+#[derive(Clone, Debug)]
+pub(crate) struct Recover {
+    /// The session connection on which it was.
+    pub(crate) connection: SessionConnectionIdentifier,
+    /// Who had the turn.
+    pub(crate) turn: InitialTurn,
 }
 
 /// What an association, or the task that opens one, tells its connector.
@@ -66,6 +80,17 @@ pub(crate) enum Message {
         key: Vec<u8>,
         /// After this time.
         after: Duration,
+        /// From where it can go on then.
+        resume: Option<ResumeRecord>,
+    },
+    /// A transfer was interrupted by the end of its association, which is told after this; it can be resumed.
+    Interrupted {
+        /// Which association.
+        association: AssociationId,
+        /// The item of ours, with what is remembered of its transfer; nothing if it was the peer's.
+        item: Option<(Vec<u8>, ResumeRecord)>,
+        /// The association, if it is ours to recover.
+        recover: Option<Recover>,
     },
     /// An operator wants the connector to try now.
     ConnectNow,

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use osi::rtse::{RtIndication, RtRequest};
+use osi::rtse::{RtIndication, RtRequest, SessionConnectionIdentifier};
 use osi::stack::{RequestError, Stack, StackAction};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -96,6 +96,22 @@ impl Link {
     /// Whether the peer was refused because of the selectors that it called.
     pub(crate) fn was_called_in_vain(&self) -> bool {
         self.stack.was_called_in_vain()
+    }
+
+    /// An indication that is here already, however much waits to be sent: for the end of an association whose peer
+    /// takes nothing.
+    pub(crate) fn queued(&mut self) -> Option<RtIndication> {
+        self.indications.pop_front()
+    }
+
+    /// The name of the session connection; there once the opening has begun.
+    pub(crate) fn session_connection(&self) -> Option<&SessionConnectionIdentifier> {
+        self.stack.session_connection()
+    }
+
+    /// The activity in which the peer's APDU comes, from its start to its acceptance.
+    pub(crate) fn receiving_activity(&self) -> Option<&[u8]> {
+        self.stack.receiving_activity()
     }
 
     /// Octets received and sent on the socket so far.

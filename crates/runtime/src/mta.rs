@@ -18,7 +18,10 @@ use crate::limits::RuntimeLimits;
 use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
-use crate::{bind, housekeeping, listener, work};
+use crate::{bind, housekeeping, listener, recovery, work};
+
+/// How long it may take to write what was interrupted, after the stop timeout.
+const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an MTA process is started with.
 #[derive(Clone, Debug)]
@@ -105,8 +108,16 @@ impl Mta {
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let sequence = DurableSequence::open(&*spool).await?;
-        let shared =
-            Arc::new(Shared::new(Clocks::start(), config.limits, config.recorder, spool, sequence, agent));
+        let shared = Arc::new(Shared::new(
+            Clocks::start(),
+            config.limits,
+            config.recorder,
+            spool,
+            sequence,
+            agent,
+            config.stop_timeout,
+        ));
+        recovery::store::load(&shared).await?;
         let settings = shared.agent().settings().connectors.clone();
         let mut connectors = Connectors::default();
         for connector in settings {
@@ -140,8 +151,9 @@ impl Mta {
         self.p1.clone()
     }
 
-    /// Ends in order: no new associations, transfers under way are finished, associations closed. What has not
-    /// ended within the stop timeout is cut off, without loss: whatever was not confirmed is still queued.
+    /// Ends in order: no new associations, transfers under way are finished or, if they are long, interrupted so that
+    /// they can be resumed, associations closed. What has not ended within the stop timeout is cut off, without loss:
+    /// whatever was not confirmed is still queued.
     pub async fn stop(mut self) {
         self.shared.stop.send_replace(true);
         for (_, entry) in self.shared.connectors() {
@@ -159,6 +171,7 @@ impl Mta {
         };
         let in_order = tokio::time::timeout(self.stop_timeout, ending).await.is_ok();
         self.tasks.shutdown().await;
+        recovery::store::persist(&self.shared, PERSIST_TIMEOUT).await;
         let how = if in_order { "in order" } else { "after the stop timeout; associations were cut off" };
         let name = self.shared.agent().settings().mta.name.to_string();
         self.shared.event(EventKind::ClosedownComplete, &name, format!("{name} has stopped {how}"));

@@ -3,8 +3,10 @@
 //! The only lock that tasks of different peers both take is held for a map look-up, never across an await.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use agent::record::{OutboundKey, WorkKey};
 use agent::{Agent, Effect, IncomingApdu, Step};
@@ -18,9 +20,15 @@ use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
 use crate::limits::RuntimeLimits;
 use crate::recorder::{Recorder, RecorderSettings};
+use crate::recovery::Recovery;
 use crate::registry::{ConnectorEntry, Registry};
 use crate::sequence::DurableSequence;
 use crate::status::Counters;
+
+/// The most of [`Shared::stop_grace`].
+const MAX_STOP_GRACE: Duration = Duration::from_secs(8);
+/// Characters of the MTA's name in a session connection identifier, which has room for 62 octets.
+const NAME_IN_REFERENCE: usize = 20;
 
 /// State of one MTA.
 pub(crate) struct Shared {
@@ -35,6 +43,12 @@ pub(crate) struct Shared {
     pub(crate) events: EventLog,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) counters: Counts,
+    /// What outlives broken associations.
+    pub(crate) recovery: Arc<Recovery>,
+    /// How long an association may take to end in order when its connector or the MTA stops.
+    pub(crate) stop_grace: Duration,
+    /// Makes the names of session connections unguessable.
+    secret: RandomState,
     /// The window over the work queue.
     pub(crate) work: Backlog,
     /// Becomes true when the MTA stops; never false again.
@@ -91,6 +105,7 @@ impl Shared {
         spool: Arc<dyn Spool>,
         sequence: DurableSequence,
         agent: Agent,
+        stop_timeout: Duration,
     ) -> Shared {
         let slots = Arc::new(Semaphore::new(limits.max_associations));
         Shared {
@@ -104,6 +119,10 @@ impl Shared {
             events: EventLog::default(),
             recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
+            recovery: Arc::default(),
+            // What is left of the timeout is for the store and for the peers to hear of the end.
+            stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
+            secret: RandomState::new(),
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: watch::Sender::new(false),
             agent: RwLock::new(Arc::new(agent)),
@@ -167,10 +186,13 @@ impl Shared {
         self.events.record(self.clocks.wall(), kind, subject, text);
     }
 
-    /// Session connection identifier for a new association (X.228: user reference and time).
+    /// Session connection identifier for a new association (X.228: user reference and time). Who knows it may recover
+    /// the association, so nobody must guess it: it has 64 bits of a hash under a random key of this process.
     pub(crate) fn session_reference(&self, number: u64) -> SessionReference {
+        let agent = self.agent();
+        let name: String = agent.settings().mta.name.as_str().chars().take(NAME_IN_REFERENCE).collect();
         SessionReference {
-            user_reference: format!("{}-{number}", self.agent().settings().mta.name),
+            user_reference: format!("{name}-{number}-{:016x}", self.secret.hash_one(number)),
             time: self.clocks.wall(),
         }
     }

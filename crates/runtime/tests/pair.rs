@@ -2,110 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
-use std::net::SocketAddr;
+mod support;
+
 use std::time::Duration;
 
 use agent::record::MailboxItem;
-use agent::settings::{AddressSpaceEntry, AgentSettings, Conformance, ConnectorSettings, MtaSettings};
-use agent::{ReportRequest, Secret, Submission};
-use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
-use runtime::{Handle, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits};
-use tempfile::TempDir;
+use agent::settings::{AgentSettings, Conformance};
+use agent::{Secret, Submission};
+use runtime::{Handle, Mta};
 
-const LONG: Duration = Duration::from_secs(60);
-
-fn address(text: &str) -> OrAddress {
-    OrAddress::parse(text).unwrap()
-}
-
-/// Waits for something that will be; a minute without it is a failure, however slow the machine.
-async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    tokio::time::timeout(LONG, async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .unwrap()
-}
-
-struct Node {
-    dir: TempDir,
-    settings: AgentSettings,
-    p1: SocketAddr,
-}
-
-impl Node {
-    fn new(name: &str, p1: SocketAddr) -> Node {
-        let domain =
-            GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some(name.into()) };
-        let mut mta = MtaSettings::new(MtaName::new(name).unwrap(), domain);
-        mta.local = vec![AddressPattern::parse(&format!("P={name};A= ;C=GB")).unwrap()];
-        mta.password = Some(Secret::new(format!("of {name}")));
-        let settings = AgentSettings::new(mta, Vec::new());
-        Node { dir: TempDir::new().unwrap(), settings, p1 }
-    }
-
-    fn connect(&mut self, to: &Node, two_way: bool) {
-        let name = to.settings.mta.name.clone();
-        let mut connector = ConnectorSettings::new(format!("to-{name}"), name.clone());
-        connector.remote_password = to.settings.mta.password.clone();
-        connector.hosts = vec![to.p1.to_string()];
-        let space = AddressPattern::parse(&format!("P={name};A= ;C=GB")).unwrap();
-        connector.address_space = vec![AddressSpaceEntry { space, cost: 1 }];
-        connector.two_way_alternate = two_way;
-        connector.retry.open_interval_s = 1;
-        connector.retry.transfer_interval_s = 1;
-        self.settings.connectors.push(connector);
-    }
-
-    async fn start(&self) -> Mta {
-        let config = RuntimeConfig {
-            settings: self.settings.clone(),
-            data_dir: self.dir.path().to_owned(),
-            p1: vec![self.p1],
-            stop_timeout: Duration::from_secs(10),
-            spool: spool::Options::default(),
-            limits: RuntimeLimits::default(),
-            recorder: RecorderSettings::default(),
-        };
-        Mta::start(config).await.unwrap()
-    }
-}
-
-fn free() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn pair(two_way: bool) -> (Node, Node) {
-    let (mut a, mut b) = (Node::new("ALPHA", free()), Node::new("BETA", free()));
-    a.connect(&b, two_way);
-    let b_view = Node::new("ALPHA", a.p1);
-    b.connect(&b_view, two_way);
-    (a, b)
-}
-
-async fn submit(handle: &Handle, to: &str, content: &[u8]) -> String {
-    let submission = Submission::new(address("S=despatch;P=ALPHA;A= ;C=GB"), [address(to)])
-        .with_report_request(ReportRequest::Delivery);
-    let mut body = handle.begin_body().unwrap();
-    body.write(content).unwrap();
-    handle.submit(submission, body.finish().unwrap()).await.unwrap().to_string()
-}
-
-/// Two nodes, each of which opens its associations in X.410 mode.
-fn x410_pair(two_way: bool) -> (Node, Node) {
-    let (mut a, mut b) = pair(two_way);
-    for node in [&mut a, &mut b] {
-        for connector in &mut node.settings.connectors {
-            connector.conformance = Conformance::X410In1988;
-        }
-    }
-    (a, b)
-}
+use support::{Node, address, content_of, pair, submit, until, x410_pair};
 
 async fn relay((a, b): (Node, Node), sizes: &[usize]) {
     let (mta_a, mta_b) = (a.start().await, b.start().await);
@@ -116,19 +22,7 @@ async fn relay((a, b): (Node, Node), sizes: &[usize]) {
         submit(&at_a, "S=operations;P=BETA;A= ;C=GB", &content).await;
         let entry =
             until(async || at_b.mailbox(&operations, None, 100).await.unwrap().into_iter().nth(n)).await;
-        let MailboxItem::Message { body, content_length, .. } = entry.record.kind else {
-            panic!("a message")
-        };
-        assert_eq!(content_length, *size as u64);
-        let mut stored = Vec::new();
-        loop {
-            let piece = at_b.read_body(body, stored.len() as u64, 100_000).await.unwrap();
-            if piece.is_empty() {
-                break;
-            }
-            stored.extend(piece);
-        }
-        assert!(stored == content, "content of {size} octets differs");
+        assert!(content_of(&at_b, entry).await == content, "content of {size} octets differs");
     }
     let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
     let reports = until(async || {

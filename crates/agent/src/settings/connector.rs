@@ -141,8 +141,9 @@ pub enum Activation {
 pub struct RtsSettings {
     /// Data between two checkpoints, in KB of 1024 octets; 0 (none) to 65535. Default 30.
     pub checkpoint_size_kb: u32,
-    /// How long the state of a broken transfer is kept for its resumption, seconds; 0 to 86400. Default 60. Without
-    /// effect so far: a broken transfer starts again.
+    /// How long a transfer that was interrupted may be resumed where it stopped, and an association that broke be
+    /// recovered, seconds; 0 to 86400. It holds for both directions, and over a restart in order. 0 switches recovery
+    /// off: what was interrupted begins anew, which counts as a failed transfer. Default 60.
     pub recovery_timeout_s: u32,
     /// Checkpoints sent and not yet confirmed before sending stops; 1 to 255. Default 5.
     pub window_size: u32,

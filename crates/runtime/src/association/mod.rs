@@ -3,8 +3,11 @@
 //! One task drives it. It waits for one thing at a time of its own peer and never for another: a slow peer costs
 //! its own association and nothing else.
 
+mod accept;
+mod begin;
 mod open;
 mod receive;
+mod resume;
 mod send;
 
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use agent::TransferFailureKind;
 use agent::connector::AssociationId;
 use agent::settings::ConnectorSettings;
 use osi::failure::Layer;
-use osi::rtse::{AbortReason, Aborted, Interrupted, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
 use osi::session::ReasonCode;
 use osi::stack::RequestError;
 use tokio::sync::{mpsc, watch};
@@ -24,14 +27,17 @@ use tokio::time::Instant;
 use crate::events::EventKind;
 use crate::line::{Command, Message, stopped};
 use crate::link::Link;
+use crate::recovery::{Presence, Recoverable};
 use crate::registry::{ConnectorEntry, InUse, Registration};
 use crate::shared::Shared;
 use crate::status::{AssociationState, Role};
 
-pub(crate) use open::{accept, open};
+pub(crate) use accept::accept;
+pub(crate) use open::open;
+pub(crate) use receive::Receiving;
 
-/// How long an association may take to end in order when its connector or the MTA stops.
-const STOP_GRACE: Duration = Duration::from_secs(8);
+/// When a stop interrupts a transfer that could be resumed, at the latest: what needs no longer is finished.
+const INTERRUPT_AFTER: Duration = Duration::from_secs(2);
 
 /// Tells the connector of an association's end even if its task is cut off.
 struct Ending {
@@ -75,7 +81,7 @@ pub(crate) struct Association {
     commands: mpsc::Receiver<Command>,
     registration: Registration,
     stop: watch::Receiver<bool>,
-    receiving: Option<receive::Receiving>,
+    receiving: Option<Receiving>,
     outgoing: Option<send::Sending>,
     /// The durable removal of the message transferred last; at most one is under way.
     removal: Option<JoinHandle<()>>,
@@ -92,6 +98,14 @@ pub(crate) struct Association {
     orderly: bool,
     /// The connector or the MTA stops: when the association is cut off if it has not ended by then.
     stopping: Option<Instant>,
+    /// When a stop interrupts what is in transfer.
+    interrupt_at: Option<Instant>,
+    /// Whether it is in normal mode.
+    normal_mode: bool,
+    /// Its name for what outlives it.
+    presence: Option<Presence>,
+    /// Becomes true when the peer has given this association up for another.
+    cut: Option<watch::Receiver<bool>>,
     in_use: InUse,
     ending: Ending,
 }
@@ -108,10 +122,22 @@ impl Association {
                     None => std::future::pending().await,
                 }
             };
-            let stopping = self.stopping;
+            let (stopping, interrupt_at) = (self.stopping, self.interrupt_at);
             let cut_off = async {
                 match stopping {
                     Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let interrupt = async {
+                match interrupt_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let cut = async {
+                match &mut self.cut {
+                    Some(cut) => stopped(cut).await,
                     None => std::future::pending().await,
                 }
             };
@@ -132,16 +158,53 @@ impl Association {
                     }
                 },
                 () = stopped(&mut self.stop), if self.stopping.is_none() => {
-                    self.stopping = Some(Instant::now() + STOP_GRACE);
+                    let (now, grace) = (Instant::now(), self.shared.stop_grace);
+                    self.stopping = Some(now + grace);
+                    if self.recovery_timeout().is_some() {
+                        self.interrupt_at = Some(now + INTERRUPT_AFTER.min(grace / 4));
+                    }
                     self.put_back_unsent();
                     self.wants_close = true;
                     self.proceed().await;
                 }
                 () = timed_out => self.transfer_timed_out(),
-                () = cut_off => break,
+                () = interrupt => {
+                    self.interrupt_at = None;
+                    // Only a sender can interrupt (X.225); a receiver ends the association, and keeps what has come.
+                    if self.receiving.as_ref().is_some_and(Receiving::is_resumable) {
+                        self.abort().await;
+                        break;
+                    }
+                    self.interrupt_for_stop();
+                }
+                () = cut_off => {
+                    self.abort().await;
+                    break;
+                }
+                () = cut => {
+                    let text = format!(
+                        "association {} is ended: the peer has given it up and goes on over another connection",
+                        self.number
+                    );
+                    self.event(EventKind::AssociationEndedAbnormally, text);
+                    self.abort().await;
+                    break;
+                }
             }
         }
         self.ended().await;
+    }
+
+    /// Ends the association at once, and takes in what has happened on it until now.
+    async fn abort(&mut self) {
+        self.closing = true;
+        // If even an abort is refused the stack has ended already.
+        let _ = self.link.request(RtRequest::Abort(AbortReason::TEMPORARY_PROBLEM));
+        while let Some(indication) = self.link.queued() {
+            if !self.indication(indication).await {
+                break;
+            }
+        }
     }
 
     /// Handles one indication; `false` ends the association.
@@ -160,24 +223,19 @@ impl Association {
                 self.registration.set_state(AssociationState::Idle);
                 self.idle(false).await;
             }
-            // Nothing is kept for a later resume: the one begins anew, the other is forgotten.
-            RtIndication::TransferInterrupted { interrupted, reason } => match *interrupted {
-                Interrupted::Sending(_) => {
-                    let text = "the transfer was interrupted".to_owned();
-                    self.transfer_failed(text, refusal_of(reason)).await;
-                    self.registration.set_state(AssociationState::Idle);
-                    self.idle(false).await;
-                }
-                Interrupted::Receiving(_) => {
-                    self.receiving = None;
-                    self.registration.set_state(AssociationState::Idle);
-                }
-            },
-            RtIndication::Resume { .. } => self.request_if_in_time(RtRequest::ResumeRefuse),
+            RtIndication::TransferInterrupted { interrupted, reason } => {
+                self.transfer_interrupted(*interrupted, reason).await;
+            }
+            RtIndication::Resume { activity, connection, serial, resumed_as } => {
+                self.resume_asked(&activity, connection, serial, &resumed_as).await;
+            }
             RtIndication::TransferStart => self.transfer_start().await,
             RtIndication::TransferData(octets) => self.transfer_data(octets).await,
             RtIndication::Checkpoint { serial } => {
-                self.request_if_in_time(RtRequest::CheckpointSecured { serial })
+                if let Some(receiving) = &mut self.receiving {
+                    receiving.checkpoint();
+                }
+                self.request_if_in_time(RtRequest::CheckpointSecured { serial });
             }
             RtIndication::TransferEnd => self.transfer_end().await,
             RtIndication::TransferDiscarded => {
@@ -253,7 +311,7 @@ impl Association {
         }
     }
 
-    async fn aborted(&mut self, aborted: Aborted) {
+    async fn aborted(&mut self, mut aborted: Aborted) {
         let who = if aborted.by_peer { "by the peer" } else { "by us" };
         let reason = aborted.reason.map_or_else(String::new, |reason| format!(" (RTAB reason {})", reason.0));
         // X.228 leaves a responder no other way to end an association in order.
@@ -278,6 +336,10 @@ impl Association {
                 ),
             );
         }
+        let text = format!("association aborted {who}: {}{reason}", aborted.text);
+        if let Some(interrupted) = aborted.interrupted.take() {
+            self.broken(*interrupted, &aborted, &text).await;
+        }
         if self.outgoing.is_some() {
             // A peer that aborts above the connection while it takes a message refuses that message.
             let refused =
@@ -287,7 +349,7 @@ impl Association {
             } else {
                 TransferFailureKind::Interrupted
             };
-            self.transfer_failed(format!("association aborted {who}: {}{reason}", aborted.text), kind).await;
+            self.transfer_failed(text, kind).await;
         }
     }
 
@@ -301,6 +363,20 @@ impl Association {
             // A panic there has been reported by the task itself; the message stays queued.
             let _ = removal.await;
         }
+        // From now on a peer that takes it up again finds what is left of it.
+        if let Some(presence) = self.presence.take()
+            && !self.orderly
+            && self.role == Role::Responder
+            && self.stopping.is_none()
+            && let Some(timeout) = self.recovery_timeout()
+        {
+            let recoverable = Recoverable {
+                connector: self.connector.name.clone(),
+                peer: self.link.peer().ip(),
+                normal_mode: self.normal_mode,
+            };
+            presence.broken(recoverable, self.shared.clocks.mono() + timeout);
+        }
         // What was told to transfer but never looked at goes back to the queue.
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
@@ -310,6 +386,8 @@ impl Association {
         }
         self.ending.told = true;
         self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
+        // Whoever waits for it to let go finds its place free.
+        self.cut = None;
         // What a successor of the connector waits for is done; the peer may be slow to hear the end.
         drop(self.in_use);
         self.link.finish().await;

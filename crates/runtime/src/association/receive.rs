@@ -1,12 +1,15 @@
 //! Transfer in: the APDU streams from the association into the spool; the peer is answered once it is durable.
 
 use agent::IncomingApdu;
-use mhs::p1::{ApduPart, ApduReader, MessageTransferEnvelope, ProbeTransferEnvelope, Report};
+use mhs::p1::{
+    ApduPart, ApduReader, ApduReaderState, MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report,
+};
 use osi::rtse::{AbortReason, RtRequest};
 use spool::{BodyWriter, CommitError, FinishedBody, SpoolError};
 
 use super::Association;
 use crate::events::EventKind;
+use crate::recovery::{ParkedHead, TransferName};
 use crate::shared::{blocking, describe};
 use crate::status::AssociationState;
 
@@ -14,12 +17,24 @@ use crate::status::AssociationState;
 const IN_MEMORY: u64 = 64 * 1024;
 
 /// An APDU on its way in.
-pub(super) struct Receiving {
+pub(crate) struct Receiving {
     reader: ApduReader,
     parts: Vec<ApduPart>,
     head: Option<Head>,
     body: Option<Box<dyn BodyWriter>>,
     complete: bool,
+    /// At least one checkpoint was confirmed.
+    checkpointed: bool,
+    /// What the peer may call the transfer when it asks for it again; nothing as long as it can't be resumed.
+    pub(crate) names: Vec<TransferName>,
+}
+
+/// What is stored of an APDU on its way in.
+pub(crate) struct ReceivingParts {
+    pub(crate) reader: ApduReaderState,
+    pub(crate) head: Option<ParkedHead>,
+    pub(crate) body: Option<FinishedBody>,
+    pub(crate) complete: bool,
 }
 
 /// What has come in front of the content.
@@ -40,12 +55,16 @@ enum Trouble {
 impl Association {
     pub(super) async fn transfer_start(&mut self) {
         self.registration.set_state(AssociationState::Receiving);
+        let name = self.link.receiving_activity().zip(self.presence.as_ref());
+        let name = name.and_then(|(activity, presence)| presence.transfer(activity));
         self.receiving = Some(Receiving {
             reader: ApduReader::new(self.shared.limits.apdu),
             parts: Vec::new(),
             head: None,
             body: None,
             complete: false,
+            checkpointed: false,
+            names: name.into_iter().collect(),
         });
         if let Some(reason) = self.shared.spool.unhealthy_reason() {
             self.refuse(Trouble::Store(reason.to_string()));
@@ -63,14 +82,17 @@ impl Association {
     }
 
     pub(super) async fn transfer_end(&mut self) {
-        let Some(receiving) = self.receiving.take() else { return };
+        let Some(mut receiving) = self.receiving.take() else { return };
+        // Without a checkpoint nobody resumes it.
+        let names = std::mem::take(&mut receiving.names);
+        let names = if receiving.checkpointed { names } else { Vec::new() };
         match receiving.finish().await {
-            Ok(apdu) => self.take_responsibility(apdu).await,
+            Ok(apdu) => self.take_responsibility(apdu, names).await,
             Err(trouble) => self.refuse(trouble),
         }
     }
 
-    async fn take_responsibility(&mut self, apdu: IncomingApdu) {
+    async fn take_responsibility(&mut self, apdu: IncomingApdu, names: Vec<TransferName>) {
         let shared = std::sync::Arc::clone(&self.shared);
         let summary = describe(&apdu);
         let step = match shared.agent().transfer_in(
@@ -100,6 +122,8 @@ impl Association {
             }
             Err(error) => return self.refuse(Trouble::Store(error.to_string())),
         }
+        // Before the peer is told: if it does not hear of it, it asks.
+        self.remember_completed(names);
         self.registration.received();
         self.registration.set_state(AssociationState::Idle);
         self.request_if_in_time(RtRequest::TransferAccept);
@@ -131,6 +155,66 @@ impl Association {
 }
 
 impl Receiving {
+    /// What can be stored of it; `None` if it is of no use.
+    ///
+    /// # Errors
+    /// The content can't be made durable.
+    pub(crate) async fn into_parts(self) -> Result<Option<ReceivingParts>, SpoolError> {
+        let Some(reader) = self.reader.save() else { return Ok(None) };
+        let head = self.head.map(|head| match head {
+            Head::Message(envelope) => ParkedHead::Message(envelope.to_octets()),
+            Head::Probe(probe) => ParkedHead::Probe(MtsApdu::Probe(probe).to_octets()),
+            Head::Report(report) => ParkedHead::Report(MtsApdu::Report(report).to_octets()),
+        });
+        let body = match self.body {
+            Some(body) => Some(finish_body(body).await?),
+            None => None,
+        };
+        Ok(Some(ReceivingParts { reader, head, body, complete: self.complete }))
+    }
+
+    /// An APDU that goes on from stored parts; `None` if they do not fit together.
+    pub(crate) fn from_parts(
+        reader: ApduReader,
+        head: Option<&ParkedHead>,
+        body: Option<Box<dyn BodyWriter>>,
+        complete: bool,
+    ) -> Option<Receiving> {
+        let head = match head {
+            None => None,
+            Some(ParkedHead::Message(octets)) => {
+                let envelope = MessageTransferEnvelope::from_octets(octets).ok()?;
+                Some(Head::Message(Box::new(envelope)))
+            }
+            Some(ParkedHead::Probe(octets) | ParkedHead::Report(octets)) => {
+                match MtsApdu::from_octets(octets).ok()? {
+                    MtsApdu::Probe(probe) => Some(Head::Probe(probe)),
+                    MtsApdu::Report(report) => Some(Head::Report(report)),
+                    MtsApdu::Message(_) => return None,
+                }
+            }
+        };
+        Some(Receiving {
+            reader,
+            parts: Vec::new(),
+            head,
+            body,
+            complete,
+            checkpointed: true,
+            names: Vec::new(),
+        })
+    }
+
+    /// Whether the peer can ask for it again if it is interrupted.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.checkpointed
+    }
+
+    /// A checkpoint is confirmed: the peer can go on from there.
+    pub(super) fn checkpoint(&mut self) {
+        self.checkpointed = true;
+    }
+
     async fn take(&mut self, shared: &crate::shared::Shared, octets: Vec<u8>) -> Result<(), Trouble> {
         self.reader.push(&octets, &mut self.parts).map_err(|error| Trouble::Malformed(error.to_string()))?;
         for part in std::mem::take(&mut self.parts) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{Item, OutboundKey, OutboundRecord, Rank};
+use agent::record::{Item, OutboundKey, OutboundRecord, RESUME, Rank};
 use agent::settings::TransferTimeouts;
-use agent::{Failed, TransferFailure, TransferFailureKind};
+use agent::{Failed, Step, TransferFailure, TransferFailureKind, apdu_digest};
 use mhs::p1::MessageTransferEnvelope;
 use mhs::p1::message_header;
 use osi::rtse::RtRequest;
@@ -16,11 +16,16 @@ use tokio::time::Instant;
 use super::Association;
 use crate::events::EventKind;
 use crate::line::{Message, Outgoing};
+use crate::recovery::Interruption;
 use crate::status::AssociationState;
 
 /// An item on its way out.
 pub(super) struct Sending {
-    outgoing: Box<Outgoing>,
+    pub(super) outgoing: Box<Outgoing>,
+    /// [`apdu_digest`] of it.
+    pub(super) digest: [u8; 32],
+    /// What is resumed, if it does not begin at the first octet.
+    pub(super) resumes: Option<Interruption>,
     /// Octets in front of the content; for probes and reports the whole APDU.
     header: Vec<u8>,
     body: Option<(BodyId, u64)>,
@@ -34,7 +39,11 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    fn new(outgoing: Box<Outgoing>, timeouts: &TransferTimeouts) -> Result<Sending, (Box<Outgoing>, String)> {
+    fn new(
+        outgoing: Box<Outgoing>,
+        timeouts: &TransferTimeouts,
+        normal_mode: bool,
+    ) -> Result<Sending, (Box<Outgoing>, String)> {
         let (header, body) = match &outgoing.record.item {
             Item::Message { envelope, body, content_length } => {
                 match MessageTransferEnvelope::from_octets(envelope) {
@@ -48,7 +57,25 @@ impl Sending {
         };
         let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
         let time_allowed = time_allowed(timeouts, rank, outgoing.record.size);
-        Ok(Sending { outgoing, header, body, position: 0, time_allowed, deadline: None, given_up: None })
+        let digest =
+            apdu_digest(if normal_mode { b"normal" } else { b"x410" }, &header, &outgoing.record.item);
+        let mut sending = Sending {
+            outgoing,
+            digest,
+            resumes: None,
+            header,
+            body,
+            position: 0,
+            time_allowed,
+            deadline: None,
+            given_up: None,
+        };
+        let remembered = sending.outgoing.resume.as_ref().and_then(|resume| resume.interruption.clone());
+        // What was changed since is another APDU, whose octets must not be put behind those of the first.
+        sending.resumes = remembered.filter(|interruption| {
+            interruption.digest == sending.digest && interruption.point.length == sending.length()
+        });
+        Ok(sending)
     }
 
     /// RT-TRANSFER is being requested.
@@ -82,8 +109,18 @@ impl Sending {
 
 impl Association {
     pub(super) async fn begin_transfer(&mut self, outgoing: Box<Outgoing>) {
-        match Sending::new(outgoing, &self.connector.transfer_timeout) {
+        match Sending::new(outgoing, &self.connector.transfer_timeout, self.normal_mode) {
             Ok(sending) => {
+                let remembered = sending.outgoing.resume.as_ref();
+                if sending.resumes.is_none() && remembered.is_some_and(|resume| resume.interruption.is_some())
+                {
+                    let text = format!(
+                        "{} {} is not what it was when it was interrupted; it is sent from the beginning",
+                        sending.record().item.kind(),
+                        sending.record().mts_identifier
+                    );
+                    self.event(EventKind::ResumptionRefused, text);
+                }
                 self.outgoing = Some(sending);
                 self.proceed().await;
             }
@@ -136,11 +173,30 @@ impl Association {
     pub(super) async fn request_transfer(&mut self) {
         let Some(sending) = &mut self.outgoing else { return };
         let length = sending.length();
-        match self.link.request(RtRequest::Transfer { length }) {
+        let here = self.link.session_connection();
+        let request = match &sending.resumes {
+            None => RtRequest::Transfer { length },
+            Some(Interruption { connection, point, digest: _ }) => {
+                sending.position = point.offset;
+                let connection = (here != Some(connection)).then(|| connection.clone());
+                RtRequest::Resume { from: point.clone(), connection }
+            }
+        };
+        match self.link.request(request) {
             // The last indication is on its way already and says why.
             Ok(()) | Err(RequestError::Ended { .. }) => {
                 sending.start();
                 self.registration.set_state(AssociationState::Sending);
+                if sending.resumes.is_some() {
+                    let text = format!(
+                        "{} {}: the rest from octet {} of {length} on is offered on association {}",
+                        sending.record().item.kind(),
+                        sending.record().mts_identifier,
+                        sending.position,
+                        self.number
+                    );
+                    self.event(EventKind::ResumptionRequested, text);
+                }
             }
             // Nothing was sent: this item can't go over an association like this one, others can.
             Err(error @ RequestError::TooLong { .. }) => {
@@ -165,7 +221,7 @@ impl Association {
 
     /// Discards the transfer in progress. What becomes of the item is decided by the peer's answer: it may have
     /// taken responsibility just before it heard of the discard.
-    fn give_up(&mut self, kind: TransferFailureKind, why: String) {
+    pub(super) fn give_up(&mut self, kind: TransferFailureKind, why: String) {
         if let Some(sending) = &mut self.outgoing {
             sending.given_up = Some(failure(kind, why));
         }
@@ -183,10 +239,13 @@ impl Association {
         self.shared.counters.transferred_out.add();
         self.registration.sent();
         self.registration.set_state(AssociationState::Idle);
+        let resumed = sending.resumes.as_ref().map_or_else(String::new, |resumed| {
+            format!(", resumed at octet {} of {}", resumed.point.offset, resumed.point.length)
+        });
         self.event(
             EventKind::ObjectSent,
             format!(
-                "{} {} sent on association {}",
+                "{} {} sent on association {}{resumed}",
                 sending.record().item.kind(),
                 sending.record().mts_identifier,
                 self.number
@@ -208,6 +267,9 @@ impl Association {
     /// The transfer in progress failed. The caller tells the connector what becomes of the association.
     pub(super) async fn transfer_failed(&mut self, text: String, kind: TransferFailureKind) {
         let Some(mut sending) = self.outgoing.take() else { return };
+        if sending.resumes.is_some() && sending.given_up.is_none() && sending.is_started() {
+            return self.resumption_refused(*sending.outgoing, &text).await;
+        }
         let failure = match (sending.given_up.take(), sending.is_started()) {
             (Some(failure), _) => failure,
             (None, true) => failure(kind, text),
@@ -227,8 +289,18 @@ impl Association {
         }
     }
 
+    /// The transfer in progress may be interrupted, so that it can be resumed after a stop. As long as nothing is
+    /// confirmed of it this discards it, which is no failure of it either.
+    pub(super) fn interrupt_for_stop(&mut self) {
+        if let Some(sending) = self.outgoing.as_mut().filter(|sending| sending.deadline().is_some()) {
+            let why = "this side stops".to_owned();
+            sending.given_up = Some(failure(TransferFailureKind::Postponed, why));
+            self.request_if_in_time(RtRequest::TransferInterrupt);
+        }
+    }
+
     async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure) {
-        let Outgoing { key, record } = *outgoing;
+        let Outgoing { key, record, resume } = *outgoing;
         self.event(
             EventKind::TransferFailed,
             format!("{} {}: {}", record.item.kind(), record.mts_identifier, failure.text),
@@ -236,17 +308,28 @@ impl Association {
         let shared = Arc::clone(&self.shared);
         let now = shared.clocks.wall();
         match shared.agent().transfer_failed(now, &shared.sequence, &key, &record, &failure) {
-            Failed::Retry { step, after, record: _ } => match shared.commit(step).await {
-                Ok(()) => self.tell(Message::Retry { key, after }).await,
-                // Settled by somebody else meanwhile.
-                Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-                Err(error) => shared.store_failed(&error),
-            },
-            Failed::Settled(step) => match shared.commit(step).await {
-                Ok(()) => {}
-                Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-                Err(error) => shared.store_failed(&error),
-            },
+            Failed::Retry { mut step, after, record: _ } => {
+                if resume.is_some() {
+                    // Nothing that was interrupted is left at the peer.
+                    step.batch.delete(RESUME, key.clone());
+                }
+                match shared.commit(step).await {
+                    Ok(()) => self.tell(Message::Retry { key, after, resume: None }).await,
+                    // Settled by somebody else meanwhile.
+                    Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+                    Err(error) => shared.store_failed(&error),
+                }
+            }
+            Failed::Settled(step) => self.settled(&key, step).await,
+        }
+    }
+
+    /// The item leaves the queue by this step.
+    pub(super) async fn settled(&mut self, key: &[u8], step: Step) {
+        match self.shared.commit(step).await {
+            Ok(()) => {}
+            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(key),
+            Err(error) => self.shared.store_failed(&error),
         }
     }
 }

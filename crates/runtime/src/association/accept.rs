@@ -1,0 +1,259 @@
+//! Associations that a peer opens, anew or to recover one that has broken.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use agent::BindRefusal;
+use agent::connector::AssociationId;
+use agent::settings::{CallSelectors, ConnectorSettings, Selectors};
+use mhs::p1::P1Error;
+use mhs::p1::bind::{MtaBindArgument, MtaBindError};
+use osi::rtse::{
+    DialogueMode, Mode, OpenData, OpenIndication, RefuseReason, RtIndication, RtRequest,
+    SessionConnectionIdentifier,
+};
+use osi::stack::Stack;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::begin::{association, tap};
+use crate::application::MTS_TRANSFER_PROTOCOL_1984;
+use crate::events::EventKind;
+use crate::line::{Command, Message};
+use crate::link::Link;
+use crate::registry::ConnectorEntry;
+use crate::shared::Shared;
+use crate::status::Role;
+
+/// Accepts an association that a peer opens and drives it until it ends.
+pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+    let number = shared.registry.next_id();
+    let registration =
+        shared.registry.enter(number, None, peer.to_string(), Role::Responder, shared.clocks.wall());
+    if let Err(error) = shared.limits.apply(&socket) {
+        // It has gone again before it was looked at.
+        tracing::debug!("{peer}: {error}");
+        return;
+    }
+    let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
+    let tap = tap(&shared, number, Role::Responder, &socket, peer);
+    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks, tap);
+    let mut stop = shared.stop.subscribe();
+    let opening = tokio::select! {
+        opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let opening = match opening {
+        Ok(Ok(opening)) => opening,
+        Ok(Err(text)) => {
+            let kind = if link.was_called_in_vain() {
+                EventKind::SelectorMismatch
+            } else {
+                EventKind::AssociationEndedAbnormally
+            };
+            shared.event(kind, &peer.to_string(), text);
+            return link.finish().await;
+        }
+        Err(_) => {
+            let text = format!("no bind within {} s", shared.limits.bind_timeout.as_secs());
+            return shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
+        }
+    };
+    let agreed = opening.agreed;
+    if let Some(reason) = shared.spool.unhealthy_reason() {
+        // Refused here the peer waits with all its messages; refused later each would count as a failure.
+        shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
+        return reject(&mut link, MtaBindError::BUSY, true).await;
+    }
+    let (connector, recovered) = match admit(&shared, &opening, peer).await {
+        Ok(admitted) => admitted,
+        Err(Inadmissible::Unrecoverable(old)) => {
+            let text =
+                format!("an association (session connection {old}) can't be recovered: it is not known");
+            shared.event(EventKind::RecoveryRefused, &peer.to_string(), text);
+            return reject_recovery(&mut link).await;
+        }
+        Err(refusal) => {
+            let kind = match refusal {
+                Inadmissible::Refused(BindRefusal::Anonymous | BindRefusal::UnknownMta { .. }) => {
+                    EventKind::UnknownMta
+                }
+                Inadmissible::Refused(BindRefusal::OtherSelectors { .. }) => EventKind::SelectorMismatch,
+                Inadmissible::Refused(
+                    BindRefusal::WrongName { .. }
+                    | BindRefusal::WrongPassword { .. }
+                    | BindRefusal::OtherCredentials { .. },
+                ) => EventKind::CredentialsFailed,
+                Inadmissible::Malformed(_) | Inadmissible::Unrecoverable(_) => EventKind::DecodeError,
+            };
+            shared.event(kind, &peer.to_string(), format!("bind refused: {refusal}"));
+            return reject(&mut link, refusal.bind_error(), false).await;
+        }
+    };
+    link.belongs_to(&connector.name);
+    let (sender, commands) = mpsc::channel(4);
+    // 1984 P1 is only received: nothing is converted to it.
+    let two_way = match (agreed.dialogue_mode, opening.mode) {
+        (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
+        (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
+        (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
+            application_protocol != MTS_TRANSFER_PROTOCOL_1984
+        }
+    };
+    let Some((entry, id)) = join_connector(&shared, &connector.name, two_way, sender).await else {
+        let text = format!("bind refused: connector {} takes no further association", connector.name);
+        shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
+        return reject(&mut link, MtaBindError::BUSY, true).await;
+    };
+    let result = shared.agent().bind_result_for(&connector);
+    let result = match (recovered, opening.mode) {
+        // Who they are was said when it was opened.
+        (true, _) => Vec::new(),
+        (false, Mode::Normal1988) => result.to_octets(),
+        (false, Mode::X410 { .. }) => result.to_bare_octets(),
+    };
+    // Refused only if the association has ended meanwhile; its driver finds that out at once.
+    let _ = link.request(RtRequest::OpenAccept { user_data: result });
+    registration.bound(&connector.name, &agreed);
+    let text = match &opening.data {
+        OpenData::Open(_) => {
+            format!("association {number} accepted from {} at {peer}", connector.remote_mta)
+        }
+        OpenData::Recover(old) => {
+            format!("association {number} recovered by {} at {peer}: it was on {old}", connector.remote_mta)
+        }
+    };
+    let kind = if recovered { EventKind::AssociationRecovered } else { EventKind::AssociationOpened };
+    shared.event(kind, &connector.name, text);
+    let (role, mode) = (Role::Responder, opening.mode);
+    association(shared, connector, entry, id, number, role, mode, link, registration, commands)
+        .await
+        .run()
+        .await;
+}
+
+/// The connector of a peer that opens an association, and whether it recovers one: then it had to bind before.
+async fn admit(
+    shared: &Shared,
+    opening: &OpenIndication,
+    peer: SocketAddr,
+) -> Result<(Arc<ConnectorSettings>, bool), Inadmissible> {
+    match &opening.data {
+        OpenData::Open(argument) => {
+            admit_bind(shared, opening, argument).map(|connector| (Arc::new(connector), false))
+        }
+        OpenData::Recover(old) => {
+            let unknown = || Inadmissible::Unrecoverable(old.clone());
+            let now = || shared.clocks.mono();
+            let found = shared.recovery.claim(now, old, peer.ip()).await.ok_or_else(unknown)?;
+            let agent = shared.agent();
+            let connector = agent.settings().connector(&found.connector).ok_or_else(unknown)?;
+            let same_mode = found.normal_mode == (opening.mode == Mode::Normal1988);
+            if same_mode && connector.rts.recovery_timeout_s > 0 {
+                Ok((Arc::new(connector.clone()), true))
+            } else {
+                Err(unknown())
+            }
+        }
+    }
+}
+
+/// Checks name and password of a peer that binds.
+fn admit_bind(
+    shared: &Shared,
+    opening: &OpenIndication,
+    argument: &[u8],
+) -> Result<ConnectorSettings, Inadmissible> {
+    let argument = MtaBindArgument::from_octets(argument).map_err(Inadmissible::Malformed)?;
+    let given = &opening.selectors;
+    let call = CallSelectors {
+        called: Selectors {
+            transport: given.called_transport.clone(),
+            session: given.called_session.clone(),
+            presentation: given.called_presentation.clone(),
+        },
+        calling: Selectors {
+            transport: given.calling_transport.clone(),
+            session: given.calling_session.clone(),
+            presentation: given.calling_presentation.clone(),
+        },
+    };
+    Ok(shared.agent().check_bind_argument(&argument, &call).cloned()?)
+}
+
+/// Why a peer may not bind.
+#[derive(Debug, thiserror::Error)]
+enum Inadmissible {
+    #[error(transparent)]
+    Refused(#[from] BindRefusal),
+    #[error("malformed bind argument: {0}")]
+    Malformed(P1Error),
+    /// It has not bound, but wants to recover an association that is not known.
+    #[error("no association is known on session connection {0}")]
+    Unrecoverable(SessionConnectionIdentifier),
+}
+
+impl Inadmissible {
+    fn bind_error(&self) -> MtaBindError {
+        match self {
+            Inadmissible::Refused(refusal) => refusal.bind_error(),
+            Inadmissible::Malformed(_) | Inadmissible::Unrecoverable(_) => MtaBindError::AUTHENTICATION_ERROR,
+        }
+    }
+}
+
+/// Asks the connector's task to take the association in.
+async fn join_connector(
+    shared: &Shared,
+    name: &str,
+    two_way: bool,
+    commands: mpsc::Sender<Command>,
+) -> Option<(Arc<ConnectorEntry>, AssociationId)> {
+    let entry = shared.connector(name)?;
+    let (reply, answer) = oneshot::channel();
+    entry.messages.send(Message::Inbound { two_way, commands, reply }).await.ok()?;
+    let id = answer.await.ok()??;
+    Some((entry, id))
+}
+
+/// Refuses a bind.
+async fn reject(link: &mut Link, error: MtaBindError, transient: bool) {
+    // Not accepted any more only if the peer has gone meanwhile.
+    let refuse_reason = refuse_reason(error);
+    let _ = link.request(RtRequest::OpenReject { user_data: error.to_octets(), refuse_reason, transient });
+    link.finish().await;
+}
+
+/// Refuses to recover an association: the peer may open a new one.
+async fn reject_recovery(link: &mut Link) {
+    let (user_data, refuse_reason) = (Vec::new(), RefuseReason::CANNOT_RECOVER);
+    // Not accepted any more only if the peer has gone meanwhile.
+    let _ = link.request(RtRequest::OpenReject { user_data, refuse_reason, transient: false });
+    link.finish().await;
+}
+
+/// What X.410 mode, which has no bind error, says in place of it.
+fn refuse_reason(error: MtaBindError) -> RefuseReason {
+    match error {
+        MtaBindError::BUSY => RefuseReason::RTS_BUSY,
+        MtaBindError::UNACCEPTABLE_DIALOGUE_MODE => RefuseReason::UNACCEPTABLE_DIALOGUE_MODE,
+        // Authentication, security, and numbers that this side never gives.
+        MtaBindError(_) => RefuseReason::VALIDATION_FAILURE,
+    }
+}
+
+async fn wait_for_open(link: &mut Link) -> Result<OpenIndication, String> {
+    loop {
+        match link.next().await {
+            Some(RtIndication::Open(opening)) => return Ok(*opening),
+            Some(RtIndication::Aborted(aborted)) => {
+                return Err(format!("{} layer, before a bind: {}", aborted.layer, aborted.text));
+            }
+            Some(RtIndication::OpenRefused(refused)) => {
+                return Err(format!("{} layer, before a bind: {}", refused.layer, refused.text));
+            }
+            Some(RtIndication::Closed) | None => return Err("connection closed before a bind".to_owned()),
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! Transfers that are interrupted go on where they stopped: over broken connections, stops and restarts.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agent::Submission;
+use agent::settings::{Activation, AgentSettings, Conformance};
+use clock::{MonoTime, WallTime};
+use mhs::MtaName;
+use mhs::p1::bind::{MtaBindArgument, Password};
+use osi::rtse::{OpenData, ResumePoint, RtIndication, RtRequest};
+use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
+use runtime::{EventKind, Handle, Mta, p1_application};
+use spool::{
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, MemorySpool, Space, Spool, SpoolError, Stats, Unhealthy,
+};
+use testkit::{Break, Fault, Proxy, Recording, Side};
+
+use support::{Node, address, content_of, events, octets, pair, submit, until, x410_pair};
+
+const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
+const LARGE: usize = 4 << 20;
+/// Octets between two checkpoints, and of the checkpoints that may stand unconfirmed, one more than agreed.
+const CHECKPOINT: usize = 30 * 1024;
+const WINDOW: usize = 6 * CHECKPOINT;
+/// Octets of an open and of what is around the transfer.
+const OVERHEAD: usize = 8 * 1024;
+
+/// A pair whose link from A to B is a proxy.
+fn proxied((mut a, b): (Node, Node)) -> (Node, Node, Proxy) {
+    let proxy = Proxy::start(b.p1).unwrap();
+    a.settings.connectors[0].hosts = vec![proxy.address().to_string()];
+    (a, b, proxy)
+}
+
+fn cut(octets: usize, how: Break) -> Fault {
+    Fault::Cut { side: Side::Initiator, octets: octets as u64, how }
+}
+
+fn sent(recordings: &[Recording]) -> usize {
+    let segments = recordings.iter().flat_map(|recording| &recording.segments);
+    segments.filter(|segment| segment.side == Side::Initiator).map(|segment| segment.octets.len()).sum()
+}
+
+/// Waits until more than `least` octets have passed from A to B.
+async fn passed(proxy: &Proxy, least: usize) {
+    until(async || (sent(&proxy.recordings()) > least).then_some(())).await;
+}
+
+/// Waits for the one message, compares it, and sees that there is no other.
+async fn arrived_once(at_a: &Handle, at_b: &Handle, content: &[u8]) {
+    let operations = address(OPERATIONS);
+    let entry = until(async || at_b.mailbox(&operations, None, 10).await.unwrap().pop()).await;
+    assert!(content_of(at_b, entry).await == content, "the content differs");
+    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    assert_eq!(at_b.mailbox(&operations, None, 10).await.unwrap().len(), 1);
+}
+
+async fn stop(a: Mta, b: Mta) {
+    for handle in [a.handle(), b.handle()] {
+        assert_eq!(events(&handle, EventKind::InternalError), [""; 0]);
+    }
+    a.stop().await;
+    b.stop().await;
+}
+
+async fn cut_often((a, b): (Node, Node), how: Break) {
+    let (a, b, proxy) = proxied((a, b));
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let cuts = 4;
+    for n in 0..cuts {
+        proxy.plan(cut(700_000 + n * 12_345, how));
+    }
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    let recordings = proxy.recordings();
+    assert_eq!(recordings.iter().filter(|recording| recording.broken).count(), cuts);
+    // What was resumed was not begun anew; a hundredth is for the headers of all layers.
+    let most = LARGE + LARGE / 100 + cuts * (WINDOW + OVERHEAD) + OVERHEAD;
+    assert!(sent(&recordings) < most, "{} octets, at most {most}", sent(&recordings));
+    let at_a = mta_a.handle();
+    assert_eq!(events(&at_a, EventKind::TransferInterrupted).len(), cuts);
+    assert_eq!(events(&at_a, EventKind::ResumptionRequested).len(), cuts);
+    assert_eq!(events(&at_a, EventKind::AssociationRecovered).len(), cuts);
+    assert_eq!(events(&at_a, EventKind::TransferFailed), [""; 0], "an interruption is no failure");
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), cuts);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_cut_often_is_resumed_each_time_monologue() {
+    cut_often(pair(false), Break::Reset).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_cut_often_is_resumed_each_time_two_way_alternate() {
+    cut_often(pair(true), Break::Close).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_cut_often_is_resumed_each_time_in_x410_mode() {
+    cut_often(x410_pair(false), Break::Close).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_cut_often_is_resumed_each_time_in_x410_mode_two_way_alternate() {
+    cut_often(x410_pair(true), Break::Reset).await;
+}
+
+/// Switched off on one side or the other, a transfer begins anew; the message arrives all the same.
+async fn begins_anew(timeout_a: u32, timeout_b: u32) {
+    let (mut a, mut b, proxy) = proxied(pair(false));
+    a.settings.connectors[0].rts.recovery_timeout_s = timeout_a;
+    b.settings.connectors[0].rts.recovery_timeout_s = timeout_b;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    assert!(sent(&proxy.recordings()) > LARGE + LARGE / 2);
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed), [""; 0]);
+    let requested = usize::from(timeout_a > 0);
+    assert_eq!(events(&mta_a.handle(), EventKind::ResumptionRequested).len(), requested);
+    assert_eq!(events(&mta_a.handle(), EventKind::ResumptionRefused).len(), requested);
+    assert_eq!(events(&mta_a.handle(), EventKind::TransferFailed).is_empty(), timeout_a > 0);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_with_recovery_switched_off_begins_anew() {
+    begins_anew(0, 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_with_recovery_switched_off_lets_the_sender_begin_anew() {
+    begins_anew(60, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_receiver_has_for_an_association_that_seems_alive_is_given_to_who_recovers_it() {
+    let (mut a, b, far) = proxied(pair(false));
+    // Two proxies in a row: when the near one breaks, the far one says nothing to B.
+    let near = Proxy::start(far.address()).unwrap();
+    a.settings.connectors[0].hosts = vec![near.address().to_string()];
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    far.plan(cut(LARGE / 2, Break::Silence));
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    until(async || far.recordings().first().is_some_and(|first| first.broken).then_some(())).await;
+    assert_eq!(mta_b.handle().associations().len(), 1);
+    near.break_all(Break::Reset);
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), 1);
+    assert_eq!(events(&mta_b.handle(), EventKind::AssociationRecovered).len(), 1);
+    assert!(sent(&far.recordings()) < LARGE + LARGE / 100 + WINDOW + 2 * OVERHEAD + (1 << 18));
+    stop(mta_a, mta_b).await;
+}
+
+/// A pair with a slow link, and a large message of which a part has passed.
+async fn half_sent() -> (Node, Node, Proxy, Mta, Mta, Vec<u8>) {
+    let (mut a, mut b, proxy) = proxied(pair(false));
+    (a.stop_timeout, b.stop_timeout) = (Duration::from_secs(4), Duration::from_secs(4));
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    proxy.plan(Fault::Delay(Duration::from_millis(60)));
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    passed(&proxy, LARGE / 4).await;
+    assert!(sent(&proxy.recordings()) < LARGE / 2, "too fast to be stopped");
+    (a, b, proxy, mta_a, mta_b, content)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_is_stopped_goes_on_after_its_restart() {
+    let (a, _b, proxy, mta_a, mta_b, content) = half_sent().await;
+    mta_a.stop().await;
+    let before = sent(&proxy.recordings());
+    let mta_a = a.start().await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), 1);
+    let after = sent(&proxy.recordings()) - before;
+    assert!(before + after < LARGE + LARGE / 100 + WINDOW + 2 * OVERHEAD, "{before} + {after}");
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_stopped_goes_on_after_its_restart() {
+    let (_a, b, proxy, mta_a, mta_b, content) = half_sent().await;
+    mta_b.stop().await;
+    let before = sent(&proxy.recordings());
+    let mta_b = b.start().await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), 1);
+    let after = sent(&proxy.recordings()) - before;
+    assert!(before + after < LARGE + LARGE / 100 + WINDOW + (1 << 18) + 8 * OVERHEAD, "{before} + {after}");
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_the_sending_connector_interrupts_and_resumes() {
+    let (a, _b, proxy, mta_a, mta_b, content) = half_sent().await;
+    let mut changed = a.settings.clone();
+    changed.connectors[0].association.lifetime_s = 299;
+    mta_a.handle().reload(changed).await.unwrap();
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), 1);
+    assert!(sent(&proxy.recordings()) < LARGE + LARGE / 100 + WINDOW + 2 * OVERHEAD);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_interrupted_goes_with_the_connector_that_is_removed() {
+    let (mut a, b, proxy) = proxied(pair(false));
+    // A does not come back.
+    a.settings.connectors[0].retry.open_interval_s = 600;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    (0..64).for_each(|_| proxy.plan(Fault::Refuse));
+    submit(&mta_a.handle(), OPERATIONS, &octets(LARGE)).await;
+    let at_b = mta_b.handle();
+    until(async || (events(&at_b, EventKind::TransferInterrupted).len() == 1).then_some(())).await;
+    let without = AgentSettings { connectors: Vec::new(), ..b.settings.clone() };
+    at_b.reload(without).await.unwrap();
+    assert_eq!(events(&at_b, EventKind::InterruptedTransferDropped).len(), 1);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_another_apdu_than_before_begins_anew() {
+    let (a, b, proxy) = proxied(pair(false));
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    (0..3).for_each(|_| proxy.plan(Fault::Refuse));
+    let content = octets(LARGE);
+    submit(&at_a, OPERATIONS, &content).await;
+    until(async || (events(&at_a, EventKind::TransferInterrupted).len() == 1).then_some(())).await;
+    // In X.410 mode the same message is other octets on the wire.
+    let mut changed = a.settings.clone();
+    changed.connectors[0].conformance = Conformance::X410In1988;
+    at_a.reload(changed).await.unwrap();
+    arrived_once(&at_a, &mta_b.handle(), &content).await;
+    let refused = events(&at_a, EventKind::ResumptionRefused);
+    assert!(refused.len() == 1 && refused[0].contains("not what it was"), "{refused:?}");
+    assert_eq!(events(&at_a, EventKind::ResumptionRequested), [""; 0]);
+    assert!(sent(&proxy.recordings()) > LARGE + LARGE / 2);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_that_gets_no_further_is_a_failed_transfer_in_the_end() {
+    let (mut a, b, proxy) = proxied(pair(false));
+    a.settings.connectors[0].retry.transfer_interval_s = 0;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    // So much that the association is recovered and no checkpoint confirmed.
+    (0..60).for_each(|_| proxy.plan(cut(CHECKPOINT / 2, Break::Reset)));
+    submit(&at_a, OPERATIONS, &octets(LARGE)).await;
+    // Not delivered, after a first failure and two repetitions: the report is in the originator's mailbox.
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    until(async || at_a.mailbox(&despatch, None, 10).await.unwrap().pop()).await;
+    assert_eq!(events(&at_a, EventKind::TransferInterrupted).len(), 1);
+    let no_further = events(&at_a, EventKind::TransferFailed);
+    assert_eq!(no_further.iter().filter(|text| text.contains("no further than before")).count(), 3);
+    assert!(mta_b.handle().mailbox(&address(OPERATIONS), None, 10).await.unwrap().is_empty());
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_responder_that_sends_goes_on_when_the_initiator_recovers_the_association() {
+    let (a, mut b, proxy) = proxied(pair(true));
+    // Only A can open associations.
+    b.settings.connectors[0].activation = Activation::RemoteInitiated;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    let cuts = 3;
+    for n in 0..cuts {
+        let octets = 700_000 + n * 12_345;
+        proxy.plan(Fault::Cut { side: Side::Responder, octets, how: Break::Reset });
+    }
+    let content = octets(LARGE);
+    let despatch = address("S=despatch;P=ALPHA;A= ;C=GB");
+    let mut body = at_b.begin_body().unwrap();
+    body.write(&content).unwrap();
+    let submission = Submission::new(address(OPERATIONS), [despatch.clone()]);
+    at_b.submit(submission, body.finish().unwrap()).await.unwrap();
+    at_a.connect("to-BETA").await.unwrap();
+    let entry = until(async || at_a.mailbox(&despatch, None, 10).await.unwrap().pop()).await;
+    assert!(content_of(&at_a, entry).await == content, "the content differs");
+    until(async || at_b.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    assert_eq!(at_a.mailbox(&despatch, None, 10).await.unwrap().len(), 1);
+    let cuts = usize::try_from(cuts).unwrap();
+    assert_eq!(events(&at_a, EventKind::TransferResumed).len(), cuts);
+    assert_eq!(events(&at_a, EventKind::AssociationRecovered).len(), cuts);
+    assert_eq!(events(&at_b, EventKind::AssociationRecovered).len(), cuts);
+    assert_eq!(events(&at_b, EventKind::TransferFailed), [""; 0]);
+    let segments = proxy.recordings().into_iter().flat_map(|recording| recording.segments);
+    let answered = segments.filter(|segment| segment.side == Side::Responder);
+    let octets: usize = answered.map(|segment| segment.octets.len()).sum();
+    assert!(octets < LARGE + LARGE / 100 + cuts * (WINDOW + OVERHEAD) + OVERHEAD, "{octets} octets");
+    stop(mta_a, mta_b).await;
+}
+
+/// A store whose disk is full, or slow, when told so.
+struct Disk {
+    store: Arc<MemorySpool>,
+    full: AtomicBool,
+    /// Batches of more than one operation wait while this is held.
+    gate: Arc<Mutex<()>>,
+    /// Batches that have come to the gate.
+    waiting: AtomicUsize,
+}
+
+impl Disk {
+    fn new() -> Arc<Disk> {
+        Arc::new(Disk {
+            store: Arc::new(MemorySpool::new()),
+            full: AtomicBool::new(false),
+            gate: Arc::default(),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+}
+
+impl Spool for Disk {
+    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
+        self.store.begin_body()
+    }
+
+    fn commit(&self, batch: Batch) -> Commit {
+        if batch.len() < 2 {
+            return self.store.commit(batch);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let (commit, completer) = Commit::pending();
+        let (store, gate) = (Arc::clone(&self.store), Arc::clone(&self.gate));
+        std::thread::spawn(move || {
+            let _open = gate.lock().unwrap();
+            completer.complete(store.commit(batch).wait());
+        });
+        commit
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
+        self.store.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
+        self.store.scan(space, prefix, after, limit)
+    }
+
+    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
+        self.store.body_len(body)
+    }
+
+    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
+        self.store.read_body(body, offset, max)
+    }
+
+    fn unhealthy_reason(&self) -> Option<Unhealthy> {
+        let full = Unhealthy::DiskReserve { available_bytes: 0, reserve_bytes: 1 };
+        self.full.load(Ordering::Relaxed).then_some(full)
+    }
+
+    fn stats(&self) -> Stats {
+        self.store.stats()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_gets_the_space_of_half_a_message_back() {
+    let (a, b, proxy) = proxied(pair(false));
+    let disk = Disk::new();
+    let spool: Arc<dyn Spool> = disk.clone();
+    let mta_b = Mta::start_on(b.config(), spool).await.unwrap();
+    let (mta_a, at_b) = (a.start().await, mta_b.handle());
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    (0..3).for_each(|_| proxy.plan(Fault::Refuse));
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    until(async || (events(&at_b, EventKind::TransferInterrupted).len() == 1).then_some(())).await;
+    disk.full.store(true, Ordering::Relaxed);
+    until(async || (events(&at_b, EventKind::InterruptedTransferDropped).len() == 1).then_some(())).await;
+    disk.full.store(false, Ordering::Relaxed);
+    arrived_once(&mta_a.handle(), &at_b, &content).await;
+    assert_eq!(events(&at_b, EventKind::TransferResumed), [""; 0]);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_that_has_completed_is_answered_as_complete_and_not_stored_again() {
+    let (a, b, proxy) = proxied(pair(false));
+    let disk = Disk::new();
+    let spool: Arc<dyn Spool> = disk.clone();
+    let (mta_a, mta_b) = (a.start().await, Mta::start_on(b.config(), spool).await.unwrap());
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    let content = octets(LARGE);
+    // The connection breaks while B makes the message durable, so that A never hears of it.
+    {
+        let gate = Arc::clone(&disk.gate);
+        let held = gate.lock().unwrap();
+        let handle = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| {
+            handle.block_on(async {
+                submit(&at_a, OPERATIONS, &content).await;
+                until(async || (disk.waiting.load(Ordering::Relaxed) > 0).then_some(())).await;
+                proxy.break_all(Break::Reset);
+                until(async || (events(&at_a, EventKind::TransferInterrupted).len() == 1).then_some(()))
+                    .await;
+            });
+        });
+        drop(held);
+    }
+    arrived_once(&at_a, &at_b, &content).await;
+    let resumed = events(&at_b, EventKind::TransferResumed);
+    assert!(resumed.len() == 1 && resumed[0].contains("had completed before"), "{resumed:?}");
+    assert_eq!(events(&at_b, EventKind::ObjectReceived).len(), 1);
+    assert_eq!(events(&at_b, EventKind::DuplicateSuppressed), [""; 0]);
+    assert_eq!(events(&at_a, EventKind::TransferFailed), [""; 0]);
+    assert!(sent(&proxy.recordings()) < LARGE + LARGE / 100 + WINDOW + 2 * OVERHEAD);
+    stop(mta_a, mta_b).await;
+}
+
+/// A peer called ALPHA that opens an association with B and asks again and again for what does not exist. Gives how
+/// often it was refused.
+fn ask_in_vain(b: SocketAddr, times: usize) -> usize {
+    let bind = MtaBindArgument::simple(MtaName::new("ALPHA").unwrap(), Password::new("of ALPHA"));
+    let reference =
+        SessionReference { user_reference: "hostile".to_owned(), time: WallTime::from_unix(1_795_321_800) };
+    let config = StackConfig::new(p1_application());
+    let mut stack = Stack::initiator(config, OpenData::Open(bind.to_octets()), reference);
+    let mut socket = TcpStream::connect(b).unwrap();
+    let (mut refused, mut buffer, mut actions) = (0, [0; 65_536], Vec::new());
+    stack.start(MonoTime::START, &mut actions);
+    loop {
+        let mut pending: VecDeque<StackAction> = actions.drain(..).collect();
+        while let Some(action) = pending.pop_front() {
+            let next = match action {
+                StackAction::Transmit(octets) => {
+                    socket.write_all(&octets).unwrap();
+                    false
+                }
+                StackAction::Close => return refused,
+                StackAction::Indication(RtIndication::OpenConfirm { .. }) => true,
+                StackAction::Indication(RtIndication::TransferFailed { reason }) => {
+                    assert_eq!(reason, Some(6), "unrecoverable procedural error");
+                    refused += 1;
+                    true
+                }
+                StackAction::Indication(_) => false,
+            };
+            if next {
+                let activity = vec![2, 1, (refused % 100) as u8];
+                let from = ResumePoint { activity, serial: 3, offset: 90_000, length: 500_000 };
+                let request = match refused < times {
+                    true => RtRequest::Resume { from, connection: None },
+                    false => RtRequest::Close,
+                };
+                let mut more = Vec::new();
+                stack.request(MonoTime::START, request, &mut more).unwrap();
+                pending.extend(more);
+            }
+        }
+        match socket.read(&mut buffer) {
+            Ok(0) | Err(_) => return refused,
+            Ok(count) => stack.receive(MonoTime::START, &buffer[..count], &mut actions),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_again_and_again_for_what_is_not_there_gets_nothing_and_does_no_harm() {
+    let (a, b) = pair(false);
+    let mta_b = b.start().await;
+    let address = b.p1;
+    let refused = tokio::task::spawn_blocking(move || ask_in_vain(address, 200)).await.unwrap();
+    assert_eq!(refused, 200);
+    assert_eq!(events(&mta_b.handle(), EventKind::ResumptionRefused).len(), 200);
+    let mta_a = a.start().await;
+    submit(&mta_a.handle(), OPERATIONS, b"after all that").await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), b"after all that").await;
+    stop(mta_a, mta_b).await;
+}
