@@ -166,10 +166,9 @@ impl Connector {
                     continue;
                 }
             };
+            let resume = self.resumable(&key, &record);
             let Some(line) = self.lines.get_mut(&association) else { continue };
             line.idle = false;
-            let resume = self.interrupted.get(&key).filter(|(until, _)| *until > self.shared.clocks.mono());
-            let resume = resume.map(|(_, resume)| resume.clone());
             let outgoing = Box::new(Outgoing { key: key.clone(), record, resume });
             if line.commands.try_send(Command::Transfer(outgoing)).is_err() {
                 // It has ended and is about to say so.
@@ -276,6 +275,22 @@ impl Connector {
             }
         }
         Ok(())
+    }
+
+    /// What is remembered of an interrupted transfer of this item, if its time is not over.
+    fn resumable(&mut self, key: &[u8], record: &OutboundRecord) -> Option<ResumeRecord> {
+        let (until, resume) = self.interrupted.get(key)?;
+        if *until > self.shared.clocks.mono() {
+            return Some(resume.clone());
+        }
+        if resume.interruption.is_some() {
+            let (kind, id) = (record.item.kind(), &record.mts_identifier);
+            let text = format!("{kind} {id} will be sent from the beginning: its time to be resumed is over");
+            self.event(EventKind::ResumptionRefused, text);
+        }
+        // In the store it goes with the item, or at the next start.
+        self.interrupted.remove(key);
+        None
     }
 
     fn remember(&mut self, key: Vec<u8>, until: MonoTime, resume: ResumeRecord) {

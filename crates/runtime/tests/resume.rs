@@ -256,6 +256,22 @@ async fn what_is_another_apdu_than_before_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_resumed_in_time_begins_anew() {
+    let (mut a, b, proxy) = proxied(pair(false));
+    a.settings.connectors[0].rts.recovery_timeout_s = 1;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    proxy.plan(cut(LARGE / 2, Break::Reset));
+    (0..2).for_each(|_| proxy.plan(Fault::Refuse));
+    let content = octets(LARGE);
+    submit(&mta_a.handle(), OPERATIONS, &content).await;
+    arrived_once(&mta_a.handle(), &mta_b.handle(), &content).await;
+    let refused = events(&mta_a.handle(), EventKind::ResumptionRefused);
+    assert!(refused.len() == 1 && refused[0].contains("time to be resumed is over"), "{refused:?}");
+    assert_eq!(events(&mta_a.handle(), EventKind::ResumptionRequested), [""; 0]);
+    stop(mta_a, mta_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_that_gets_no_further_is_a_failed_transfer_in_the_end() {
     let (mut a, b, proxy) = proxied(pair(false));
     a.settings.connectors[0].retry.transfer_interval_s = 0;
