@@ -260,42 +260,37 @@ impl Connector {
         let mut pages = Pages::new(RESUME, self.entry.backlog.prefix().to_vec());
         while let Some(page) = pages.next(&*self.shared.spool).await? {
             for (key, octets) in page {
-                let resume = ResumeRecord::decode(&octets).ok();
-                let left = resume.as_ref().map_or(0, |resume| {
-                    resume.seconds_left(self.shared.clocks.wall(), self.settings.rts.recovery_timeout_s)
-                });
-                match resume {
-                    Some(resume) if left > 0 => {
-                        let until = self.shared.clocks.mono() + Duration::from_secs(u64::from(left));
-                        self.remember(key, until, resume);
-                    }
-                    // Too old, or written by another version of the program: it begins anew.
-                    Some(_) | None => self.forget(&key).await,
-                }
+                // Written by another version of the program: it begins anew.
+                let Ok(resume) = ResumeRecord::decode(&octets) else {
+                    self.forget(&key).await;
+                    continue;
+                };
+                let timeout = self.settings.rts.recovery_timeout_s;
+                let left = resume.seconds_left(self.shared.clocks.wall(), timeout);
+                let until = self.shared.clocks.mono() + Duration::from_secs(u64::from(left));
+                self.remember(key, until, resume);
             }
         }
         Ok(())
     }
 
-    /// What is remembered of an interrupted transfer of this item, if its time is not over.
+    /// What is remembered of interrupted transfers of this item: after its time only how far they got.
     fn resumable(&mut self, key: &[u8], record: &OutboundRecord) -> Option<ResumeRecord> {
-        let (until, resume) = self.interrupted.get(key)?;
-        if *until > self.shared.clocks.mono() {
-            return Some(resume.clone());
-        }
-        if resume.interruption.is_some() {
+        let now = self.shared.clocks.mono();
+        let (until, resume) = self.interrupted.get_mut(key)?;
+        let expired = *until <= now && resume.interruption.take().is_some();
+        let resume = resume.clone();
+        if expired {
             let (kind, id) = (record.item.kind(), &record.mts_identifier);
             let text = format!("{kind} {id} will be sent from the beginning: its time to be resumed is over");
             self.event(EventKind::ResumptionRefused, text);
         }
-        // In the store it goes with the item, or at the next start.
-        self.interrupted.remove(key);
-        None
+        Some(resume)
     }
 
     fn remember(&mut self, key: Vec<u8>, until: MonoTime, resume: ResumeRecord) {
         if self.interrupted.len() >= MOST_INTERRUPTED {
-            // The one with the least time left begins anew; its record goes with it.
+            // The one with the least time left begins anew.
             let first = self.interrupted.iter().min_by_key(|(_, (until, _))| *until);
             if let Some(first) = first.map(|(key, _)| key.clone()) {
                 self.interrupted.remove(&first);
@@ -304,16 +299,16 @@ impl Connector {
         self.interrupted.insert(key, (until, resume));
     }
 
-    /// Forgets interruptions that can't be resumed any more, and those whose items have left the queue.
+    /// Forgets the interruptions of items that have left the queue.
     async fn expire_interruptions(&mut self) {
         let now = self.shared.clocks.mono();
-        let over = |(key, (until, _)): &(&Vec<u8>, &(MonoTime, ResumeRecord))| {
-            *until <= now && !self.entry.backlog.is_taken(key)
-        };
-        let over: Vec<Vec<u8>> = self.interrupted.iter().filter(over).map(|(key, _)| key.clone()).collect();
+        let over = self.interrupted.iter().filter(|(_, (until, _))| *until <= now);
+        let over: Vec<Vec<u8>> = over.map(|(key, _)| key.clone()).collect();
         for key in over {
-            self.interrupted.remove(&key);
-            self.forget(&key).await;
+            // One that can't be read now is looked at again.
+            if let Ok(None) = self.shared.spool.get(OUTBOUND, &key).await {
+                self.interrupted.remove(&key);
+            }
         }
     }
 

@@ -108,7 +108,6 @@ impl Association {
         let Outgoing { key, record, .. } = *sending.outgoing;
         let shared = Arc::clone(&self.shared);
         let (step, after) = if gets_on {
-            self.event(EventKind::TransferInterrupted, format!("{what}: {text}"));
             (shared.agent().transfer_interrupted(&key, resume.encode()), None)
         } else {
             self.event(EventKind::TransferFailed, format!("{what}, no further than before: {text}"));
@@ -128,6 +127,9 @@ impl Association {
             }
         };
         match shared.commit(step).await {
+            Ok(()) if after.is_none() => {
+                self.event(EventKind::TransferInterrupted, format!("{what}: {text}"));
+            }
             Ok(()) => {}
             // Settled by somebody else meanwhile.
             Err(CommitError::AssertionFailed { .. }) => return self.entry.backlog.gone(&key),

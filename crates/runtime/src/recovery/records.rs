@@ -15,7 +15,7 @@ pub(crate) struct ResumeRecord {
     /// From where it can go on; nothing if the peer did not know it any more.
     pub(crate) interruption: Option<Interruption>,
     /// Octets that were confirmed at most before an interruption. One that gets no further is a failed transfer: thus a
-    /// transfer that never gets through comes to an end.
+    /// transfer that never gets through comes to an end. It holds for as long as the item is queued.
     pub(crate) furthest: u64,
     /// When it last got further; seconds since 1970.
     pub(crate) at: i64,
