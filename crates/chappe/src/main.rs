@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod decode;
 mod demo;
+mod descriptors;
 mod model;
 mod notify;
 mod service;

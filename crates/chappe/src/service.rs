@@ -10,7 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::api;
 use crate::config::{self, Config, ConfigError};
+use crate::descriptors;
 use crate::notify::{State, notify};
+
+/// Files that are open besides those of associations: segments and index of the store, the API's connections.
+const OTHER_FILES: u64 = 1_024;
 
 /// Why the service did not start or ended in disorder.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,10 @@ pub(crate) enum ServiceError {
 /// Runs until a signal stops it. `file` is where `config` came from and is read again on SIGHUP.
 pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError> {
     let mut signals = Signals::new().map_err(ServiceError::Signals)?;
+    // Each association has a socket; the store, the listeners and the API have the rest.
+    if let Err(missing) = descriptors::provide(config.limits.max_associations as u64 + OTHER_FILES) {
+        tracing::warn!("{missing}");
+    }
     // First the API's address: a mistake there must not leave a store half opened.
     let listener = match config.listen.api {
         Some(address) => {

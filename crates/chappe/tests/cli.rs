@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 23] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -22,11 +22,14 @@ const COMMANDS: [&[&str]; 20] = [
     &["connector", "show"],
     &["connector", "connect"],
     &["association", "list"],
+    &["association", "record"],
+    &["association", "recordings"],
     &["route"],
     &["decode"],
     &["events"],
     &["bench", "relay"],
     &["bench", "spool"],
+    &["bench", "idle"],
 ];
 
 const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector", "association", "bench"];
@@ -45,7 +48,11 @@ fn every_command_explains_itself_with_an_example() {
         assert!(examples.contains(&format!("chappe {group} ")), "{group}:\n{help}");
     }
     let help = chappe(&["--help"]).ok();
-    assert!(help.contains("Example") && help.contains("Measure relay and spool on this machine"), "{help}");
+    assert!(
+        help.contains("Example")
+            && help.contains("Measure relay, spool, decisions and idle associations on this machine"),
+        "{help}"
+    );
 }
 
 #[test]
@@ -206,4 +213,16 @@ fn a_capture_is_decoded_to_text_and_to_json() {
     assert_eq!(json["items"][0]["name"], "connection");
     let cargo = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     assert!(chappe(&["decode", cargo]).failed(1).contains("no P1 APDU"));
+}
+
+/// The figure is the machine's; that it comes from as many associations as were asked for, and that there is one, is not.
+#[test]
+fn the_memory_of_idle_associations_can_be_measured() {
+    let text = chappe(&["bench", "idle", "--associations", "120", "--json"]).ok();
+    let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let number = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("no {name} in {figures}"));
+    assert_eq!(number("associations") as u64, 120);
+    let each = (number("after_kib") - number("before_kib")) / 120.0;
+    assert!(each > 0.0 && (number("kib_per_association") - each).abs() < 0.1, "{figures}");
+    assert!((number("ratio_to_limit") - each / 64.0).abs() < 0.01, "{figures}");
 }

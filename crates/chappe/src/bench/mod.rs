@@ -1,6 +1,7 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
 mod decide;
+mod idle;
 mod peer;
 mod process;
 mod relay;
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Measure relay, spool and decisions on this machine
+/// Measure relay, spool, decisions and idle associations on this machine
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000"
+    after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000\n  chappe bench idle --associations 1000"
 )]
 pub(crate) enum Bench {
     /// Relay: P1 in, durable, P1 out, from a generator through an MTA process to a sink
@@ -25,6 +26,9 @@ pub(crate) enum Bench {
     /// The agent alone: decisions about messages for one, a hundred and ten thousand recipients
     #[command(after_help = "Example:\n  chappe bench decide --seconds 5")]
     Decide(DecideArgs),
+    /// Memory of idle associations: opened to an MTA process and left alone
+    #[command(after_help = "Example:\n  chappe bench idle --associations 1000")]
+    Idle(IdleArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -75,6 +79,19 @@ pub(crate) struct DecideArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct IdleArgs {
+    /// Associations to open, 1 to 9999.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..10_000))]
+    associations: u32,
+    /// Directory for the store; a temporary one if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -92,6 +109,9 @@ pub(crate) enum BenchError {
     /// An association of the generator or the sink failed.
     #[error("an association failed: {0}")]
     Association(String),
+    /// This process may not have enough files open.
+    #[error("{0}")]
+    Descriptors(String),
     /// The store failed.
     #[error("the store: {0}")]
     Spool(String),
@@ -104,6 +124,7 @@ impl Bench {
             Bench::Relay(args) => args.json |= json,
             Bench::Spool(args) => args.json |= json,
             Bench::Decide(args) => args.json |= json,
+            Bench::Idle(args) => args.json |= json,
         }
     }
 
@@ -113,6 +134,7 @@ impl Bench {
             Bench::Relay(args) => relay::run(&args),
             Bench::Spool(args) => store::run(&args),
             Bench::Decide(args) => decide::run(&args),
+            Bench::Idle(args) => idle::run(&args),
         }
     }
 }

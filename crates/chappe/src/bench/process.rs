@@ -68,9 +68,18 @@ impl MtaProcess {
 
     /// Largest resident memory so far, in KiB.
     pub(super) fn memory_kib(&self) -> Result<u64, BenchError> {
+        self.status("VmHWM:")
+    }
+
+    /// Resident memory now, in KiB.
+    pub(super) fn resident_kib(&self) -> Result<u64, BenchError> {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> Result<u64, BenchError> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).map_err(io("read the MTA's memory"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
         Ok(line.trim().trim_end_matches("kB").trim().parse().unwrap_or(0))
     }
 }

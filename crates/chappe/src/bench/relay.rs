@@ -25,6 +25,7 @@ struct Figures {
     accepted_per_second: f64,
     relayed_per_second: f64,
     cpu_ms_per_message: f64,
+    idle_memory_kib: u64,
     peak_memory_kib: u64,
     spool_per_second: f64,
     ratio_to_spool: f64,
@@ -43,6 +44,7 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
     let wanted = args.messages;
     start_sink(sink_listener, Arc::clone(&received), wanted, done);
 
+    let idle_memory = mta.resident_kib()?;
     let cpu_before = mta.cpu()?;
     let start = Instant::now();
     let accepted = generate(args, mta_address)?;
@@ -73,6 +75,7 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
         accepted_per_second: per_second(args.messages, accepted),
         relayed_per_second: relayed,
         cpu_ms_per_message: cpu.as_secs_f64() * 1_000.0 / args.messages as f64,
+        idle_memory_kib: idle_memory,
         peak_memory_kib: memory,
         spool_per_second: spool,
         ratio_to_spool: relayed / spool,
@@ -93,7 +96,11 @@ fn print(args: &RelayArgs, figures: &Figures) {
     println!("  accepted        {:>10.0} messages/s", figures.accepted_per_second);
     println!("  relayed         {:>10.0} messages/s", figures.relayed_per_second);
     println!("  CPU             {:>10.3} ms/message (MTA process only)", figures.cpu_ms_per_message);
-    println!("  peak memory     {:>10} KiB", figures.peak_memory_kib);
+    println!(
+        "  peak memory     {:>10} KiB, {} KiB above what it has when idle",
+        figures.peak_memory_kib,
+        figures.peak_memory_kib.saturating_sub(figures.idle_memory_kib)
+    );
     println!(
         "  spool alone     {:>10.0} messages/s (enqueue + read + delete, same machine, same run)",
         figures.spool_per_second
