@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use ber::{BitString, Oid, Tag, Tlv, Writer};
+use ber::{BitString, Oid, Reader, Tag, Tlv, Writer};
 
 use crate::error::{DecodeError, DecodeErrorKind, Within};
 
@@ -94,6 +94,50 @@ impl EncodedInformationTypes {
     /// Whether no type is named.
     pub fn is_empty(&self) -> bool {
         self.extended.is_empty() && self.built_in.octets.iter().all(|&octet| octet == 0)
+    }
+
+    /// These types as 1984 knows them: built-in types 0 to 9 with the non-basic parameters, and *undefined* in place of
+    /// all others. Octet for octet as they came if 1984 knows them all.
+    #[must_use]
+    pub fn to_1984(&self) -> Self {
+        let known = BUILT_IN_NAMES.len();
+        let bits = self.built_in.octets.len().saturating_mul(8).saturating_sub(self.built_in.unused.into());
+        let others = (known..bits).any(|bit| self.built_in.bit(bit));
+        let old_members = |raw: &[u8]| {
+            let members = Reader::new(raw).any().and_then(|types| types.reader());
+            let mut members = members.ok()?;
+            let mut parameters = Vec::new();
+            let mut only_old = true;
+            while let Some(member) = members.next().ok()? {
+                match member.tag {
+                    tag if (1..=3).map(Tag::context).any(|old| tag == old) => parameters.push(member.raw),
+                    tag if tag == Tag::context(0) => {}
+                    _ => only_old = false,
+                }
+            }
+            Some((parameters.concat(), only_old))
+        };
+        let (parameters, only_old) = match &self.raw {
+            Some(raw) => old_members(raw).unwrap_or_default(),
+            None => (Vec::new(), self.extended.is_empty()),
+        };
+        if !others && only_old {
+            return self.clone();
+        }
+        let mut built_in = BitString::default();
+        for bit in (0..known).filter(|&bit| self.built_in.bit(bit)) {
+            built_in.set(bit, true);
+        }
+        if others || !self.extended.is_empty() {
+            built_in.set(0, true);
+        }
+        let raw = Writer::encode(|w| {
+            w.constructed(APPLICATION_5, |w| {
+                w.bit_string(Tag::context(0), &built_in);
+                w.raw(&parameters);
+            });
+        });
+        EncodedInformationTypes { built_in, extended: Vec::new(), raw: Some(raw.into()) }
     }
 
     pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {

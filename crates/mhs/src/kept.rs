@@ -332,6 +332,11 @@ impl<F: Copy + PartialEq> Layout<F> {
         });
     }
 
+    /// Leaves out the members that are not known.
+    pub(crate) fn forget_unknown(&mut self) {
+        self.slots.retain(|slot| matches!(slot, Slot::Known(_)));
+    }
+
     /// Encodings of the members that are not known.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &[u8]> {
         self.slots.iter().filter_map(|slot| match slot {

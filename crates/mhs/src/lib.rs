@@ -27,7 +27,7 @@ pub use kept::{Kept, List};
 pub use names::{GlobalDomainIdentifier, MtaName, MtsIdentifier, NameError};
 pub use or_address::{
     AddressError, AddressErrorKind, AddressPattern, AddressProblem, DomainDefinedAttribute,
-    ExtensionAttribute, ExtensionValue, OrAddress, OrName, PersonalName, Specificity,
+    ExtensionAttribute, ExtensionValue, LostAttribute, OrAddress, OrName, PersonalName, Specificity,
 };
 pub use tree::Tree;
 pub use utc_time::UtcTime;

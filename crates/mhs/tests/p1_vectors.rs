@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use mhs::p1::{
-    ApduPart, ApduReader, ApduReaderState, Attempted, ExtensionType, Limits, MtsApdu, OriginatorReport,
-    Priority, ReportType, RoutingAction, StandardExtension, message_header,
+    ApduPart, ApduReader, ApduReaderState, Attempted, ExtensionCoding, ExtensionType, Limits, MtsApdu,
+    OriginatorReport, Priority, ReportType, RoutingAction, StandardExtension, message_header,
 };
 use mhs::{ContentType, OrAddress};
 
@@ -277,7 +277,7 @@ fn both_codings_of_the_extension_type_are_understood() {
     for message in [&old, &new] {
         assert!(!message.envelope.extensions.internal_trace().unwrap().is_empty());
     }
-    let field = new.envelope.extensions.standard(number).unwrap().with_explicit_type();
+    let field = new.envelope.extensions.standard(number).unwrap().with_coding(ExtensionCoding::Legacy);
     let mut envelope = new.envelope.clone();
     envelope.extensions.set(field);
     let octets = envelope.to_octets();

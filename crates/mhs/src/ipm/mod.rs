@@ -17,6 +17,7 @@ mod file_transfer;
 mod heading;
 mod ipn;
 pub mod oids;
+mod p2_check;
 mod partial;
 mod render;
 mod summary;
@@ -29,6 +30,7 @@ pub use heading::{
     Heading, Importance, IpmIdentifier, IpmsExtension, OrDescriptor, RecipientSpecifier, Sensitivity,
 };
 pub use ipn::{Ipn, IpnChoice, NonReceiptFields, ReceiptFields};
+pub use p2_check::{P2Check, P2Verdict};
 pub use render::{render, render_object};
 pub use summary::{PartSummary, Summary};
 

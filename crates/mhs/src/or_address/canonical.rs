@@ -9,7 +9,8 @@ use crate::text;
 
 impl OrAddress {
     /// A text that is the same for addresses that mean the same: case and superfluous spaces do not matter,
-    /// nor the string type of a name, and a blank ADMD is equal to an empty or absent one. For comparison
+    /// nor the string type of a name, nor whether a
+    /// common name stands in the attribute of that name or in the domain-defined one of 1984, and a blank ADMD is equal to an empty or absent one. For comparison
     /// and as a key of tables; its form is not meant to be read.
     pub fn canonical_key(&self) -> String {
         let mut key = String::new();
@@ -30,7 +31,10 @@ impl OrAddress {
         put(&mut key, "x", self.network_address.as_deref());
         put(&mut key, "t", self.terminal_identifier.as_deref());
         put(&mut key, "n", self.numeric_user_identifier.as_deref());
-        for dda in self.all_domain_defined() {
+        // In 1984 the common name is one of these: it has been shown already, unless there is another one.
+        let shown = self.common_name().map(text::fold);
+        let common = self.common_name_of_1984().filter(|dda| Some(text::fold(&dda.value)) == shown);
+        for dda in self.all_domain_defined().iter().filter(|dda| Some(*dda) != common) {
             let attribute_type = text::fold(&dda.attribute_type).replace('\u{1}', "\u{fffd}");
             put(&mut key, "d", Some(&format!("{attribute_type}\u{1}{}", text::fold(&dda.value))));
         }

@@ -5,6 +5,7 @@
 
 mod canonical;
 pub(crate) mod codec;
+mod downgrade;
 mod error;
 mod extension;
 mod keys;
@@ -15,6 +16,7 @@ mod print;
 pub(crate) mod text_form;
 mod validate;
 
+pub use downgrade::LostAttribute;
 pub use error::{AddressError, AddressErrorKind};
 pub use extension::{ExtensionAttribute, ExtensionValue};
 pub(crate) use name::OR_NAME;
@@ -80,9 +82,11 @@ pub struct DomainDefinedAttribute {
 }
 
 impl OrAddress {
-    /// The common name, whichever variant it is in.
+    /// The common name, whichever variant it is in: also as the domain-defined attribute `common`, which it becomes on
+    /// its way through 1984 (RFC 1328).
     pub fn common_name(&self) -> Option<&str> {
         self.extension_text(&[1, 2, 24])
+            .or_else(|| self.common_name_of_1984().map(|attribute| attribute.value.as_str()))
     }
 
     /// The organization, whichever variant it is in.

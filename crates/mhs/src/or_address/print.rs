@@ -18,7 +18,8 @@ impl fmt::Display for OrAddress {
         if let Some(name) = name {
             out.personal_name(name)?;
         }
-        out.optional(Key::CommonName, self.common_name())?;
+        // Not the one that stands in a domain-defined attribute, which is written as such.
+        out.optional(Key::CommonName, self.extension_text(&[1, 2, 24]))?;
         out.optional(Key::NetworkAddress, self.network_address.as_deref())?;
         out.optional(Key::TerminalIdentifier, self.terminal_identifier.as_deref())?;
         out.optional(Key::NumericUserIdentifier, self.numeric_user_identifier.as_deref())?;

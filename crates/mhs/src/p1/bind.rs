@@ -251,6 +251,11 @@ impl MtaBindError {
         Writer::encode(|w| w.constructed(ERROR, |w| w.integer(Tag::INTEGER, self.0)))
     }
 
+    /// The encoding without the tag around it, as some MTAs send it.
+    pub fn to_bare_octets(self) -> Vec<u8> {
+        Writer::encode(|w| w.integer(Tag::INTEGER, self.0))
+    }
+
     /// Reads the encoding, wrapped as it should be or bare as some MTAs send it.
     ///
     /// # Errors
@@ -325,6 +330,7 @@ mod tests {
     #[test]
     fn errors_are_read_wrapped_or_bare() {
         assert_eq!(MtaBindError::AUTHENTICATION_ERROR.to_octets(), hex("b203020102"));
+        assert_eq!(MtaBindError::AUTHENTICATION_ERROR.to_bare_octets(), hex("020102"));
         assert_eq!(MtaBindError::from_octets(&hex("b203020102")), Ok(MtaBindError(2)));
         assert_eq!(MtaBindError::from_octets(&hex("020102")), Ok(MtaBindError(2)));
         assert_eq!(MtaBindError(2).to_string(), "authentication-error (2)");

@@ -4,7 +4,7 @@ use core::fmt;
 
 use ber::{Tag, Tlv, Writer};
 
-use super::extensions::Extensions;
+use super::extensions::{ExtensionCoding, Extensions};
 use super::indicators::PerMessageIndicators;
 use super::recipient::{PerRecipientFields, Recipients};
 use super::trace::{TRACE, TraceInformation, decode_trace, write_trace};
@@ -301,6 +301,16 @@ impl MessageTransferEnvelope {
             Field::TraceInformation => write_trace(&self.trace_information, w),
             Field::Extensions => self.extensions.write(Tag::context(3), w),
         });
+    }
+
+    /// Puts all extensions, those of recipients too, into this coding.
+    pub fn recode_extensions(&mut self, coding: ExtensionCoding) {
+        self.extensions.recode(coding);
+        self.per_recipient_fields.iter_mut().for_each(|recipient| recipient.extensions.recode(coding));
+    }
+
+    pub(super) fn forget_unknown_members(&mut self) {
+        self.layout.forget_unknown();
     }
 
     /// Encodings of members that X.411 does not have.

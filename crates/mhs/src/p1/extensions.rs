@@ -34,6 +34,16 @@ pub enum ExtensionType {
     Private(Oid),
 }
 
+/// How the number of an extension's type is coded. Both are always read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExtensionCoding {
+    /// As X.411 has it: `80 01 nn`.
+    #[default]
+    Standard,
+    /// As some older MTAs have it, in an explicit tag: `a0 03 02 01 nn`.
+    Legacy,
+}
+
 /// When an MTA that does not understand the extension must not go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Criticality {
@@ -87,12 +97,24 @@ impl ExtensionField {
         &self.value
     }
 
-    /// The same extension in the coding of MTAs that wrap the number of the type in an explicit tag
-    /// (`a0 03 02 01 nn`). Such a coding is always accepted.
+    /// The same extension in this coding; octet for octet as it came if it came in it.
     #[must_use]
-    pub fn with_explicit_type(&self) -> Self {
-        let raw = Writer::encode(|w| self.write_fields(w, true));
+    pub fn with_coding(&self, coding: ExtensionCoding) -> Self {
+        if self.raw.as_ref().map_or(ExtensionCoding::Standard, |raw| self.coding_of(raw)) == coding {
+            return self.clone();
+        }
+        let raw = Writer::encode(|w| self.write_fields(w, coding));
         ExtensionField { raw: Some(raw.into()), ..self.clone() }
+    }
+
+    /// In which coding an encoding is; an object identifier has one only.
+    fn coding_of(&self, raw: &[u8]) -> ExtensionCoding {
+        let first =
+            ber::Reader::new(raw).any().and_then(|field| field.reader()).and_then(|mut fields| fields.any());
+        match (first, &self.extension_type) {
+            (Ok(first), ExtensionType::Standard(_)) if first.constructed => ExtensionCoding::Legacy,
+            _ => ExtensionCoding::Standard,
+        }
     }
 
     pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
@@ -112,14 +134,14 @@ impl ExtensionField {
     pub(crate) fn write(&self, w: &mut Writer) {
         match &self.raw {
             Some(raw) => w.raw(raw),
-            None => self.write_fields(w, false),
+            None => self.write_fields(w, ExtensionCoding::Standard),
         }
     }
 
-    fn write_fields(&self, w: &mut Writer, explicit_type: bool) {
+    fn write_fields(&self, w: &mut Writer, coding: ExtensionCoding) {
         w.constructed(Tag::SEQUENCE, |w| {
             match &self.extension_type {
-                ExtensionType::Standard(number) if explicit_type => {
+                ExtensionType::Standard(number) if coding == ExtensionCoding::Legacy => {
                     w.constructed(Tag::context(0), |w| w.integer(Tag::INTEGER, *number));
                 }
                 ExtensionType::Standard(number) => w.integer(Tag::context(0), *number),
@@ -235,6 +257,11 @@ impl Extensions {
     /// Keeps only the extensions that `keep` approves of.
     pub fn retain(&mut self, keep: impl FnMut(&ExtensionField) -> bool) {
         self.0.retain(keep);
+    }
+
+    /// Puts all of them into this coding. Those which came in it keep their octets.
+    pub fn recode(&mut self, coding: ExtensionCoding) {
+        self.0.iter_mut().for_each(|field| *field = field.with_coding(coding));
     }
 
     /// The internal trace (extension 38); empty if there is none.

@@ -1,16 +1,18 @@
 //! P1, the protocol between MTAs (X.411 MTAAbstractService, X.419 MTSTransferProtocol).
 //!
 //! Bind arguments, and the three APDUs: messages, probes and reports. 1984 P1 uses the same encodings
-//! without the extensions, so it needs no types of its own. Procedures (who is responsible, what is a loop)
+//! without the extensions, so it needs no types of its own; `to_1984` makes the one of the other. Procedures (who is responsible, what is a loop)
 //! are the agent's.
 
 mod apdu;
 pub mod bind;
+mod downgrade;
 mod envelope;
 mod extension_table;
 mod extensions;
 mod histories;
 mod indicators;
+mod outgoing;
 mod probe;
 mod reader;
 mod recipient;
@@ -20,11 +22,13 @@ mod trace;
 
 pub use crate::error::DecodeError as P1Error;
 pub use apdu::{Message, MtsApdu, message_header};
+pub use downgrade::Obstacle;
 pub use envelope::{ContentIdentifier, MessageTransferEnvelope, Priority};
 pub use extension_table::{StandardExtension, standard_extension};
-pub use extensions::{Criticality, ExtensionField, ExtensionType, Extensions};
+pub use extensions::{Criticality, ExtensionCoding, ExtensionField, ExtensionType, Extensions};
 pub use histories::{DlExpansion, DlExpansionHistory, MAX_HISTORY, Redirection, RedirectionHistory};
 pub use indicators::{OriginatingMtaReport, OriginatorReport, PerMessageIndicators, PerRecipientIndicators};
+pub use outgoing::{ContentCoding, OutgoingMessage, Stretch};
 pub use probe::ProbeTransferEnvelope;
 pub use reader::{ApduPart, ApduReader, ApduReaderState, Limits};
 pub use recipient::{PerRecipientFields, Recipients};

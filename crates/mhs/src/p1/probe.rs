@@ -5,7 +5,7 @@ use ber::{Tag, Tlv, Writer};
 
 use super::envelope::write_per_message_indicators;
 use super::envelope::{ContentIdentifier, EITS, IDENTIFIER, PER_MESSAGE_INDICATORS};
-use super::extensions::Extensions;
+use super::extensions::{ExtensionCoding, Extensions};
 use super::indicators::PerMessageIndicators;
 use super::recipient::{PerRecipientFields, Recipients};
 use super::trace::{TRACE, TraceInformation, decode_trace, write_trace};
@@ -216,6 +216,16 @@ impl ProbeTransferEnvelope {
             Field::Extensions => self.extensions.write(Tag::context(3), w),
             Field::PerRecipientFields => PerRecipientFields::write_list(&self.per_recipient_fields, w),
         });
+    }
+
+    /// Puts all extensions, those of recipients too, into this coding.
+    pub fn recode_extensions(&mut self, coding: ExtensionCoding) {
+        self.extensions.recode(coding);
+        self.per_recipient_fields.iter_mut().for_each(|recipient| recipient.extensions.recode(coding));
+    }
+
+    pub(super) fn forget_unknown_members(&mut self) {
+        self.layout.forget_unknown();
     }
 
     /// Encodings of members that X.411 does not have.

@@ -140,6 +140,10 @@ impl PerRecipientFields {
         });
     }
 
+    pub(super) fn forget_unknown_members(&mut self) {
+        self.layout.forget_unknown();
+    }
+
     /// Encodings of members that X.411 does not have.
     pub fn unknown_members(&self) -> impl Iterator<Item = &[u8]> {
         self.layout.unknown()

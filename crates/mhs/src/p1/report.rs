@@ -4,7 +4,7 @@ use ber::{Tag, Tlv, Writer};
 
 use super::MAX_RECIPIENTS;
 use super::envelope::{ContentIdentifier, EITS, IDENTIFIER, MessageTransferEnvelope};
-use super::extensions::Extensions;
+use super::extensions::{ExtensionCoding, Extensions};
 use super::probe::ProbeTransferEnvelope;
 use super::report_recipient::PerRecipientReportFields;
 use super::trace::{TRACE, TraceInformation, decode_trace, write_trace};
@@ -184,6 +184,18 @@ impl Report {
             self.envelope.write(w);
             self.content.write(w);
         });
+    }
+
+    /// Puts all extensions, those of content and recipients too, into this coding.
+    pub fn recode_extensions(&mut self, coding: ExtensionCoding) {
+        self.envelope.extensions.recode(coding);
+        self.content.extensions.recode(coding);
+        self.content.per_recipient_fields.iter_mut().for_each(|fields| fields.extensions.recode(coding));
+    }
+
+    pub(super) fn forget_unknown_members(&mut self) {
+        self.envelope.layout.forget_unknown();
+        self.content.layout.forget_unknown();
     }
 
     /// Reads a report from its whole encoding, under the tag it has in an MTS-APDU.
