@@ -9,7 +9,7 @@ use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, 
 use thiserror::Error;
 
 use crate::agent::Agent;
-use crate::settings::{CallSelectors, ConnectorSettings, Secret};
+use crate::settings::{BindErrorCoding, CallSelectors, ConnectorSettings, Secret};
 
 /// Why a bind, or the answer to ours, is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -120,6 +120,13 @@ impl Agent {
                 name: name.to_owned(),
                 call: Box::new(call.clone()),
             })
+    }
+
+    /// The coding of the error with which a caller is refused: that of its connector, going by the name it gives.
+    pub fn bind_error_coding(&self, argument: &MtaBindArgument, call: &CallSelectors) -> BindErrorCoding {
+        let name = argument.authentication.as_ref().map(|authentication| authentication.name.as_str());
+        let connector = name.and_then(|name| self.connector_for_call(name, call).ok());
+        connector.map(|connector| connector.form.bind_error).unwrap_or_default()
     }
 
     /// Checks who answered. A peer which says nothing about itself is accepted where no password is expected.

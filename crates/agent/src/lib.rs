@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deliberately not done here: conversion of contents, 1984 downgrading.
+//! Deliberately not done here: conversion of contents.
 
 mod accept;
 mod agent;
@@ -48,6 +48,7 @@ mod bind;
 pub mod connector;
 mod duplicate;
 mod effect;
+mod form;
 mod interruption;
 mod outbound;
 mod process;
@@ -65,6 +66,7 @@ pub use accept::{IncomingApdu, Refusal};
 pub use agent::Agent;
 pub use bind::BindRefusal;
 pub use effect::{Departure, Discard, Effect, Kind, Sequence, Step};
+pub use form::{FormError, OnWire, asks_for_p2};
 pub use interruption::apdu_digest;
 pub use outbound::{Failed, TransferFailure, TransferFailureKind};
 pub use process::Processed;

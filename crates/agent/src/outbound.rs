@@ -36,6 +36,8 @@ pub enum TransferFailureKind {
     TimedOut,
     /// One side can't transfer anything at this time. Does not count: it is no fault of the message.
     Postponed,
+    /// It can't take the form of this link. The settings have changed since it was queued, so it is routed anew.
+    WrongForm,
 }
 
 /// What follows a failed transfer.
@@ -83,6 +85,9 @@ impl Agent {
             | TransferFailureKind::TimedOut => {
                 record.attempts = record.attempts.saturating_add(1);
                 Duration::from_secs(u64::from(retry.transfer_interval_s))
+            }
+            TransferFailureKind::WrongForm => {
+                return Failed::Settled(self.route_anew(now, sequence, key, &record));
             }
             TransferFailureKind::RefusedPermanent => {
                 let code = (Reason::TRANSFER_FAILURE, Diagnostic::UNABLE_TO_COMPLETE_TRANSFER);
@@ -154,6 +159,30 @@ impl Agent {
                 .unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
         };
         Some(back_to_work(sequence, key, record, record.exhausted.clone(), failure, Departure::Expired))
+    }
+
+    /// Puts a copy back into the work queue as if it had not been routed yet.
+    fn route_anew(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+    ) -> Step {
+        if let Some(step) = self.expired(now, sequence, key, record) {
+            return step;
+        }
+        let work = WorkRecord {
+            item: record.item.clone(),
+            source: record.source.clone(),
+            arrived: record.arrived,
+            exhausted: record.exhausted.clone(),
+            failure: None,
+        };
+        let mut step = leave(key, record, Departure::GivenUp);
+        let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
+        add_work(&mut step, sequence, rank, &work);
+        step
     }
 
     /// Puts a copy back into the work queue, where it is routed without this connector or non-delivered with these

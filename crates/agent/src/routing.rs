@@ -6,6 +6,7 @@
 //! the connectors that remain is used is for `selection`.
 
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
+use mhs::p1::Obstacle;
 use mhs::{OrAddress, Specificity};
 
 use crate::agent::Agent;
@@ -71,6 +72,9 @@ pub enum RouteFailure {
     /// It is longer than every connector takes.
     #[error("its content is longer than any connector for it takes")]
     TooLong,
+    /// Every connector for it speaks 1984 P1, which can't say it.
+    #[error("{0}")]
+    Downgrade(Obstacle),
 }
 
 impl RouteFailure {
@@ -89,6 +93,7 @@ impl RouteFailure {
             }
             RouteFailure::Exhausted => (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION),
             RouteFailure::TooLong => (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TOO_LONG),
+            RouteFailure::Downgrade(obstacle) => obstacle.codes(),
         }
     }
 }

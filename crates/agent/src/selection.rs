@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use mhs::p1::Obstacle;
 use mhs::{ContentType, OrAddress};
 
 use crate::agent::Agent;
@@ -25,6 +26,8 @@ pub(crate) struct Traveller<'a> {
     pub(crate) originator: Option<&'a OrAddress>,
     pub(crate) priority: Option<Rank>,
     pub(crate) content_type: Option<&'a ContentType>,
+    /// What keeps it from going over a 1984 link.
+    pub(crate) obstacle_in_1984: Option<&'a Obstacle>,
 }
 
 /// Why a connector does not take a message, by its restrictions.
@@ -150,6 +153,11 @@ impl Agent {
                 let what = format_args!("content not longer than it takes");
                 filter(left, explain, what, takes, || RouteFailure::TooLong)?;
             }
+        }
+        if let Some(obstacle) = traveller.obstacle_in_1984 {
+            let speaks_1988 = |c: &ConnectorSettings| !c.speaks_1984();
+            let what = format_args!("no 1984 link, which can't say it");
+            filter(left, explain, what, speaks_1988, || RouteFailure::Downgrade(obstacle.clone()))?;
         }
         if !traveller.exhausted.is_empty() {
             let fresh = |c: &ConnectorSettings| !traveller.exhausted.contains(&c.name);

@@ -43,12 +43,15 @@ impl Here<'_> {
     }
 
     /// Adds what X.411 wants of an MTA which takes something over: one element per domain, not per MTA of the
-    /// domain, to the external trace; one element to the internal one. A trace which is full stays as it is: its
+    /// domain, to the external trace; one element to the internal one. What comes from our own domain without an
+    /// internal trace, as all does that comes as 1984 P1, gets an element per MTA like there: or else nothing would
+    /// grow on its way, and a loop inside the domain would have no end. A trace which is full stays as it is: its
     /// length alone tells [`exceeds`] that it is too long.
     pub(crate) fn arrive(&self, now: WallTime, trace: &mut TraceInformation, extensions: &mut Extensions) {
         let time = UtcTime::from_wall(now);
         let entered = trace.last().is_none_or(|last| !last.domain.is_same_domain(self.domain));
-        if entered && trace.len() < MAX_TRANSFERS {
+        let untraced = extensions.get(&INTERNAL_TRACE).is_none();
+        if (entered || untraced) && trace.len() < MAX_TRANSFERS {
             let element = TraceInformationElement::relayed(self.domain.clone(), time.clone());
             trace.push(Kept::new(element));
         }
@@ -264,14 +267,30 @@ mod tests {
 
     #[test]
     fn a_second_mta_of_our_domain_does_not_lengthen_the_external_trace() {
-        let (domain, mta) = (domain("ME"), MtaName::new("MTA-2").unwrap());
+        let (domain, one, two) =
+            (domain("ME"), MtaName::new("MTA-1").unwrap(), MtaName::new("MTA-2").unwrap());
+        let one = Here { domain: &domain, mta: &one, shared_domain: false };
+        let two = Here { domain: &domain, mta: &two, shared_domain: false };
+        let mut external = trace(&[("A", false)]);
+        let mut extensions = Extensions::new();
+        one.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        two.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
+        assert_eq!(external.len(), 2);
+        assert_eq!(extensions.internal_trace().unwrap().len(), 2);
+        assert!(!two.is_loop(&external, &extensions));
+    }
+
+    #[test]
+    fn without_internal_trace_every_mta_of_our_domain_lengthens_the_external_one() {
+        let (domain, mta) = (domain("ME"), MtaName::new("MTA-1").unwrap());
         let here = Here { domain: &domain, mta: &mta, shared_domain: false };
         let mut external = trace(&[("A", false), ("ME", false)]);
-        let mut extensions = Extensions::new();
-        here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
-        assert_eq!(external.len(), 2);
-        assert_eq!(extensions.internal_trace().unwrap().len(), 1);
-        assert!(!here.is_loop(&external, &extensions));
+        for length in 3..10 {
+            // It leaves and comes back over links without internal trace.
+            here.arrive(WallTime::from_unix(0), &mut external, &mut Extensions::new());
+            assert_eq!(external.len(), length);
+            assert_eq!(exceeds(5, &external, &Extensions::new()), length > 5);
+        }
     }
 
     #[test]

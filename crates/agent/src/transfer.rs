@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mhs::p1::{
-    Extensions, MessageTransferEnvelope, P1Error, PerMessageIndicators, PerRecipientFields,
+    Extensions, MessageTransferEnvelope, Obstacle, P1Error, PerMessageIndicators, PerRecipientFields,
     ProbeTransferEnvelope, Recipients, TraceInformation,
 };
 use mhs::{ContentType, MtsIdentifier, OrName};
@@ -86,10 +86,12 @@ impl Transfer {
         }
     }
 
-    pub(crate) fn remove_bilateral_information(&mut self) {
+    /// What keeps all recipients from being reached over a 1984 link. `is_p2` tells what was found in a content of
+    /// type 22.
+    pub(crate) fn obstacle_in_1984(&self, is_p2: bool) -> Option<Obstacle> {
         match self {
-            Transfer::Message { envelope, .. } => envelope.per_domain_bilateral_information = None,
-            Transfer::Probe(probe) => probe.per_domain_bilateral_information = None,
+            Transfer::Message { envelope, .. } => envelope.obstacle_in_1984(is_p2),
+            Transfer::Probe(probe) => probe.obstacle_in_1984(),
         }
     }
 

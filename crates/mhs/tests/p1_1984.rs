@@ -522,3 +522,39 @@ proptest! {
         }
     }
 }
+
+/// Every path of tags in an encoding, elements of lists taken together.
+fn paths(octets: &[u8], above: &str, found: &mut std::collections::BTreeSet<String>) {
+    let mut reader = ber::Reader::new(octets);
+    while let Some(tlv) = reader.next().unwrap() {
+        let path = format!("{above}/{}", tlv.tag);
+        if tlv.constructed {
+            paths(tlv.contents, &path, found);
+        }
+        found.insert(path);
+    }
+}
+
+/// What we say about PP's 1984 message in a report of our own is nothing that PP does not say as well.
+#[test]
+fn our_own_1984_report_has_the_members_of_pps() {
+    let subject = message(&vector("pp-p1-84-message-and-report-1")).envelope;
+    let last = LastTraceInformation::not_delivered(
+        UtcTime::from_octets(b"261122061750Z"),
+        NonDeliveryReasonCode::UNABLE_TO_TRANSFER,
+        Some(NonDeliveryDiagnosticCode::UNRECOGNISED_OR_NAME),
+    );
+    let fields = PerRecipientReportFields::about(&subject.per_recipient_fields[1], last);
+    let fields = fields.with_supplementary_information("Unknown local user 'nobody'");
+    let mut report = Report::about_message(identifier(), trace(), &subject, vec![fields]);
+    report.content.subject_intermediate_trace_information = Some(subject.trace_information.clone());
+    let (mut ours, mut theirs) = Default::default();
+    paths(&report.to_1984().unwrap().to_octets(), "", &mut ours);
+    paths(&vector("pp-p1-84-message-and-report-2"), "", &mut theirs);
+    let converted = "/[3]/[APPLICATION 5]";
+    let missing: Vec<&String> = theirs.difference(&ours).collect();
+    assert!(ours.is_subset(&theirs), "{:?}", ours.difference(&theirs).collect::<Vec<_>>());
+    // PP names the types after conversion as well; nothing was converted.
+    assert!(missing.iter().all(|path| path.contains(converted)), "{missing:?}");
+    assert_eq!(missing.len(), 2, "{missing:?}");
+}

@@ -19,6 +19,7 @@ mod bind;
 mod clocks;
 mod connector;
 mod connectors;
+mod content;
 mod events;
 mod handle;
 mod housekeeping;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agent::settings::{Conformance, ConnectorSettings, Selectors, ServedSelectors};
 use mhs::p1::Limits;
+use osi::cotp::TpduSize;
 use osi::rtse::{DialogueMode, Mode};
 use osi::stack::{SelectorSet, StackConfig};
 use socket2::{SockRef, TcpKeepalive};
@@ -54,6 +55,8 @@ impl RuntimeLimits {
             Conformance::X410In1988 => Mode::X410 { application_protocol: MTS_TRANSFER_PROTOCOL },
             Conformance::Mode1984 => Mode::X410 { application_protocol: MTS_TRANSFER_PROTOCOL_1984 },
         };
+        let tpdu_size = usize::try_from(connector.form.tpdu_size).ok().and_then(TpduSize::at_most);
+        config.tpdu_size_offered = tpdu_size.unwrap_or(TpduSize::OCTETS_2048);
         config.rtse.checkpoint_size_kb = connector.rts.checkpoint_size_kb;
         config.rtse.window_size = connector.rts.window_size.max(1);
         config.rtse.release_timeout = Duration::from_secs(u64::from(connector.association.disconnect_s));

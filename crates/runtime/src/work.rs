@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::Processed;
 use agent::record::{Record, WORK, WorkRecord};
+use agent::{Agent, Processed};
 use clock::WallTime;
 use spool::CommitError;
 use tokio::task::JoinSet;
 
+use crate::content;
 use crate::events::EventKind;
 use crate::shared::Shared;
 
@@ -78,7 +79,17 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
                 continue;
             }
         };
-        match process(shared, &key, &record).await {
+        let agent = shared.agent();
+        let is_p2 = match content::is_p2(shared, &record.item, agent.has_1984_links()).await {
+            Ok(is_p2) => is_p2,
+            Err(error) => {
+                shared.event(EventKind::StoreFailed, "", format!("a content can't be read: {error}"));
+                shared.work.put_back(&key);
+                tokio::time::sleep(PAUSE).await;
+                break;
+            }
+        };
+        match process(shared, &agent, &key, &record, is_p2).await {
             Processed::Done(step) => {
                 let shared = Arc::clone(shared);
                 commits.spawn(async move {
@@ -101,15 +112,15 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
 
 /// Asks the agent, and reads the content for it if a report is to return it. One that can't be read holds nothing up:
 /// the report goes without it.
-async fn process(shared: &Shared, key: &[u8], record: &WorkRecord) -> Processed {
+async fn process(shared: &Shared, agent: &Agent, key: &[u8], record: &WorkRecord, is_p2: bool) -> Processed {
     let (now, sequence) = (shared.clocks.wall(), &shared.sequence);
-    let processed = shared.agent().process(now, sequence, key, record);
+    let processed = agent.process(now, sequence, key, record, is_p2);
     let Processed::ContentWanted { body, length } = processed else { return processed };
     let content = shared.spool.read_body(body, 0, length).await.unwrap_or_else(|error| {
         shared.event(EventKind::StoreFailed, "", format!("a content to be returned can't be read: {error}"));
         Vec::new()
     });
-    shared.agent().process_with_content(now, sequence, key, record, &content)
+    agent.process_with_content(now, sequence, key, record, &content, is_p2)
 }
 
 /// Items held here for deferred delivery, by time. Bounded: the latest are forgotten and read again when the

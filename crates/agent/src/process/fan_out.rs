@@ -19,7 +19,7 @@ use crate::record::{
 };
 use crate::report::{Outcome, Reporting};
 use crate::settings::DistributionList;
-use crate::trace::{self, OtherAction};
+use crate::trace::OtherAction;
 use crate::transfer::{Changed, Transfer};
 
 /// A batch that has grown beyond this takes no further copies. One copy is at most an envelope longer, so the
@@ -38,6 +38,8 @@ pub(super) struct Work<'a> {
     pub(super) record: &'a WorkRecord,
     /// The content, if it was asked for.
     pub(super) content: Option<&'a [u8]>,
+    /// What is known of the content of an interpersonal message of 1988: that it uses nothing beyond P2.
+    pub(super) is_p2: bool,
 }
 
 /// What is to be done for each recipient, by its place in the envelope.
@@ -102,7 +104,7 @@ impl<'a> Plan<'a> {
 
 impl Agent {
     pub(super) fn carry_out(&self, work: &Work<'_>, transfer: &Transfer, plan: Plan<'_>) -> Step {
-        let Work { now, sequence, key, record, content } = *work;
+        let Work { now, sequence, key, record, content, .. } = *work;
         let mut step = Step::default();
         step.batch.assert_present(WORK, key).delete(WORK, key);
         let Plan { copies, deliveries, expansions, mut settled, dropped, redirections, changed, .. } = plan;
@@ -184,14 +186,6 @@ impl Agent {
         if places.iter().any(|place| changed.contains_key(place)) {
             let (trace, extensions) = copy.trace_mut();
             self.here().mark(OtherAction::Redirected, trace, extensions);
-        }
-        if let Some(settings) = self.settings().connector(connector) {
-            if settings.strip_internal_trace {
-                trace::strip_internal(copy.trace_mut().1);
-            }
-            if settings.strip_bilateral_information {
-                copy.remove_bilateral_information();
-            }
         }
         let item = copy.to_item();
         let outbound = OutboundRecord {

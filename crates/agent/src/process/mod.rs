@@ -26,9 +26,8 @@ use crate::record::{Item, QUARANTINE, Record, WORK, WorkRecord};
 use crate::report::Outcome;
 use crate::settings::WhenBarred;
 use crate::transfer::Transfer;
-use checks::Critical;
 use fan_out::{Plan, Work};
-use recipient::Way;
+use recipient::{Common, Way};
 
 /// What became of an item of the work queue.
 #[derive(Debug)]
@@ -49,14 +48,18 @@ pub enum Processed {
 
 impl Agent {
     /// Decides about an item of the work queue, whose key is `key`.
+    ///
+    /// `is_p2` is what [`mhs::ipm::P2Check`] says about the content of a message, if there are 1984 links and
+    /// [`crate::asks_for_p2`] names it; false if nobody has looked.
     pub fn process(
         &self,
         now: WallTime,
         sequence: &dyn Sequence,
         key: &[u8],
         record: &WorkRecord,
+        is_p2: bool,
     ) -> Processed {
-        self.process_item(now, sequence, key, record, None)
+        self.process_item(Work { now, sequence, key, record, content: None, is_p2 })
     }
 
     /// The same for an item whose content was wanted and is `content`; empty if it can't be read, so that a report
@@ -68,18 +71,13 @@ impl Agent {
         key: &[u8],
         record: &WorkRecord,
         content: &[u8],
+        is_p2: bool,
     ) -> Processed {
-        self.process_item(now, sequence, key, record, Some(content))
+        self.process_item(Work { now, sequence, key, record, content: Some(content), is_p2 })
     }
 
-    fn process_item(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &WorkRecord,
-        content: Option<&[u8]>,
-    ) -> Processed {
+    fn process_item(&self, work: Work<'_>) -> Processed {
+        let Work { now, sequence, key, record, .. } = work;
         let transfer = match &record.item {
             Item::Message { envelope, body, content_length } => {
                 Transfer::message(envelope, *body, *content_length)
@@ -90,10 +88,7 @@ impl Agent {
             }
         };
         match transfer {
-            Ok(transfer) => {
-                let work = Work { now, sequence, key, record, content };
-                self.process_transfer(&work, transfer)
-            }
+            Ok(transfer) => self.process_transfer(&work, transfer),
             Err(error) => Processed::Done(unreadable(WORK, key, record, &error)),
         }
     }
@@ -121,7 +116,7 @@ impl Agent {
             let (trace, extensions) = transfer.trace_mut();
             self.here().reroute(trace, extensions, attempted);
         }
-        let plan = self.plan(now, record, &transfer, &responsible);
+        let plan = self.plan(work, &transfer, &responsible);
         if work.content.is_none()
             && plan.has_failures()
             && let Some((body, length)) = self.returnable(&transfer)
@@ -141,13 +136,8 @@ impl Agent {
         Some((transfer.body()?, usize::try_from(length).ok()?))
     }
 
-    fn plan<'a>(
-        &'a self,
-        now: WallTime,
-        record: &WorkRecord,
-        transfer: &Transfer,
-        responsible: &[usize],
-    ) -> Plan<'a> {
+    fn plan<'a>(&'a self, work: &Work<'_>, transfer: &Transfer, responsible: &[usize]) -> Plan<'a> {
+        let (now, record) = (work.now, work.record);
         let mut plan = Plan::default();
         if let Some(failure) = self.check(now, record, transfer) {
             for &place in responsible {
@@ -155,10 +145,10 @@ impl Agent {
             }
             return plan;
         }
-        let critical = Critical::of(transfer.extensions());
+        let common = Common::of(self, transfer, work.is_p2);
         for &place in responsible {
             let Some(recipient) = transfer.recipients().get(place) else { continue };
-            let resolved = self.resolve(now, record, transfer, critical, recipient, &plan);
+            let resolved = self.resolve(now, record, transfer, &common, recipient, &plan);
             if let Some(changed) = resolved.changed {
                 plan.redirect(place, changed, resolved.redirections);
             }

@@ -12,7 +12,7 @@ use mhs::codes::{
     NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason, RedirectionReason,
 };
 use mhs::p1::{
-    ExtensionType, Extensions, MAX_EXTENSIONS, MAX_HISTORY, PerRecipientFields, Redirection,
+    ExtensionType, Extensions, MAX_EXTENSIONS, MAX_HISTORY, Obstacle, PerRecipientFields, Redirection,
     StandardExtension,
 };
 use mhs::{OrName, UtcTime};
@@ -39,6 +39,28 @@ pub(super) enum Way<'a> {
     ListAgain,
     /// Nowhere.
     Nowhere(Failure),
+}
+
+/// What holds for all recipients of a message or probe.
+#[derive(Debug)]
+pub(super) struct Common {
+    critical: Critical,
+    has_1984_links: bool,
+    /// What keeps it from going over a 1984 link; not looked for where there are none.
+    obstacle_in_1984: Option<Obstacle>,
+}
+
+impl Common {
+    pub(super) fn of(agent: &Agent, transfer: &Transfer, is_p2: bool) -> Self {
+        let has_1984_links = agent.has_1984_links();
+        let obstacle_in_1984 = if has_1984_links { transfer.obstacle_in_1984(is_p2) } else { None };
+        Common { critical: Critical::of(transfer.extensions()), has_1984_links, obstacle_in_1984 }
+    }
+
+    fn own_obstacle_in_1984(&self, recipient: &PerRecipientFields) -> Option<Obstacle> {
+        let matters = self.has_1984_links && self.obstacle_in_1984.is_none();
+        if matters { recipient.obstacle_in_1984() } else { None }
+    }
 }
 
 /// One redirection that was made here.
@@ -74,7 +96,7 @@ impl Agent {
         now: WallTime,
         record: &WorkRecord,
         transfer: &Transfer,
-        critical: Critical,
+        common: &Common,
         recipient: &PerRecipientFields,
         plan: &Plan<'_>,
     ) -> Resolved<'a> {
@@ -82,7 +104,7 @@ impl Agent {
         let mut redirections: Vec<Redirected> = Vec::new();
         loop {
             let is_redirected = !redirections.is_empty();
-            let way = match self.attempt(record, transfer, critical, &current, is_redirected, plan) {
+            let way = match self.attempt(record, transfer, common, &current, is_redirected, plan) {
                 Attempt::Way(way) => way,
                 Attempt::Instead { to, reason, otherwise } => {
                     let next = if redirections.len() < MAX_REDIRECTIONS_HERE {
@@ -113,7 +135,7 @@ impl Agent {
         &'a self,
         record: &WorkRecord,
         transfer: &Transfer,
-        critical: Critical,
+        common: &Common,
         recipient: &PerRecipientFields,
         is_redirected: bool,
         plan: &Plan<'_>,
@@ -130,7 +152,8 @@ impl Agent {
             );
             return Attempt::Instead { to: OrName::new(to.clone()).into(), reason, otherwise };
         }
-        let critical = critical.and(Critical::of(&recipient.extensions));
+        let critical = common.critical.and(Critical::of(&recipient.extensions));
+        let own_obstacle = common.own_obstacle_in_1984(recipient);
         let traveller = Traveller {
             // What goes to somebody else may well go back to where it came from.
             incoming: if is_redirected { None } else { record.source.connector() },
@@ -140,6 +163,7 @@ impl Agent {
             originator: Some(transfer.originator().address()),
             priority: transfer.priority(),
             content_type: Some(transfer.content_type()),
+            obstacle_in_1984: common.obstacle_in_1984.as_ref().or(own_obstacle.as_ref()),
         };
         let decision = self.route_quietly(recipient.address(), traveller, &|name| plan.uses(name));
         match decision {

@@ -32,10 +32,12 @@ impl Agent {
             return step;
         }
         let destination = report.envelope.report_destination_name.address();
+        let obstacle = if self.has_1984_links() { report.to_1984().err() } else { None };
         let traveller = Traveller {
             incoming: record.source.connector(),
             exhausted: &record.exhausted,
             is_report: true,
+            obstacle_in_1984: obstacle.as_ref(),
             ..Traveller::default()
         };
         match self.route_quietly(destination, traveller, &|_| false) {
@@ -115,13 +117,9 @@ impl Agent {
         sequence: &dyn Sequence,
         record: &WorkRecord,
         connector: &str,
-        mut report: Report,
+        report: Report,
         step: &mut Step,
     ) {
-        let settings = self.settings().connector(connector);
-        if settings.is_some_and(|settings| settings.strip_internal_trace) {
-            trace::strip_internal(&mut report.envelope.extensions);
-        }
         let identifier = (*report.envelope.report_identifier).clone();
         if let Some(from) = record.exhausted.last() {
             let (from, to) = (from.clone(), connector.to_owned());

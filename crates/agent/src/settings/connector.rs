@@ -1,5 +1,6 @@
 //! Settings of one connector: a link to an adjacent MTA.
 
+use mhs::p1::{ContentCoding, ExtensionCoding};
 use mhs::{AddressPattern, MtaName};
 
 use super::{LinkRestrictions, RelayTo, Secret, Selectors};
@@ -48,6 +49,10 @@ pub struct ConnectorSettings {
     pub strip_internal_trace: bool,
     /// Leave per-domain bilateral information out of what is sent, for peers that refuse it. Default false.
     pub strip_bilateral_information: bool,
+    /// Ask for no contents back with non-delivery reports, for peers that return what nobody wants. Default false.
+    pub strip_content_return_request: bool,
+    /// How it is coded what is sent to the peer.
+    pub form: FormSettings,
     /// Reliable transfer: checkpoints and recovery.
     pub rts: RtsSettings,
     /// What follows a failure.
@@ -80,6 +85,8 @@ impl ConnectorSettings {
             max_message_size_kb: None,
             strip_internal_trace: false,
             strip_bilateral_information: false,
+            strip_content_return_request: false,
+            form: FormSettings::default(),
             rts: RtsSettings::default(),
             retry: RetrySettings::default(),
             association: AssociationSettings::default(),
@@ -111,8 +118,44 @@ pub enum Conformance {
     Normal1988,
     /// 1988 P1 over RTSE in X.410-1984 mode.
     X410In1988,
-    /// 1984 P1 over RTSE in X.410-1984 mode. Not a valid setting yet: it is only received.
+    /// 1984 P1 over RTSE in X.410-1984 mode.
     Mode1984,
+}
+
+/// How it is coded what is sent to a peer. The defaults are what the standards say; each of the others is for peers
+/// that want it. Both forms of each are read from any peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormSettings {
+    /// Coding of the types of extensions. Default [`ExtensionCoding::Standard`].
+    pub extension_coding: ExtensionCoding,
+    /// Coding of the error with which a bind of this peer is refused. Default [`BindErrorCoding::Tagged`].
+    pub bind_error: BindErrorCoding,
+    /// Coding of the content. Default [`ContentCoding::Whole`].
+    pub content_coding: ContentCoding,
+    /// TPDU size proposed when we open an association, octets: a power of two from 128 to 8192. Default 2048. When the
+    /// peer opens, it proposes one itself.
+    pub tpdu_size: u32,
+}
+
+impl Default for FormSettings {
+    fn default() -> Self {
+        FormSettings {
+            extension_coding: ExtensionCoding::default(),
+            bind_error: BindErrorCoding::default(),
+            content_coding: ContentCoding::default(),
+            tpdu_size: 2048,
+        }
+    }
+}
+
+/// How a bind error is coded in normal mode; X.410 mode has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BindErrorCoding {
+    /// In the tag `[18]`.
+    #[default]
+    Tagged,
+    /// A bare INTEGER.
+    Bare,
 }
 
 /// One address space of a connector.

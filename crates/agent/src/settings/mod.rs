@@ -17,8 +17,8 @@ mod validate_restrictions;
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
 pub use connector::{
-    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
-    RtsSettings, TransferTimeouts,
+    Activation, AddressSpaceEntry, AssociationSettings, BindErrorCoding, Conformance, ConnectorSettings,
+    FormSettings, RetrySettings, RtsSettings, TransferTimeouts,
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use list::{DistributionList, Members};

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::{
-    Activation, AgentSettings, Conformance, ConnectorSettings, MtaSettings, Secret, Selectors,
-    ServedSelectors, split_host,
+    Activation, AgentSettings, ConnectorSettings, MtaSettings, Secret, Selectors, ServedSelectors, split_host,
 };
 
 /// Most hosts of one connector.
@@ -150,15 +149,13 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     hosts(index, settings, found);
     selectors(&at("called_selectors"), &settings.called_selectors, found);
     selectors(&at("calling_selectors"), &settings.calling_selectors, found);
-    match settings.conformance {
-        Conformance::Normal1988 | Conformance::X410In1988 => {}
-        Conformance::Mode1984 => {
-            found.add(
-                at("conformance"),
-                "this version sends 1988 P1 only, 1984 P1 is only received",
-                "use `1988-normal` or `1988-x410`",
-            );
-        }
+    let tpdu_size = settings.form.tpdu_size;
+    if !(128..=8192).contains(&tpdu_size) || !tpdu_size.is_power_of_two() {
+        found.add(
+            at("form.tpdu_size"),
+            format!("{tpdu_size} is no TPDU size"),
+            "use 128, 256, 512, 1024, 2048, 4096 or 8192",
+        );
     }
     if settings.address_space.len() > MAX_ADDRESS_SPACES {
         found.add(

@@ -9,7 +9,7 @@ use agent::record::{
 use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings, RelayTo};
 use agent::{Agent, Effect, IncomingApdu, Processed, Sequence, Step, Submission};
 use clock::WallTime;
-use mhs::p1::{MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report};
+use mhs::p1::{MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report, Stretch};
 use mhs::{AddressPattern, MtaName, MtsIdentifier, OrAddress};
 use spool::{CommitError, FinishedBody, MemorySpool, Space, Spool, block_on};
 
@@ -135,11 +135,12 @@ impl Mta {
             let mut progress = false;
             for (key, value) in self.scan(WORK, b"") {
                 let record = WorkRecord::decode(&value).unwrap();
-                let mut processed = self.agent.process(self.now, &self.counter, &key, &record);
+                let is_p2 = self.agent.has_1984_links() && self.is_p2(&record.item);
+                let mut processed = self.agent.process(self.now, &self.counter, &key, &record, is_p2);
                 if let Processed::ContentWanted { body, length } = processed {
                     let content = block_on(self.spool.read_body(body, 0, length)).unwrap();
                     let (agent, counter) = (&self.agent, &self.counter);
-                    processed = agent.process_with_content(self.now, counter, &key, &record, &content);
+                    processed = agent.process_with_content(self.now, counter, &key, &record, &content, is_p2);
                 }
                 match processed {
                     Processed::Done(step) => {
@@ -162,16 +163,40 @@ impl Mta {
         entries.map(|(key, value)| (key, OutboundRecord::decode(&value).unwrap())).collect()
     }
 
+    /// Whether the content of a message uses nothing beyond P2.
+    pub(crate) fn is_p2(&self, item: &Item) -> bool {
+        let Some((body, length)) = agent::asks_for_p2(item) else { return false };
+        let mut check = mhs::ipm::P2Check::new(length);
+        while let Some((offset, octets)) = check.wants() {
+            check.supply(&block_on(self.spool.read_body(body, offset, octets)).unwrap());
+        }
+        check.verdict() == Some(mhs::ipm::P2Verdict::P2)
+    }
+
     /// The octets of a copy as they would be sent.
-    pub(crate) fn apdu(&self, record: &OutboundRecord) -> Vec<u8> {
-        match &record.item {
-            Item::Message { envelope, body, content_length } => {
-                let envelope = MessageTransferEnvelope::from_octets(envelope).unwrap();
-                let mut apdu = mhs::p1::message_header(&envelope, *content_length);
-                apdu.extend(block_on(self.spool.read_body(*body, 0, usize::MAX)).unwrap());
-                apdu
+    pub(crate) fn apdu(&self, connector: &str, record: &OutboundRecord) -> Vec<u8> {
+        let settings = self.agent.settings().connector(connector).unwrap();
+        let wire = settings.on_wire(&record.item, self.is_p2(&record.item)).unwrap();
+        let content = wire.body().map(|body| block_on(self.spool.read_body(body, 0, usize::MAX)).unwrap());
+        let mut apdu = Vec::new();
+        while let Some(stretch) = wire.at(apdu.len() as u64) {
+            match stretch {
+                Stretch::Octets(part) => apdu.extend_from_slice(&part),
+                Stretch::Content { offset, length } => {
+                    let (offset, length) = (offset as usize, length as usize);
+                    apdu.extend_from_slice(&content.as_ref().unwrap()[offset..offset + length]);
+                }
             }
-            Item::Report { apdu } | Item::Probe { apdu } => apdu.clone(),
+        }
+        assert_eq!(apdu.len() as u64, wire.length());
+        apdu
+    }
+
+    /// What a peer reads of the message that stands at `place` in the queue of a connector.
+    pub(crate) fn sent(&self, connector: &str, place: usize) -> MessageTransferEnvelope {
+        match MtsApdu::from_octets(&self.apdu(connector, &self.queue(connector)[place].1)).unwrap() {
+            MtsApdu::Message(message) => message.envelope,
+            other => panic!("{other:?} is no message"),
         }
     }
 
@@ -179,7 +204,7 @@ impl Mta {
     pub(crate) fn transfer(&mut self, connector: &str, peer: &mut Mta, incoming: &str) -> usize {
         let queue = self.queue(connector);
         for (key, record) in &queue {
-            peer.receive(incoming, &self.apdu(record)).unwrap();
+            peer.receive(incoming, &self.apdu(connector, record)).unwrap();
             let step = self.agent.transferred(key, record);
             self.commit(step);
         }

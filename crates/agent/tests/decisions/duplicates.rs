@@ -10,7 +10,7 @@ fn a_repeated_transfer_is_recognised_and_stored_once() {
     let (mut a, mut b) = (mta_a(), mta_b());
     a.submit(&Submission::new(user("alice", "A"), [user("bob", "B")]));
     a.work();
-    let apdu = a.apdu(&a.queue("to-B")[0].1);
+    let apdu = a.apdu("to-B", &a.queue("to-B")[0].1);
     b.receive("to-A", &apdu).unwrap();
     assert!(matches!(b.receive("to-A", &apdu), Err(CommitError::AssertionFailed { .. })));
     b.work();

@@ -39,7 +39,7 @@ fn queued(mta: &Mta, connector: &str, kind: &str) -> Vec<Vec<u8>> {
     queue
         .iter()
         .filter(|(_, record)| record.item.kind() == kind)
-        .map(|(_, record)| mta.apdu(record))
+        .map(|(_, record)| mta.apdu(connector, record))
         .collect()
 }
 

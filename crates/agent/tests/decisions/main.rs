@@ -6,6 +6,7 @@ mod bind;
 mod duplicates;
 mod interruption;
 mod judge;
+mod links_1984;
 mod lists;
 mod loops;
 mod network;

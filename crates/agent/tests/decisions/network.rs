@@ -238,7 +238,7 @@ impl Network {
     }
 
     fn transfer(&mut self, item: &Waiting, times: usize) {
-        let apdu = self.mtas[item.mta].apdu(&item.record);
+        let apdu = self.mtas[item.mta].apdu(&format!("to-{}", NAMES[item.peer]), &item.record);
         let incoming = format!("to-{}", NAMES[item.mta]);
         for time in 0..times {
             let received = self.mtas[item.peer].receive(&incoming, &apdu);
@@ -417,11 +417,11 @@ fn whatever_agents_decide_again_they_decide_the_same() {
     a.submit(&Submission::new(user("alice", "A"), [user("bob", "B"), user("x", "Q"), user("al", "A")]));
     let (key, value) = a.scan(WORK, b"").remove(0);
     let record = agent::record::WorkRecord::decode(&value).unwrap();
-    let decide = |agent: &Agent, first: u64| match agent.process(a.now, &Numbers::from(first), &key, &record)
-    {
-        Processed::Done(step) => format!("{step:?}"),
-        other => panic!("{other:?}"),
-    };
+    let decide =
+        |agent: &Agent, first: u64| match agent.process(a.now, &Numbers::from(first), &key, &record, false) {
+            Processed::Done(step) => format!("{step:?}"),
+            other => panic!("{other:?}"),
+        };
     assert_eq!(decide(&a.agent, 50), decide(&a.agent.clone(), 50));
 }
 

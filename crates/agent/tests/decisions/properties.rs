@@ -135,7 +135,7 @@ proptest! {
         let key = [1, 0, 0, 0, 0, 0, 0, 0, 0];
         batch.put(agent::record::WORK, key, record.encode());
         a.spool.commit(batch).wait().unwrap();
-        if let Processed::Done(step) = a.agent.process(a.now, &a.counter, &key, &record) {
+        if let Processed::Done(step) = a.agent.process(a.now, &a.counter, &key, &record, false) {
             a.commit(step);
         }
     }

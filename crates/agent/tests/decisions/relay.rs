@@ -145,9 +145,9 @@ fn a_peer_that_refuses_internal_trace_or_bilateral_information_is_spared_them() 
     envelope.per_domain_bilateral_information = Some(vec![0xA1, 0]);
     a.receive_message("to-X", &envelope);
     a.work();
-    let to_b = envelope_of(&a.queue("to-B")[0].1.item);
+    let to_b = a.sent("to-B", 0);
     assert_eq!((to_b.extensions.len(), to_b.per_domain_bilateral_information), (0, None));
-    let to_c = envelope_of(&a.queue("to-C")[0].1.item);
+    let to_c = a.sent("to-C", 0);
     assert_eq!((to_c.extensions.len(), to_c.per_domain_bilateral_information), (1, Some(vec![0xA1, 0])));
 }
 

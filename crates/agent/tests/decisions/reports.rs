@@ -99,7 +99,7 @@ fn a_report_that_loops_is_dropped() {
     // The report goes to domain X over A, which sends it to C. C sends it back.
     b.transfer("to-A", &mut a, "to-B");
     let report = a.queue("to-C").into_iter().find(|(_, r)| matches!(r.item, Item::Report { .. })).unwrap().1;
-    a.receive("to-C", &a.apdu(&report)).unwrap();
+    a.receive("to-C", &a.apdu("to-C", &report)).unwrap();
     a.work();
     assert!(a.effects.iter().any(|e| matches!(e, Effect::Discarded { why: Discard::Loop, .. })));
 }

@@ -28,8 +28,14 @@ fn the_defaults_are_those_that_operators_know() {
 fn good_settings_have_no_problem() {
     let mut good = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB")]);
     assert_eq!(good.validate(), []);
-    good.connectors[0].conformance = Conformance::X410In1988;
-    assert_eq!(good.validate(), []);
+    for conformance in [Conformance::X410In1988, Conformance::Mode1984] {
+        good.connectors[0].conformance = conformance;
+        assert_eq!(good.validate(), []);
+    }
+    for power in 7..=13 {
+        good.connectors[0].form.tpdu_size = 1 << power;
+        assert_eq!(good.validate(), []);
+    }
 }
 
 #[test]
@@ -48,7 +54,7 @@ fn every_problem_is_found_and_placed() {
     first.address_space[0].cost = 101;
     first.rts.window_size = 0;
     first.called_selectors.session = vec![0; 17];
-    first.conformance = Conformance::Mode1984;
+    first.form.tpdu_size = 1000;
     first.remote_password = Some(Secret::new(""));
     let second = &mut bad.connectors[1];
     second.name = "to-B".into();
@@ -73,7 +79,7 @@ fn every_problem_is_found_and_placed() {
             "connector[0].remote_password",
             "connector[0].hosts[1]",
             "connector[0].called_selectors.session",
-            "connector[0].conformance",
+            "connector[0].form.tpdu_size",
             "connector[0].address_space[0].cost",
             "connector[0].rts.window_size",
             "connector[1].hosts",

@@ -88,7 +88,7 @@ fn measure(what: &'static str, recipients: usize, agent: &Agent, record: &WorkRe
     while start.elapsed() < each {
         // Reading the record belongs to a decision as much as encoding what follows from it.
         let Ok(record) = WorkRecord::decode(&octets) else { break };
-        match agent.process(NOW, &counter, &key, &record) {
+        match agent.process(NOW, &counter, &key, &record, false) {
             Processed::Done(step) => drop(std::hint::black_box(step)),
             Processed::NotBefore(_) | Processed::ContentWanted { .. } => break,
         }

@@ -1,9 +1,10 @@
 //! `[[connector]]`: one link to an adjacent MTA.
 
 use agent::settings::{
-    Activation, AddressSpaceEntry, AssociationSettings, Conformance, ConnectorSettings, RetrySettings,
-    RtsSettings, TransferTimeouts,
+    Activation, AddressSpaceEntry, AssociationSettings, BindErrorCoding, Conformance, ConnectorSettings,
+    FormSettings, RetrySettings, RtsSettings, TransferTimeouts,
 };
+use mhs::p1::{ContentCoding, ExtensionCoding};
 
 use super::mta::{address_space, mta_name, secret, stand_in_name};
 use super::restriction::{self, relay_to};
@@ -21,6 +22,12 @@ const ACTIVATION: [(&str, Activation); 3] = [
     ("never", Activation::Never),
     ("remote-initiated", Activation::RemoteInitiated),
 ];
+
+const EXTENSION_CODING: [(&str, ExtensionCoding); 2] =
+    [("standard", ExtensionCoding::Standard), ("legacy", ExtensionCoding::Legacy)];
+
+const BIND_ERROR: [(&str, BindErrorCoding); 2] =
+    [("tagged", BindErrorCoding::Tagged), ("bare", BindErrorCoding::Bare)];
 
 /// Reads the connector which is number `index` of the file. What is missing or wrong has been complained about and
 /// is replaced by something legal, so that the rest can be checked.
@@ -51,6 +58,8 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.max_message_size_kb = section.number_of("max_message_size_kb");
     connector.strip_internal_trace = section.boolean("strip_internal_trace", false);
     connector.strip_bilateral_information = section.boolean("strip_bilateral_information", false);
+    connector.strip_content_return_request = section.boolean("strip_content_return_request", false);
+    connector.form = section.section("form").map(form).unwrap_or_default();
     connector.rts = section.section("rts").map(rts).unwrap_or_default();
     connector.retry = section.section("retry").map(retry).unwrap_or_default();
     connector.association = section.section("association").map(association).unwrap_or_default();
@@ -66,6 +75,19 @@ fn entry(mut section: Section<'_>) -> Option<AddressSpaceEntry> {
     let cost = section.number_of("cost").unwrap_or(1);
     section.finish();
     Some(AddressSpaceEntry { space: space?, cost })
+}
+
+fn form(mut section: Section<'_>) -> FormSettings {
+    let default = FormSettings::default();
+    let in_pieces = section.boolean("content_in_pieces", false);
+    let settings = FormSettings {
+        extension_coding: section.choice("extension_coding", &EXTENSION_CODING, default.extension_coding),
+        bind_error: section.choice("bind_error", &BIND_ERROR, default.bind_error),
+        content_coding: if in_pieces { ContentCoding::Pieces } else { ContentCoding::Whole },
+        tpdu_size: section.number_of("tpdu_size").unwrap_or(default.tpdu_size),
+    };
+    section.finish();
+    settings
 }
 
 fn rts(mut section: Section<'_>) -> RtsSettings {

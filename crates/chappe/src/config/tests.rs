@@ -108,6 +108,38 @@ window_size = -1
 }
 
 #[test]
+fn the_form_of_a_link_is_read_and_typos_in_it_are_found() {
+    let with = |form: &str| {
+        GOOD.replace("[connector.retry]", &format!("conformance = \"1984\"\n{form}\n[connector.retry]"))
+    };
+    let text = with(
+        "strip_content_return_request = true\n[connector.form]\nextension_coding = \"legacy\"\n\
+         bind_error = \"bare\"\ncontent_in_pieces = true\ntpdu_size = 128",
+    );
+    let config = parse(Path::new("x.toml"), &text).unwrap();
+    let connector = &config.settings.connectors[0];
+    assert_eq!(connector.conformance, agent::settings::Conformance::Mode1984);
+    assert!(connector.strip_content_return_request);
+    let form = agent::settings::FormSettings {
+        extension_coding: mhs::p1::ExtensionCoding::Legacy,
+        bind_error: agent::settings::BindErrorCoding::Bare,
+        content_coding: mhs::p1::ContentCoding::Pieces,
+        tpdu_size: 128,
+    };
+    assert_eq!(connector.form, form);
+    for (wrong, remedy) in [
+        ("[connector.form]\nextension_coding = \"legasy\"", "did you mean \"legacy\"?"),
+        ("[connector.form]\nbind_error = \"bar\"", "did you mean \"bare\"?"),
+        ("[connector.form]\ncontent_in_piece = true", "did you mean `content_in_pieces`?"),
+        ("[connector.form]\ntpdu_size = 1000", "use 128, 256, 512, 1024, 2048, 4096 or 8192"),
+        ("[connector.from]\ntpdu_size = 1024", "did you mean `form`?"),
+    ] {
+        let found = mistakes(&with(wrong));
+        assert!(found.len() == 1 && found[0].2.contains(remedy), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn broken_syntax_does_not_hide_other_mistakes_nor_invent_any() {
     let text = GOOD.replace("open_interval_s = 2", "open_interval_s = 0").replace("api = \"127", "api = 127");
     let found = mistakes(&text);
@@ -152,6 +184,7 @@ fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     let [connector] = config.settings.connectors.as_slice() else { panic!("one connector: {all}") };
     assert_eq!(connector.called_selectors.session, [0, 1]);
     // What stands there as a default is one.
+    assert_eq!(connector.form, Default::default());
     assert_eq!(connector.rts, Default::default());
     assert_eq!(connector.retry, Default::default());
     assert_eq!(connector.association, Default::default());

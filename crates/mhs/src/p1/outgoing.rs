@@ -66,6 +66,11 @@ impl OutgoingMessage {
         OutgoingMessage { header: header.into_vec(), content_length, in_pieces }
     }
 
+    /// What stands in front of the content. With the content it settles every octet: how the rest is coded is said in it.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     /// Octets of the whole APDU.
     pub fn length(&self) -> u64 {
         let inside = if self.in_pieces { octets_in_pieces(self.content_length) } else { self.content_length };

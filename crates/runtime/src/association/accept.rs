@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent::BindRefusal;
 use agent::connector::AssociationId;
-use agent::settings::{CallSelectors, ConnectorSettings, Selectors};
+use agent::settings::{BindErrorCoding, CallSelectors, ConnectorSettings, Selectors};
 use mhs::p1::P1Error;
 use mhs::p1::bind::{MtaBindArgument, MtaBindError};
 use osi::rtse::{
@@ -63,7 +63,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     if let Some(reason) = shared.spool.unhealthy_reason() {
         // Refused here the peer waits with all its messages; refused later each would count as a failure.
         shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
-        return reject(&mut link, MtaBindError::BUSY, true).await;
+        return reject(&mut link, MtaBindError::BUSY, bind_error_coding(&shared, &opening), true).await;
     }
     let (connector, recovered) = match admit(&shared, &opening, peer).await {
         Ok(admitted) => admitted,
@@ -87,23 +87,24 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
                 Inadmissible::Malformed(_) | Inadmissible::Unrecoverable(_) => EventKind::DecodeError,
             };
             shared.event(kind, &peer.to_string(), format!("bind refused: {refusal}"));
-            return reject(&mut link, refusal.bind_error(), false).await;
+            let coding = bind_error_coding(&shared, &opening);
+            return reject(&mut link, refusal.bind_error(), coding, false).await;
         }
     };
     link.belongs_to(&connector.name);
     let (sender, commands) = mpsc::channel(4);
-    // 1984 P1 is only received: nothing is converted to it.
+    // Over a 1984 association goes only what has taken the form of a 1984 link.
     let two_way = match (agreed.dialogue_mode, opening.mode) {
         (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
         (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
         (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
-            application_protocol != MTS_TRANSFER_PROTOCOL_1984
+            application_protocol != MTS_TRANSFER_PROTOCOL_1984 || connector.speaks_1984()
         }
     };
     let Some((entry, id)) = join_connector(&shared, &connector.name, two_way, sender).await else {
         let text = format!("bind refused: connector {} takes no further association", connector.name);
         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
-        return reject(&mut link, MtaBindError::BUSY, true).await;
+        return reject(&mut link, MtaBindError::BUSY, connector.form.bind_error, true).await;
     };
     let result = shared.agent().bind_result_for(&connector);
     let result = match (recovered, opening.mode) {
@@ -165,8 +166,12 @@ fn admit_bind(
     argument: &[u8],
 ) -> Result<ConnectorSettings, Inadmissible> {
     let argument = MtaBindArgument::from_octets(argument).map_err(Inadmissible::Malformed)?;
-    let given = &opening.selectors;
-    let call = CallSelectors {
+    let call = call_selectors(&opening.selectors);
+    Ok(shared.agent().check_bind_argument(&argument, &call).cloned()?)
+}
+
+fn call_selectors(given: &osi::rtse::Selectors) -> CallSelectors {
+    CallSelectors {
         called: Selectors {
             transport: given.called_transport.clone(),
             session: given.called_session.clone(),
@@ -177,8 +182,7 @@ fn admit_bind(
             session: given.calling_session.clone(),
             presentation: given.calling_presentation.clone(),
         },
-    };
-    Ok(shared.agent().check_bind_argument(&argument, &call).cloned()?)
+    }
 }
 
 /// Why a peer may not bind.
@@ -202,6 +206,15 @@ impl Inadmissible {
     }
 }
 
+/// The coding of a bind error that the peer wants.
+fn bind_error_coding(shared: &Shared, opening: &OpenIndication) -> BindErrorCoding {
+    let OpenData::Open(argument) = &opening.data else { return BindErrorCoding::default() };
+    match MtaBindArgument::from_octets(argument) {
+        Ok(argument) => shared.agent().bind_error_coding(&argument, &call_selectors(&opening.selectors)),
+        Err(_) => BindErrorCoding::default(),
+    }
+}
+
 /// Asks the connector's task to take the association in.
 async fn join_connector(
     shared: &Shared,
@@ -217,10 +230,14 @@ async fn join_connector(
 }
 
 /// Refuses a bind.
-async fn reject(link: &mut Link, error: MtaBindError, transient: bool) {
+async fn reject(link: &mut Link, error: MtaBindError, coding: BindErrorCoding, transient: bool) {
+    let user_data = match coding {
+        BindErrorCoding::Tagged => error.to_octets(),
+        BindErrorCoding::Bare => error.to_bare_octets(),
+    };
     // Not accepted any more only if the peer has gone meanwhile.
     let refuse_reason = refuse_reason(error);
-    let _ = link.request(RtRequest::OpenReject { user_data: error.to_octets(), refuse_reason, transient });
+    let _ = link.request(RtRequest::OpenReject { user_data, refuse_reason, transient });
     link.finish().await;
 }
 

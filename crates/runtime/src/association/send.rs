@@ -1,19 +1,19 @@
-//! Transfer out: header from the record, content streamed from the spool, removal once the peer has confirmed.
+//! Transfer out: the record in the form of the link, content streamed from the spool, removal once the peer has confirmed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{Item, OutboundKey, OutboundRecord, RESUME, Rank};
-use agent::settings::TransferTimeouts;
-use agent::{Failed, Step, TransferFailure, TransferFailureKind, apdu_digest};
-use mhs::p1::MessageTransferEnvelope;
-use mhs::p1::message_header;
+use agent::record::{OutboundKey, OutboundRecord, RESUME, Rank};
+use agent::settings::{ConnectorSettings, TransferTimeouts};
+use agent::{Failed, FormError, OnWire, Step, TransferFailure, TransferFailureKind, apdu_digest};
+use mhs::p1::Stretch;
 use osi::rtse::RtRequest;
 use osi::stack::RequestError;
-use spool::{BodyId, CommitError, SpoolError};
+use spool::{CommitError, SpoolError};
 use tokio::time::Instant;
 
 use super::Association;
+use crate::content;
 use crate::events::EventKind;
 use crate::line::{Message, Outgoing};
 use crate::recovery::Interruption;
@@ -26,9 +26,8 @@ pub(super) struct Sending {
     pub(super) digest: [u8; 32],
     /// What is resumed, if it does not begin at the first octet.
     pub(super) resumes: Option<Interruption>,
-    /// Octets in front of the content; for probes and reports the whole APDU.
-    header: Vec<u8>,
-    body: Option<(BodyId, u64)>,
+    /// The form in which it goes over this link.
+    wire: OnWire,
     position: u64,
     /// What the transfer may take (X.400 connector setting, by priority and size).
     time_allowed: Duration,
@@ -41,30 +40,23 @@ pub(super) struct Sending {
 impl Sending {
     fn new(
         outgoing: Box<Outgoing>,
-        timeouts: &TransferTimeouts,
+        connector: &ConnectorSettings,
+        is_p2: bool,
         normal_mode: bool,
-    ) -> Result<Sending, (Box<Outgoing>, String)> {
-        let (header, body) = match &outgoing.record.item {
-            Item::Message { envelope, body, content_length } => {
-                match MessageTransferEnvelope::from_octets(envelope) {
-                    Ok(envelope) => {
-                        (message_header(&envelope, *content_length), Some((*body, *content_length)))
-                    }
-                    Err(error) => return Err((outgoing, error.to_string())),
-                }
-            }
-            Item::Probe { apdu } | Item::Report { apdu } => (apdu.clone(), None),
+    ) -> Result<Sending, (Box<Outgoing>, FormError)> {
+        let wire = match connector.on_wire(&outgoing.record.item, is_p2) {
+            Ok(wire) => wire,
+            Err(error) => return Err((outgoing, error)),
         };
         let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
-        let time_allowed = time_allowed(timeouts, rank, outgoing.record.size);
-        let digest =
-            apdu_digest(if normal_mode { b"normal" } else { b"x410" }, &header, &outgoing.record.item);
+        let time_allowed = time_allowed(&connector.transfer_timeout, rank, outgoing.record.size);
+        let mode: &[u8] = if normal_mode { b"normal" } else { b"x410" };
+        let digest = apdu_digest(mode, wire.header(), &outgoing.record.item);
         let mut sending = Sending {
             outgoing,
             digest,
             resumes: None,
-            header,
-            body,
+            wire,
             position: 0,
             time_allowed,
             deadline: None,
@@ -94,7 +86,7 @@ impl Sending {
 
     /// Octets of the APDU.
     pub(super) fn length(&self) -> u64 {
-        self.header.len() as u64 + self.body.map_or(0, |(_, length)| length)
+        self.wire.length()
     }
 
     /// Priority with which the turn is asked for: 0 is the most urgent.
@@ -109,7 +101,17 @@ impl Sending {
 
 impl Association {
     pub(super) async fn begin_transfer(&mut self, outgoing: Box<Outgoing>) {
-        match Sending::new(outgoing, &self.connector.transfer_timeout, self.normal_mode) {
+        let matters = self.connector.speaks_1984();
+        let is_p2 = match content::is_p2(&self.shared, &outgoing.record.item, matters).await {
+            Ok(is_p2) => is_p2,
+            // The disk may answer again; the message is tried again.
+            Err(error) => {
+                let failure = failure(TransferFailureKind::Postponed, error.to_string());
+                self.settle_failure(outgoing, failure).await;
+                return self.idle(false).await;
+            }
+        };
+        match Sending::new(outgoing, &self.connector, is_p2, self.normal_mode) {
             Ok(sending) => {
                 let remembered = sending.outgoing.resume.as_ref();
                 if sending.resumes.is_none() && remembered.is_some_and(|resume| resume.interruption.is_some())
@@ -125,8 +127,11 @@ impl Association {
                 self.proceed().await;
             }
             Err((outgoing, error)) => {
-                let text = format!("the stored envelope can't be read: {error}");
-                self.settle_failure(outgoing, failure(TransferFailureKind::RefusedPermanent, text)).await;
+                let kind = match error {
+                    FormError::Unreadable(_) => TransferFailureKind::RefusedPermanent,
+                    FormError::Downgrade(_) => TransferFailureKind::WrongForm,
+                };
+                self.settle_failure(outgoing, failure(kind, error.to_string())).await;
                 self.idle(false).await;
             }
         }
@@ -138,20 +143,22 @@ impl Association {
             return self.defect("octets wanted, but nothing is in transfer");
         };
         let mut segment = Vec::with_capacity(octets);
-        let header_left = usize::try_from(sending.position)
-            .ok()
-            .and_then(|position| sending.header.get(position..))
-            .unwrap_or_default();
-        segment.extend_from_slice(header_left.get(..octets.min(header_left.len())).unwrap_or_default());
-        sending.position += segment.len() as u64;
         while segment.len() < octets {
-            let offset = sending.position - sending.header.len() as u64;
             let wanted = octets - segment.len();
-            let read = match sending.body {
-                Some((body, _)) => self.shared.spool.read_body(body, offset, wanted).await,
-                None => Ok(Vec::new()),
+            let (body, offset, length) = match (sending.wire.at(sending.position), sending.wire.body()) {
+                (Some(Stretch::Octets(part)), _) => {
+                    let part = part.get(..wanted.min(part.len())).unwrap_or_default();
+                    sending.position += part.len() as u64;
+                    segment.extend_from_slice(part);
+                    continue;
+                }
+                (Some(Stretch::Content { offset, length }), Some(body)) => (body, offset, length),
+                (Some(Stretch::Content { .. }), None) | (None, _) => {
+                    return self.defect("more octets wanted than the APDU has");
+                }
             };
-            match read {
+            let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(wanted);
+            match self.shared.spool.read_body(body, offset, wanted).await {
                 Ok(piece) if !piece.is_empty() => {
                     sending.position += piece.len() as u64;
                     segment.extend_from_slice(&piece);
