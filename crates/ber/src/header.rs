@@ -31,14 +31,31 @@ impl Header {
     /// # Errors
     /// Tag or length not representable; primitive encoding of indefinite length; the tag of end-of-contents with anything
     /// but two zero octets.
+    #[inline]
     pub fn parse(octets: &[u8]) -> Result<Option<Header>, ErrorKind> {
+        match Header::short(octets) {
+            Some(header) => Ok(Some(header)),
+            None => Header::parse_any(octets),
+        }
+    }
+
+    /// A header of two octets, as nearly all are, unless it is the tag of end-of-contents; `None` for any other.
+    #[inline]
+    pub(crate) fn short(octets: &[u8]) -> Option<Header> {
+        match *octets {
+            [first, length @ 0..=0x7F, ..] if first & 0x1F != 0x1F && first & 0xDF != 0 => Some(Header {
+                tag: Tag { class: class(first), number: u32::from(first & 0x1F) },
+                constructed: first & 0x20 != 0,
+                length: Length::Definite(u64::from(length)),
+                size: 2,
+            }),
+            _ => None,
+        }
+    }
+
+    fn parse_any(octets: &[u8]) -> Result<Option<Header>, ErrorKind> {
         let Some((&first, mut rest)) = octets.split_first() else { return Ok(None) };
-        let class = match first >> 6 {
-            0 => Class::Universal,
-            1 => Class::Application,
-            2 => Class::Context,
-            _ => Class::Private,
-        };
+        let class = class(first);
         let constructed = first & 0x20 != 0;
         let mut number = u32::from(first & 0x1F);
         if number == 0x1F {
@@ -81,5 +98,15 @@ impl Header {
             return Err(ErrorKind::UnexpectedEoc);
         }
         Ok(Some(Header { tag, constructed, length, size }))
+    }
+}
+
+#[inline]
+fn class(identifier: u8) -> Class {
+    match identifier >> 6 {
+        0 => Class::Universal,
+        1 => Class::Application,
+        2 => Class::Context,
+        _ => Class::Private,
     }
 }

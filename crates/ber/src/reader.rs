@@ -28,11 +28,13 @@ pub struct Tlv<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader over encodings that follow one another in `input`, with [`DEFAULT_DEPTH`].
+    #[inline]
     pub fn new(input: &'a [u8]) -> Self {
         Reader::with_depth(input, DEFAULT_DEPTH)
     }
 
     /// A reader that allows `depth` levels of nesting.
+    #[inline]
     pub fn with_depth(input: &'a [u8], depth: u16) -> Self {
         Reader { rest: input, offset: 0, depth }
     }
@@ -57,10 +59,39 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// The next element is no complete encoding.
     #[allow(clippy::should_implement_trait, reason = "fallible, so no Iterator")]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Tlv<'a>>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        // Nearly all elements have a header of two octets; what is left of the checks for those is one comparison.
+        if let [_, length, ..] = *self.rest
+            && let Some(header) = Header::short(self.rest)
+            && let Some((raw, rest)) = self.rest.split_at_checked(2 + usize::from(length))
+            && let [_, _, contents @ ..] = raw
+        {
+            return Ok(Some(self.take(header, contents, raw, rest)));
+        }
+        self.next_any().map(Some)
+    }
+
+    #[inline]
+    fn take(&mut self, header: Header, contents: &'a [u8], raw: &'a [u8], rest: &'a [u8]) -> Tlv<'a> {
+        let tlv = Tlv {
+            tag: header.tag,
+            constructed: header.constructed,
+            contents,
+            raw,
+            offset: self.offset,
+            depth: self.depth,
+        };
+        self.rest = rest;
+        self.offset += raw.len();
+        tlv
+    }
+
+    #[cold]
+    fn next_any(&mut self) -> Result<Tlv<'a>, Error> {
         let header = self.header(self.rest, self.offset)?;
         if header.tag == Tag::EOC {
             return Err(self.error(ErrorKind::UnexpectedEoc));
@@ -81,23 +112,14 @@ impl<'a> Reader<'a> {
             }
         };
         let (raw, rest) = self.rest.split_at_checked(size).ok_or_else(|| self.error(ErrorKind::Truncated))?;
-        let tlv = Tlv {
-            tag: header.tag,
-            constructed: header.constructed,
-            contents,
-            raw,
-            offset: self.offset,
-            depth: self.depth,
-        };
-        self.rest = rest;
-        self.offset += size;
-        Ok(Some(tlv))
+        Ok(self.take(header, contents, raw, rest))
     }
 
     /// The next element, whatever its tag.
     ///
     /// # Errors
     /// At the end ([`ErrorKind::Truncated`]), or no complete encoding.
+    #[inline]
     pub fn any(&mut self) -> Result<Tlv<'a>, Error> {
         self.next()?.ok_or_else(|| self.error(ErrorKind::Truncated))
     }
@@ -106,6 +128,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The identifier or length octets are malformed.
+    #[inline]
     pub fn peek(&self) -> Result<Option<Tag>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -117,6 +140,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Another tag, the end, or no complete encoding.
+    #[inline]
     pub fn expect(&mut self, tag: Tag) -> Result<Tlv<'a>, Error> {
         match self.peek()? {
             Some(found) if found == tag => self.any(),
@@ -129,6 +153,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The next element is no complete encoding.
+    #[inline]
     pub fn optional(&mut self, tag: Tag) -> Result<Option<Tlv<'a>>, Error> {
         if self.peek()? == Some(tag) { self.next() } else { Ok(None) }
     }
@@ -137,6 +162,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Trailing`].
+    #[inline]
     pub fn finish(&self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.error(ErrorKind::Trailing)) }
     }
@@ -146,6 +172,7 @@ impl<'a> Reader<'a> {
         Error { kind, offset: self.offset }
     }
 
+    #[inline]
     fn header(&self, octets: &[u8], offset: usize) -> Result<Header, Error> {
         match Header::parse(octets) {
             Ok(Some(header)) => Ok(header),
@@ -195,6 +222,7 @@ impl<'a> Tlv<'a> {
     ///
     /// # Errors
     /// Primitive form, or the nesting limit is reached.
+    #[inline]
     pub fn reader(&self) -> Result<Reader<'a>, Error> {
         if !self.constructed {
             return Err(self.error(ErrorKind::NotConstructed(self.tag)));

@@ -48,6 +48,7 @@ impl<'a> Tlv<'a> {
     ///
     /// # Errors
     /// The encoding is constructed.
+    #[inline]
     pub fn primitive(&self) -> Result<&'a [u8], Error> {
         if self.constructed { Err(self.error(ErrorKind::NotPrimitive(self.tag))) } else { Ok(self.contents) }
     }
