@@ -523,3 +523,15 @@ proptest! {
         prop_assert_eq!(pattern.matches(&address), Some(pattern.specificity()), "{}", text);
     }
 }
+
+/// Not every letter comes back from its upper case.
+#[test]
+fn a_printed_pattern_matches_what_the_pattern_matches() {
+    for text in ["S=Strauß;O=Groß & Co;A= ;C=DE", "S=µ", "DDA:Größe=maß;C=DE"] {
+        let pattern = AddressPattern::parse(text).unwrap();
+        let again = AddressPattern::parse(&pattern.to_string()).unwrap();
+        let address = OrAddress::parse(text).unwrap();
+        assert!(pattern.matches(&address).is_some(), "{text}");
+        assert_eq!(again.matches(&address), pattern.matches(&address), "{text} became {pattern}");
+    }
+}

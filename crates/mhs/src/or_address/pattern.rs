@@ -193,6 +193,19 @@ impl FromStr for AddressPattern {
     }
 }
 
+/// Upper case of a folded text, as far as it folds back to that text: `ß` and `µ` stay as they are.
+fn upper_case(folded: &str) -> String {
+    let mut out = String::with_capacity(folded.len());
+    for c in folded.chars() {
+        if c.to_uppercase().flat_map(char::to_lowercase).eq([c]) {
+            out.extend(c.to_uppercase());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Values are shown as they are compared, but in upper case.
 impl fmt::Display for AddressPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,12 +214,12 @@ impl fmt::Display for AddressPattern {
             let value = match wanted {
                 Wanted::Any => "*".to_owned(),
                 Wanted::Exactly(value) if value.is_empty() => " ".to_owned(),
-                Wanted::Exactly(value) => value.to_uppercase(),
+                Wanted::Exactly(value) => upper_case(value),
             };
             write_component(f, key, &value, core::mem::replace(&mut first, false))
         };
         for (attribute_type, wanted) in &self.domain_defined {
-            let attribute_type = doubled_type(&attribute_type.to_uppercase());
+            let attribute_type = doubled_type(&upper_case(attribute_type));
             write(&format!("{}:{attribute_type}", keys::spelling(Key::DomainDefined)), wanted)?;
         }
         let mut levels: Vec<_> = LEVELS.iter().zip(&self.levels).collect();
