@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 24] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -30,6 +30,7 @@ const COMMANDS: [&[&str]; 23] = [
     &["bench", "relay"],
     &["bench", "spool"],
     &["bench", "idle"],
+    &["bench", "stack"],
 ];
 
 const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector", "association", "bench"];
@@ -50,7 +51,9 @@ fn every_command_explains_itself_with_an_example() {
     let help = chappe(&["--help"]).ok();
     assert!(
         help.contains("Example")
-            && help.contains("Measure relay, spool, decisions and idle associations on this machine"),
+            && help.contains(
+                "Measure relay, spool, decisions, protocol layers and idle associations on this machine"
+            ),
         "{help}"
     );
 }

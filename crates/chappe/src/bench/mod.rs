@@ -1,17 +1,20 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
+mod baseline;
 mod decide;
 mod idle;
+mod layers;
 mod peer;
 mod process;
 mod relay;
+mod stack;
 mod store;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Measure relay, spool, decisions and idle associations on this machine
+/// Measure relay, spool, decisions, protocol layers and idle associations on this machine
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000\n  chappe bench idle --associations 1000"
@@ -29,6 +32,9 @@ pub(crate) enum Bench {
     /// Memory of idle associations: opened to an MTA process and left alone
     #[command(after_help = "Example:\n  chappe bench idle --associations 1000")]
     Idle(IdleArgs),
+    /// The protocol layers alone, in memory: what each costs, and the readers of BER and P1
+    #[command(after_help = "Example:\n  chappe bench stack --size 2048 --size 1048576")]
+    Stack(StackArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -92,6 +98,19 @@ pub(crate) struct IdleArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StackArgs {
+    /// Octets of content of a message, 1 to 104857600; may be given more than once. 2 KB, 100 KB and 10 MB if absent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=104_857_600))]
+    size: Vec<u32>,
+    /// How long each measurement takes, 1 to 600000 milliseconds.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    milliseconds: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -125,6 +144,7 @@ impl Bench {
             Bench::Spool(args) => args.json |= json,
             Bench::Decide(args) => args.json |= json,
             Bench::Idle(args) => args.json |= json,
+            Bench::Stack(args) => args.json |= json,
         }
     }
 
@@ -135,6 +155,7 @@ impl Bench {
             Bench::Spool(args) => store::run(&args),
             Bench::Decide(args) => decide::run(&args),
             Bench::Idle(args) => idle::run(&args),
+            Bench::Stack(args) => stack::run(&args),
         }
     }
 }
