@@ -12,6 +12,7 @@ mod acse;
 mod ber_reader;
 mod bind;
 mod cotp;
+mod decode;
 mod ipm;
 mod legal;
 mod or_address;
@@ -62,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "bind", run: bind::run },
     Target { name: "ipm", run: ipm::run },
     Target { name: "or_address", run: or_address::run },
+    Target { name: "decode", run: decode::run },
 ];
 
 /// Calls the target called `name`.

@@ -1,7 +1,7 @@
 //! Seeds out of the recorded associations and the golden encodings: what real peers sent is where most of the states are.
 
 use osi::session::spdu::{Spdu, decode_tsdu};
-use testkit::{Capture, GoldenVector, Side, tsdus_of};
+use testkit::{Capture, GoldenVector, Side, tsdus_of, wrap_apdu};
 
 use crate::ScriptWriter;
 
@@ -149,6 +149,8 @@ impl Seeds {
         self.add("ber", apdu);
         self.add("p1", &[&[7, 0, 0], apdu].concat());
         self.add("report", apdu);
+        self.add("decode", apdu);
+        self.add("decode", &wrap_apdu(apdu).into_vec());
         for name in names(apdu) {
             self.add("or_address", name);
         }
@@ -183,6 +185,12 @@ impl Seeds {
                 .number(8_000)
                 .octet([0x20, 0x10, 0x20, 0x47, 0x10, 0x18]);
             self.add("stack_pair", &cancelled.into_vec());
+            // A piece, its checkpoint confirmed, an interruption, and on from there.
+            let resumed = ScriptWriter::new()
+                .octet([settings, settings, 0x18, 0x42])
+                .number(8_000)
+                .octet([0x20, 0x10, 0xA0, 0x10, 0x48, 0x10, 0x4F, 1, 1, 0x10, 0xA0, 0x18]);
+            self.add("stack_pair", &resumed.into_vec());
         }
         for mode in [0, 1] {
             let script = ScriptWriter::new()

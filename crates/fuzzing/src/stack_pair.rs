@@ -12,7 +12,9 @@ use std::time::Duration;
 use ber::{Tag, Writer};
 use clock::MonoTime;
 use osi::failure::Blame;
-use osi::rtse::{AbortReason, RefuseReason, RequestError, RtIndication, RtRequest};
+use osi::rtse::{
+    AbortReason, Interrupted, ReceiverState, RefuseReason, RequestError, ResumePoint, RtIndication, RtRequest,
+};
 use osi::stack::{Stack, StackAction};
 
 use crate::Script;
@@ -62,6 +64,12 @@ struct End {
     arriving: Option<Vec<u8>>,
     complete: bool,
     checkpoints: VecDeque<u32>,
+    /// A transfer of ours that was interrupted: the APDU, and from where it can go on.
+    paused: Option<(Vec<u8>, ResumePoint)>,
+    /// One of the peer's, with what has come of it.
+    kept: Option<(ReceiverState, Vec<u8>)>,
+    /// The user was asked to go on with this activity, from this checkpoint.
+    resuming: Option<(Vec<u8>, u32)>,
     accepted: Vec<Vec<u8>>,
 }
 
@@ -97,6 +105,9 @@ impl End {
             arriving: None,
             complete: false,
             checkpoints: VecDeque::new(),
+            paused: None,
+            kept: None,
+            resuming: None,
             accepted: Vec::new(),
         }
     }
@@ -172,7 +183,8 @@ impl Pair {
             },
             2..=5 => self.begin(side, script.number()),
             6 => self.segment(side),
-            7 | 8 => RtRequest::TransferCancel,
+            7 => RtRequest::TransferCancel,
+            8 => RtRequest::TransferInterrupt,
             9 => RtRequest::CheckpointSecured { serial: u32::from(script.octet()) },
             10 => RtRequest::TransferAccept,
             11 => RtRequest::TransferRefuse { transient: script.one_in(2) },
@@ -183,7 +195,11 @@ impl Pair {
                 self.disturbed = true;
                 RtRequest::Abort(AbortReason::USER_ERROR)
             }
-            _ => RtRequest::Segment(script.octets().to_vec()),
+            _ if script.one_in(4) => RtRequest::Segment(script.octets().to_vec()),
+            _ => match &self.ends[side].paused {
+                Some((_, from)) => RtRequest::Resume { from: from.clone(), connection: None },
+                None => RtRequest::ResumeRefuse,
+            },
         }
     }
 
@@ -207,7 +223,14 @@ impl Pair {
         if end.last.is_some() {
             return;
         }
-        let request = if end.asked {
+        let request = if let Some((activity, serial)) = &end.resuming {
+            match &end.kept {
+                Some((state, _)) if state.activity() == activity && state.knows(*serial) => {
+                    RtRequest::ResumeAccept(Box::new(state.clone()))
+                }
+                Some(_) | None => RtRequest::ResumeRefuse,
+            }
+        } else if end.asked {
             RtRequest::OpenAccept { user_data: vec![0xB1, 0x02, 0x05, 0x00] }
         } else if end.sending.as_ref().is_some_and(|sending| sending.wanted.is_some()) {
             self.segment(side)
@@ -271,12 +294,22 @@ impl Pair {
                 end.arriving = None;
                 end.checkpoints.clear();
             }
+            RtRequest::Resume { from, .. } => {
+                let (apdu, _) = end.paused.take().expect("resumed, but nothing was interrupted");
+                let given = usize::try_from(from.offset).unwrap_or(usize::MAX);
+                end.sending = Some(Sending { apdu, given, wanted: None });
+            }
+            RtRequest::ResumeAccept(_) => {
+                end.resuming = None;
+                end.arriving = end.kept.take().map(|(_, octets)| octets);
+            }
+            RtRequest::ResumeRefuse => end.resuming = None,
+            RtRequest::ResumeCompleted => {
+                end.resuming = None;
+                self.honest = false;
+            }
             RtRequest::TransferCancel
             | RtRequest::TransferInterrupt
-            | RtRequest::Resume { .. }
-            | RtRequest::ResumeAccept(_)
-            | RtRequest::ResumeRefuse
-            | RtRequest::ResumeCompleted
             | RtRequest::TurnPlease { .. }
             | RtRequest::TurnGive
             | RtRequest::Close
@@ -416,14 +449,24 @@ impl Pair {
                 assert!(!honest || sent == Some(arrived), "what is whole is not what was sent");
                 end.complete = true;
             }
-            RtIndication::Resume { .. } => {}
-            RtIndication::TransferInterrupted { .. } => {
-                end.sending = None;
-                end.arriving = None;
-                end.complete = false;
-                end.checkpoints.clear();
-            }
+            RtIndication::Resume { activity, serial, .. } => end.resuming = Some((activity, serial)),
+            RtIndication::TransferInterrupted { interrupted, .. } => match *interrupted {
+                Interrupted::Sending(point) => {
+                    let sending = end.sending.take().expect("interrupted, but nothing was sent");
+                    assert!(!honest || !peer.accepted.contains(&sending.apdu), "interrupted, but accepted");
+                    assert_eq!(point.length, sending.apdu.len() as u64);
+                    assert!(point.offset <= sending.given as u64 && point.serial > 0);
+                    end.paused = Some((sending.apdu, point));
+                }
+                Interrupted::Receiving(state) => {
+                    let arrived = end.arriving.take().expect("interrupted outside a transfer");
+                    end.kept = Some((state, arrived));
+                    end.complete = false;
+                    end.checkpoints.clear();
+                }
+            },
             RtIndication::TransferDiscarded => {
+                end.resuming = None;
                 end.arriving = None;
                 end.complete = false;
                 end.checkpoints.clear();
