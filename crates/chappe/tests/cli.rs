@@ -51,9 +51,7 @@ fn every_command_explains_itself_with_an_example() {
     let help = chappe(&["--help"]).ok();
     assert!(
         help.contains("Example")
-            && help.contains(
-                "Measure relay, spool, decisions, protocol layers and idle associations on this machine"
-            ),
+            && help.contains("Measure relay, spool, decisions, layers and memory on this machine"),
         "{help}"
     );
 }

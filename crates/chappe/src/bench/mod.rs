@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Measure relay, spool, decisions, protocol layers and idle associations on this machine
+/// Measure relay, spool, decisions, layers and memory on this machine
 #[derive(Debug, Subcommand)]
 #[command(
     after_help = "Examples:\n  chappe bench relay --messages 20000\n  chappe bench spool --messages 50000\n  chappe bench idle --associations 1000"
