@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mhs::p1::{
     Extensions, MessageTransferEnvelope, Obstacle, P1Error, PerMessageIndicators, PerRecipientFields,
-    ProbeTransferEnvelope, Recipients, TraceInformation,
+    ProbeTransferEnvelope, Recipients, StandardExtension, TraceInformation,
 };
 use mhs::{ContentType, MtsIdentifier, OrName};
 use spool::BodyId;
@@ -158,8 +158,8 @@ impl Transfer {
         recipients.filter(|(_, recipient)| recipient.responsibility()).map(|(index, _)| index).collect()
     }
 
-    /// The same for these recipients only, or who receives in their place: all are named, the others are not the
-    /// receiver's responsibility.
+    /// The same for these recipients only, or who receives in their place: all are named but those of blind copies,
+    /// the others are not the receiver's responsibility.
     pub(crate) fn copy_for(&self, places: &[usize], changed: &Changed) -> Transfer {
         let mut copy = self.clone();
         let mut next = places.iter().copied().peekable();
@@ -170,6 +170,12 @@ impl Transfer {
             }
             recipient.set_responsibility(ours);
         }
+        copy.recipients_mut().retain(|recipient| recipient.responsibility() || !is_blind(recipient));
         copy
     }
+}
+
+/// Whether the others must not learn of this recipient.
+pub(crate) fn is_blind(recipient: &PerRecipientFields) -> bool {
+    recipient.extensions.standard(StandardExtension::BLIND_COPY_RECIPIENTS).is_some()
 }

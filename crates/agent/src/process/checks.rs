@@ -104,7 +104,9 @@ impl Critical {
                 ExtensionType::Standard(number) => standard_extension(*number).is_some(),
                 ExtensionType::Private(_) => false,
             };
-            // The one known extension that asks something of the delivering MTA which this one does not do.
+            // The one known extension that asks something of the delivering MTA which this one does not do. The others
+            // are heeded (prohibitions, times, lists, redirection), are for the recipient and delivered to him whole
+            // (tokens, checks, labels, certificates), or concern physical delivery, which has no recipients here.
             let unperformed = *field.extension_type()
                 == ExtensionType::Standard(StandardExtension::PROOF_OF_DELIVERY_REQUEST);
             let criticality = field.criticality();

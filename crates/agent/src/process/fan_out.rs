@@ -20,7 +20,7 @@ use crate::record::{
 use crate::report::{Outcome, Reporting};
 use crate::settings::DistributionList;
 use crate::trace::OtherAction;
-use crate::transfer::{Changed, Transfer};
+use crate::transfer::{Changed, Transfer, is_blind};
 
 /// A batch that has grown beyond this takes no further copies. One copy is at most an envelope longer, so the
 /// batch stays well within what a spool commits at once.
@@ -317,6 +317,9 @@ impl<'a> Delivery<'a> {
         let mut delivered = self.bare.clone();
         if self.disclosed {
             for (index, other) in self.envelope.per_recipient_fields.iter().enumerate() {
+                if index != place && is_blind(other) {
+                    continue;
+                }
                 let mut other = if index == place { recipient } else { other }.clone();
                 other.set_responsibility(index == place);
                 delivered.per_recipient_fields.push(other);

@@ -4,6 +4,7 @@
 mod bench;
 mod bind;
 mod duplicates;
+mod faults;
 mod interruption;
 mod judge;
 mod links_1984;
