@@ -26,6 +26,15 @@ pub struct Submission {
     pub disclose_recipients: bool,
     /// Whether MTAs must not convert the content. Default false.
     pub implicit_conversion_prohibited: bool,
+    /// Whether a non-delivery report is to return the content. Default false.
+    pub return_content: bool,
+    /// Whether the recipients' domains may deliver to somebody else whom they have chosen, such as a dead letter
+    /// mailbox. Default false.
+    pub alternate_recipient_allowed: bool,
+    /// Whether distribution lists must not be expanded. Default false.
+    pub dl_expansion_prohibited: bool,
+    /// Whether recipients must not have their mail redirected. Default false.
+    pub reassignment_prohibited: bool,
 }
 
 impl Submission {
@@ -41,6 +50,10 @@ impl Submission {
             content_identifier: None,
             disclose_recipients: false,
             implicit_conversion_prohibited: false,
+            return_content: false,
+            alternate_recipient_allowed: false,
+            dl_expansion_prohibited: false,
+            reassignment_prohibited: false,
         }
     }
 
@@ -61,12 +74,14 @@ pub struct SubmissionRecipient {
     pub address: OrAddress,
     /// What the originator wants to be told. Default non-delivery.
     pub report: ReportRequest,
+    /// Who is to receive it if the recipient can't. Default nobody.
+    pub alternate: Option<OrAddress>,
 }
 
 impl SubmissionRecipient {
     /// A recipient whose non-delivery is reported.
     pub fn new(address: OrAddress) -> Self {
-        SubmissionRecipient { address, report: ReportRequest::default() }
+        SubmissionRecipient { address, report: ReportRequest::default(), alternate: None }
     }
 }
 
@@ -118,6 +133,14 @@ pub enum SubmitProblem {
     RecipientInvalid {
         /// Its place in the list, from 0.
         index: usize,
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An alternate recipient's address is not valid.
+    #[error("alternate recipient {address}: {problem}")]
+    AlternateInvalid {
         /// The address.
         address: String,
         /// What is wrong with it.

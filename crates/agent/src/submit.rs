@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use ber::{Tag, Writer};
 use clock::WallTime;
 use mhs::p1::{
-    ContentIdentifier, MessageTransferEnvelope, OriginatingMtaReport, OriginatorReport, PerMessageIndicators,
-    PerRecipientFields, PerRecipientIndicators,
+    ContentIdentifier, Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope,
+    OriginatingMtaReport, OriginatorReport, PerMessageIndicators, PerRecipientFields, PerRecipientIndicators,
+    StandardExtension,
 };
 use mhs::{Kept, MtsIdentifier, OrAddress, OrName, UtcTime};
 use spool::FinishedBody;
@@ -69,7 +71,12 @@ impl Agent {
             submission.recipients.iter().filter(|recipient| named.insert(recipient.address.canonical_key()));
         let recipients = (1_i64..).zip(distinct).map(|(number, recipient)| {
             let name = OrName::new(recipient.address.clone());
-            PerRecipientFields::new(name, number, indicators(recipient))
+            let mut fields = PerRecipientFields::new(name, number, indicators(recipient));
+            if let Some(alternate) = &recipient.alternate {
+                let number = StandardExtension::ORIGINATOR_REQUESTED_ALTERNATE_RECIPIENT;
+                fields.extensions.set_name(number, &OrName::new(alternate.clone()));
+            }
+            fields
         });
         let mut envelope = MessageTransferEnvelope::new(
             identifier,
@@ -85,10 +92,22 @@ impl Agent {
         envelope.content_identifier =
             submission.content_identifier.clone().map(|text| Kept::new(ContentIdentifier(text)));
         let mut flags = PerMessageIndicators::default();
-        for (bit, on) in [(0, submission.disclose_recipients), (1, submission.implicit_conversion_prohibited)]
-        {
+        for (bit, on) in [
+            (0, submission.disclose_recipients),
+            (1, submission.implicit_conversion_prohibited),
+            (2, submission.alternate_recipient_allowed),
+            (3, submission.return_content),
+        ] {
             if on {
                 flags.set(bit, true);
+            }
+        }
+        for (number, on) in [
+            (StandardExtension::RECIPIENT_REASSIGNMENT_PROHIBITED, submission.reassignment_prohibited),
+            (StandardExtension::DL_EXPANSION_PROHIBITED, submission.dl_expansion_prohibited),
+        ] {
+            if on {
+                envelope.extensions.set(prohibited(number));
             }
         }
         envelope.per_message_indicators = Kept::new(flags);
@@ -130,6 +149,12 @@ impl Agent {
                     address: address.to_string(),
                     problem,
                 }));
+                if let Some(address) = &recipient.alternate {
+                    found.extend(address_problems(address).map(|problem| SubmitProblem::AlternateInvalid {
+                        address: address.to_string(),
+                        problem,
+                    }));
+                }
             }
         } else {
             found.push(SubmitProblem::TooManyRecipients { count, limit: settings.max_recipients });
@@ -146,6 +171,13 @@ impl Agent {
         }
         found
     }
+}
+
+/// An extension that says "prohibited", with the criticality that X.411 recommends.
+fn prohibited(number: i64) -> ExtensionField {
+    let critical = Criticality { for_delivery: true, ..Criticality::NONE };
+    let value = Writer::encode(|w| w.integer(Tag::ENUMERATED, 1));
+    ExtensionField::new(ExtensionType::Standard(number), critical, value)
 }
 
 fn address_problems(address: &OrAddress) -> impl Iterator<Item = String> {

@@ -151,7 +151,10 @@ impl Agent {
             }
         }
         rest.sort_unstable();
+        // Whoever reads of a delivery has read before why it is to somebody else.
+        let done = std::mem::take(&mut step.effects);
         announce(transfer, &rest, &dropped, redirections, &mut step);
+        step.effects.extend(done);
         settled.sort_by_key(|(place, _)| *place);
         let reporting = Reporting { now, sequence, arrived: record.arrived, changed: &changed, content };
         self.report(&reporting, transfer, &settled, &mut step);

@@ -136,3 +136,36 @@ fn a_time_that_utctime_can_not_carry_is_refused() {
     submission.deferred = Some(last);
     assert!(a.agent.submit(a.now, &a.counter, &submission, a.body(b"x")).is_ok());
 }
+
+#[test]
+fn what_the_originator_allows_requests_and_prohibits_is_in_the_envelope() {
+    use mhs::p1::StandardExtension as Known;
+    let mut a = mta_a();
+    let mut plain = Submission::new(user("alice", "A"), [user("bob", "B")]);
+    a.submit(&plain);
+    plain.return_content = true;
+    plain.alternate_recipient_allowed = true;
+    plain.dl_expansion_prohibited = true;
+    plain.reassignment_prohibited = true;
+    plain.recipients[0].alternate = Some(user("ben", "B"));
+    a.submit(&plain);
+    a.work();
+    for (queued, asked) in a.queue("to-B").iter().zip([false, true]) {
+        let envelope = envelope_of(&queued.1.item);
+        let flags = &envelope.per_message_indicators;
+        assert_eq!((flags.content_return_request(), flags.alternate_recipient_allowed()), (asked, asked));
+        for number in [Known::DL_EXPANSION_PROHIBITED, Known::RECIPIENT_REASSIGNMENT_PROHIBITED] {
+            assert_eq!(envelope.extensions.prohibits(number), asked);
+            assert_eq!(
+                envelope.extensions.standard(number).is_some_and(|e| e.criticality().for_delivery),
+                asked
+            );
+        }
+        let alternate = Known::ORIGINATOR_REQUESTED_ALTERNATE_RECIPIENT;
+        let alternate = envelope.per_recipient_fields[0].extensions.name(alternate);
+        assert_eq!(alternate.map(|name| name.address().clone()), asked.then(|| user("ben", "B")));
+    }
+    plain.recipients[0].alternate = Some(address("C=GB"));
+    let problems = problems(&a, &plain, 1);
+    assert!(matches!(problems[..], [SubmitProblem::AlternateInvalid { .. }, ..]), "{problems:?}");
+}

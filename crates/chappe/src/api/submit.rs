@@ -28,7 +28,8 @@ const MAX_TEXT_OCTETS: usize = 4 << 20;
 /// Pieces of a file that wait for the disk. Each is at most what one read from the socket gave.
 const PIECES_AHEAD: usize = 4;
 
-const FIELDS: [&str; 7] = ["from", "to", "subject", "priority", "report", "deferred", "file_name"];
+const FIELDS: [&str; 9] =
+    ["from", "to", "subject", "priority", "report", "deferred", "file_name", "request", "alternate"];
 
 /// The message without its content.
 struct Fields {
@@ -39,7 +40,27 @@ struct Fields {
     report: ReportRequest,
     deferred: Option<WallTime>,
     file_name: Option<String>,
+    requests: Vec<Wish>,
+    alternate: Option<OrAddress>,
 }
+
+/// What else the originator may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    ReturnContent,
+    DiscloseRecipients,
+    AllowAlternate,
+    ProhibitExpansion,
+    ProhibitRedirection,
+}
+
+const REQUESTS: [(&str, Wish); 5] = [
+    ("return-content", Wish::ReturnContent),
+    ("disclose-recipients", Wish::DiscloseRecipients),
+    ("allow-alternate", Wish::AllowAlternate),
+    ("prohibit-expansion", Wish::ProhibitExpansion),
+    ("prohibit-redirection", Wish::ProhibitRedirection),
+];
 
 impl Fields {
     fn read(query: Query) -> Result<Fields, ApiError> {
@@ -59,7 +80,14 @@ impl Fields {
         let one_of = |name: &str, choices: &str| {
             ApiError::bad_request(format!("`{name}` is not known"), format!("choose one of {choices}"))
         };
+        let requests = query.all("request").map(|text| {
+            let known = REQUESTS.iter().find(|(name, _)| *name == text).map(|(_, request)| *request);
+            known.ok_or_else(|| one_of("request", &REQUESTS.map(|(name, _)| name).join(", ")))
+        });
+        let requests = requests.collect::<Result<_, _>>()?;
         Ok(Fields {
+            requests,
+            alternate: query.one("alternate")?.map(|text| address(text, "alternate")).transpose()?,
             from: address(from, "from")?,
             to,
             subject: subject.to_owned(),
@@ -97,6 +125,18 @@ impl Fields {
         submission.deferred = self.deferred;
         submission.content_type = CONTENT_TYPE;
         submission.encoded_information_types = Some(types);
+        for request in &self.requests {
+            match request {
+                Wish::ReturnContent => submission.return_content = true,
+                Wish::DiscloseRecipients => submission.disclose_recipients = true,
+                Wish::AllowAlternate => submission.alternate_recipient_allowed = true,
+                Wish::ProhibitExpansion => submission.dl_expansion_prohibited = true,
+                Wish::ProhibitRedirection => submission.reassignment_prohibited = true,
+            }
+        }
+        for recipient in &mut submission.recipients {
+            recipient.alternate.clone_from(&self.alternate);
+        }
         submission
     }
 }

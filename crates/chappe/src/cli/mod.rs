@@ -49,8 +49,8 @@ enum Command {
     Serve(serve::Serve),
     #[command(subcommand)]
     Config(config::Config),
-    Submit(submit::Submit),
-    Mailbox(mailbox::Mailbox),
+    Submit(Box<submit::Submit>),
+    Mailbox(Box<mailbox::Mailbox>),
     Queue(queue::Queue),
     Message(message::Message),
     Connector(connector::Connector),

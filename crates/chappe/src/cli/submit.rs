@@ -39,6 +39,12 @@ pub(super) struct Submit {
     /// Deliver not before this time, as in 2026-12-24T18:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = time)]
     deferred: Option<clock::WallTime>,
+    /// What else is asked for; may be given several times.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    request: Vec<Wish>,
+    /// Who is to receive it in place of recipients who can't.
+    #[arg(long, value_name = "OR", value_parser = complete)]
+    alternate: Option<OrAddress>,
     #[command(flatten)]
     pub(super) online: Online,
 }
@@ -60,6 +66,20 @@ enum Priority {
     Urgent,
     Normal,
     NonUrgent,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Wish {
+    /// A non-delivery report brings the content back.
+    ReturnContent,
+    /// Recipients see one another.
+    DiscloseRecipients,
+    /// The recipient's domain may deliver to somebody else, such as a dead letter mailbox.
+    AllowAlternate,
+    /// No distribution list is expanded.
+    ProhibitExpansion,
+    /// No recipient's mail is redirected.
+    ProhibitRedirection,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -113,6 +133,17 @@ impl Submit {
             }
             .to_owned(),
         ));
+        query.extend(self.request.iter().map(|wish| {
+            let word = match wish {
+                Wish::ReturnContent => "return-content",
+                Wish::DiscloseRecipients => "disclose-recipients",
+                Wish::AllowAlternate => "allow-alternate",
+                Wish::ProhibitExpansion => "prohibit-expansion",
+                Wish::ProhibitRedirection => "prohibit-redirection",
+            };
+            ("request", word.to_owned())
+        }));
+        query.extend(self.alternate.as_ref().map(|alternate| ("alternate", alternate.to_string())));
         query.extend(self.deferred.map(|time| ("deferred", time.to_string())));
         let client = self.online.client()?;
         let submitted: Submitted = match (self.content.text, self.content.file) {

@@ -3,6 +3,7 @@
 use ber::{Reader, Tag, Tlv};
 
 use super::{encoding, internal_trace, or_name};
+use crate::codes::RedirectionReason;
 use crate::error::DecodeError;
 use crate::p1::{ExtensionField, ExtensionType, Extensions, StandardExtension};
 use crate::{GlobalDomainIdentifier, MtaName, OrName, Tree, UtcTime, text};
@@ -74,13 +75,6 @@ fn history(tlv: &Tlv<'_>, name: &str) -> Result<Vec<Tree>, DecodeError> {
 }
 
 fn redirections(tlv: &Tlv<'_>) -> Result<Vec<Tree>, DecodeError> {
-    const REASONS: [&str; 5] = [
-        "recipient-assigned-alternate-recipient",
-        "originator-requested-alternate-recipient",
-        "recipient-MD-assigned-alternate-recipient",
-        "directory-look-up",
-        "alias",
-    ];
     let mut trees = Vec::new();
     let mut reader = tlv.reader()?;
     while let Some(element) = reader.next()? {
@@ -88,9 +82,7 @@ fn redirections(tlv: &Tlv<'_>) -> Result<Vec<Tree>, DecodeError> {
         let mut intended = parts.any()?.reader()?;
         let mut tree = or_name("intended-recipient", &OrName::decode(&intended.any()?)?);
         tree.add("redirection-time", UtcTime::decode(&intended.any()?)?);
-        let reason = parts.any()?.integer()?;
-        let name = usize::try_from(reason).ok().and_then(|index| REASONS.get(index).copied());
-        tree.add("redirection-reason", format!("{} ({reason})", name.unwrap_or("unknown")));
+        tree.add("redirection-reason", RedirectionReason(parts.any()?.integer()?));
         trees.push(tree);
     }
     Ok(trees)
