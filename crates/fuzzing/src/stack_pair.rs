@@ -289,9 +289,9 @@ impl Pair {
                 end.accepted.extend(end.arriving.take());
                 end.checkpoints.clear();
             }
+            // Whether it is given up or interrupted is for the sender to say.
             RtRequest::TransferRefuse { .. } => {
                 end.complete = false;
-                end.arriving = None;
                 end.checkpoints.clear();
             }
             RtRequest::Resume { from, .. } => {
