@@ -44,6 +44,38 @@ fn sizes_are_only_ever_reduced() {
 }
 
 #[test]
+fn sizes_are_reduced_again_when_the_bind_has_told_who_the_peer_is() {
+    // Proposed, own and then wanted checkpoint size; wanted window; what is answered.
+    let cases =
+        [(63, 0, 30, 5, (30, 5)), (63, 30, 40, 0, (30, 1)), (63, 0, 0, 9, (63, 9)), (0, 0, 30, 99, (0, 9))];
+    for (proposed, own, wanted, window, answer) in cases {
+        let mut rtpm = Rtpm::responder(
+            RtseConfig {
+                checkpoint_size_kb: own,
+                window_size: u32::MAX,
+                ..config(DialogueMode::TwoWayAlternate)
+            },
+            rtse(),
+            mtse(),
+        );
+        let mut out = Vec::new();
+        rtpm.start(NOW, &mut out);
+        let rtorq = Rtorq { checkpoint_size_kb: proposed, window_size: 9, ..rtorq() };
+        rtpm.handle(NOW, RtpmEvent::Association(associate(NORMAL, rtorq)), &mut out).unwrap();
+        rtpm.agree_at_most(wanted, window);
+        rtpm.request(NOW, RtRequest::OpenAccept { user_data: vec![5, 0] }, &mut out).unwrap();
+        let agreed = rtpm.agreed().unwrap();
+        assert_eq!((agreed.checkpoint_size_kb, agreed.window_size), answer);
+        let sent = out.iter().find_map(|action| match action {
+            RtpmAction::Association(ARequest::AssociateAccept { user_information }) => Some(user_information),
+            _ => None,
+        });
+        let Ok(RtseApdu::Rtoac(rtoac)) = RtseApdu::decode(sent.unwrap()) else { panic!("no RTOAC") };
+        assert_eq!((rtoac.checkpoint_size_kb, rtoac.window_size), answer);
+    }
+}
+
+#[test]
 fn an_unwanted_dialogue_mode_is_rejected() {
     for (mode, refuse_reason) in [(NORMAL, None), (X410, Some(3))] {
         let (result, out) = open_by(mode, rtorq(), config(DialogueMode::Monologue));

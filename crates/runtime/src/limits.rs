@@ -66,13 +66,16 @@ impl RuntimeLimits {
     }
 
     /// Protocol settings of an association that a peer opens. Who it is comes out with the bind, so these hold for
-    /// all peers: the most that is agreed to. `served` are the addresses which may be called.
+    /// all peers: the most that is agreed to. Checkpoint size and window are lowered when it has bound. `served` are the addresses which may be called.
     pub(crate) fn responder_stack(&self, served: &[ServedSelectors]) -> StackConfig {
         let mut config = StackConfig::new(p1_application());
         config.served = served.iter().map(address).collect();
         config.rtse.application_protocols = vec![MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984];
         config.rtse.open_timeout = self.bind_timeout;
         config.rtse.dialogue_mode = DialogueMode::TwoWayAlternate;
+        // Whatever the peer proposes, until its bind tells which connector's values hold.
+        config.rtse.checkpoint_size_kb = 0;
+        config.rtse.window_size = u32::MAX;
         config
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use osi::rtse::{RtIndication, RtRequest, SessionConnectionIdentifier};
+use agent::settings::RtsSettings;
+use osi::rtse::{Agreed, RtIndication, RtRequest, SessionConnectionIdentifier};
 use osi::stack::{RequestError, Stack, StackAction};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -81,6 +82,16 @@ impl Link {
         if let Some(tap) = &self.tap {
             tap.belongs_to(connector);
         }
+    }
+
+    /// Lowers what is agreed to what the connector wants, before the bind is accepted.
+    pub(crate) fn agree_at_most(&mut self, rts: &RtsSettings) {
+        self.stack.agree_at_most(rts.checkpoint_size_kb, rts.window_size);
+    }
+
+    /// What was settled, while the association is open.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.stack.agreed()
     }
 
     /// Whether this side holds the turn.

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use agent::record::MailboxItem;
-use agent::settings::{AgentSettings, Conformance};
+use agent::settings::{AgentSettings, Conformance, RtsSettings};
 use agent::{Secret, Submission};
 use runtime::{Handle, Mta};
 
@@ -58,6 +58,30 @@ async fn a_peer_may_open_in_another_mode_than_we_do() {
     let (mut a, b) = pair(false);
     a.settings.connectors[0].conformance = Conformance::X410In1988;
     relay((a, b), &[1, 2_000]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_responder_lowers_what_was_proposed_to_the_values_of_its_connector() {
+    let (mut a, mut b) = pair(false);
+    let wants = |size, window| RtsSettings {
+        checkpoint_size_kb: size,
+        window_size: window,
+        ..RtsSettings::default()
+    };
+    a.settings.connectors[0].rts = wants(64, 9);
+    b.settings.connectors[0].rts = wants(7, 2);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    submit(&mta_a.handle(), "S=operations;P=BETA;A= ;C=GB", b"?").await;
+    for at in [mta_a.handle(), mta_b.handle()] {
+        let agreed = until(async || {
+            let open = at.associations().into_iter().find(|one| one.checkpoint_size_kb.is_some())?;
+            Some((open.checkpoint_size_kb, open.window_size))
+        })
+        .await;
+        assert_eq!(agreed, (Some(7), Some(2)));
+    }
+    mta_a.stop().await;
+    mta_b.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

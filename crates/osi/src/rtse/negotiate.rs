@@ -63,6 +63,17 @@ impl Rtpm {
         Ok(())
     }
 
+    /// Lowers checkpoint size and window before an association is accepted: who the peer is, and what is wanted of it, came
+    /// out with the bind. A checkpoint size of 0 is no wish, since an acceptor may only reduce (X.228). Without effect at
+    /// any other time.
+    pub fn agree_at_most(&mut self, checkpoint_size_kb: u32, window_size: u32) {
+        if let State::AwaitResponse { settled, .. } = &mut self.state {
+            let agreed = &mut settled.agreed;
+            agreed.checkpoint_size_kb = open::reduce(agreed.checkpoint_size_kb, checkpoint_size_kb);
+            agreed.window_size = agreed.window_size.min(window_size).max(1);
+        }
+    }
+
     pub(super) fn settled(&self, agreed: Agreed, contexts: Contexts) -> Settled {
         match self.mode {
             PresentationMode::Normal => {

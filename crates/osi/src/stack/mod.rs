@@ -279,6 +279,12 @@ impl Stack {
         !self.ended && self.rtpm.has_turn()
     }
 
+    /// Lowers checkpoint size (units of 1,024 octets; 0 for no wish) and window between [`RtIndication::Open`] and its
+    /// answer.
+    pub fn agree_at_most(&mut self, checkpoint_size_kb: u32, window_size: u32) {
+        self.rtpm.agree_at_most(checkpoint_size_kb, window_size);
+    }
+
     /// What was settled, while the association is open.
     pub fn agreed(&self) -> Option<Agreed> {
         if self.ended { None } else { self.rtpm.agreed() }

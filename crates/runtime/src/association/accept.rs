@@ -59,7 +59,6 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
             return shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
         }
     };
-    let agreed = opening.agreed;
     if let Some(reason) = shared.spool.unhealthy_reason() {
         // Refused here the peer waits with all its messages; refused later each would count as a failure.
         shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
@@ -94,7 +93,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
     link.belongs_to(&connector.name);
     let (sender, commands) = mpsc::channel(4);
     // Over a 1984 association goes only what has taken the form of a 1984 link.
-    let two_way = match (agreed.dialogue_mode, opening.mode) {
+    let two_way = match (opening.agreed.dialogue_mode, opening.mode) {
         (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
         (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
         (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
@@ -113,9 +112,10 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketA
         (false, Mode::Normal1988) => result.to_octets(),
         (false, Mode::X410 { .. }) => result.to_bare_octets(),
     };
+    link.agree_at_most(&connector.rts);
     // Refused only if the association has ended meanwhile; its driver finds that out at once.
     let _ = link.request(RtRequest::OpenAccept { user_data: result });
-    registration.bound(&connector.name, &agreed);
+    registration.bound(&connector.name, &link.agreed().unwrap_or(opening.agreed));
     let text = match &opening.data {
         OpenData::Open(_) => {
             format!("association {number} accepted from {} at {peer}", connector.remote_mta)
