@@ -10,7 +10,7 @@
 //!   most urgent, and an end that is asked gives it unless what it has to say is more urgent.
 //!
 //! Bind argument, result and error go without their wrappers through this interface ([`bind`](crate::rose::bind) has
-//! them). Which operations there are is the user's knowledge, as in [`rose`](crate::rose).
+//! them). Which operations there are is the user's knowledge, as in [`rose`](mod@crate::rose).
 //!
 //! # APDUs are whole
 //!

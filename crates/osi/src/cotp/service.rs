@@ -46,7 +46,7 @@ pub enum CotpEvent<'a> {
     Request(TRequest),
     /// The TCP connection is gone.
     TransportClosed,
-    /// The time of [`Cotp::deadline`] has come.
+    /// The time of [`super::Cotp::deadline`] has come.
     Deadline,
 }
 
@@ -57,7 +57,7 @@ pub enum TRequest {
     Accept,
     /// T-DISCONNECT request that answers a T-CONNECT indication.
     Refuse {
-        /// See [`DrReason`].
+        /// See [`super::tpdu::DrReason`].
         reason: u8,
     },
     /// T-DATA request: one TSDU.
@@ -102,7 +102,7 @@ pub enum TIndication {
     Confirm,
     /// T-DATA indication: a whole TSDU.
     Data(Vec<u8>),
-    /// A TSDU grew over the limit after [`Cotp::user_is_open`]. Nothing of it is kept, and nothing will be given of
+    /// A TSDU grew over the limit after [`super::Cotp::user_is_open`]. Nothing of it is kept, and nothing will be given of
     /// what still comes of it; the connection goes on, so that the user can tell the peer.
     TooLong {
         /// The limit in octets.
@@ -124,9 +124,9 @@ pub struct TDisconnect {
 /// Why a transport connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TDisconnectReason {
-    /// The peer sent DR with this reason, see [`DrReason`].
+    /// The peer sent DR with this reason, see [`super::tpdu::DrReason`].
     Dr(u8),
-    /// The peer sent ER with this cause, see [`ErCause`].
+    /// The peer sent ER with this cause, see [`super::tpdu::ErCause`].
     Er(u8),
     /// The TCP connection ended.
     Closed,
