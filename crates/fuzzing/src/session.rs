@@ -189,6 +189,7 @@ impl Pair {
                     assert!(decode_tsdu(&tsdu).is_ok(), "an illegal TSDU goes out");
                     self.wires[1 - side].push_back(Wire::Tsdu(tsdu));
                 }
+                SpmAction::TsduPart { .. } => panic!("nobody sends an SSDU in parts here"),
                 SpmAction::TDisconnect => self.wires[1 - side].push_back(Wire::TDisconnect),
                 SpmAction::Indication(indication) => self.indicated(side, &indication),
             }
