@@ -354,6 +354,8 @@ fn what_still_comes_of_a_refused_apdu_is_no_standstill() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_pieces_do_not_matter(
         octets in 0usize..4000, above in 30usize..3000, chunk in 1usize..3000, in_x410_mode: bool,
