@@ -347,6 +347,26 @@ fn a_transfer_that_is_cancelled_while_it_is_interrupted_has_failed() {
     assert_eq!(begun.pair.take(A).last(), Some(&RtIndication::TransferFailed { reason: None }));
 }
 
+/// X.225 drops an AEA that crosses AI. But then a peer without a memory of its own would take the APDU twice.
+#[test]
+fn an_acceptance_that_crosses_the_interrupt_counts() {
+    for config in [config(), x410(config())] {
+        let mut begun = Begun::new(config);
+        let point =
+            ResumePoint { activity: vec![2, 1, 1], serial: 1, offset: begun.offset as u64, length: 4000 };
+        begun.finish(&point);
+        begun.pair.ask(B, RtRequest::TransferAccept);
+        begun.pair.ask(A, RtRequest::TransferInterrupt);
+        begun.pair.take(A);
+        begun.pair.carry(B);
+        let told = begun.pair.take(A);
+        assert_eq!(told.first(), Some(&RtIndication::TransferConfirm), "{told:?}");
+        let aborted = aborted(&told);
+        assert_eq!(aborted.reason, Some(AbortReason::TRANSFER_COMPLETED));
+        assert_eq!(aborted.interrupted, None);
+    }
+}
+
 #[test]
 fn a_resumed_transfer_that_is_stopped_before_the_answer_is_stopped_after_it() {
     for (stop, cancelled) in [(RtRequest::TransferCancel, true), (RtRequest::TransferInterrupt, false)] {

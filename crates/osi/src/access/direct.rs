@@ -81,10 +81,9 @@ impl Direct {
                 })
                 .collect(),
             CarrierEvent::Deadline
-            // Nothing is given in pieces here. There are no tokens and no activities in duplex; the others go to ACSE.
+            // There are no tokens and no activities in duplex; the others go to ACSE.
             | CarrierEvent::Presentation(
-                PIndication::DataPart { .. }
-                | PIndication::Sync(_)
+                PIndication::Sync(_)
                 | PIndication::TokenPlease { .. }
                 | PIndication::Connect(_)
                 | PIndication::ConnectConfirm { .. }

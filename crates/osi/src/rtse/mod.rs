@@ -22,7 +22,6 @@ mod negotiate;
 mod open;
 mod receiver;
 mod resume;
-mod segment;
 mod sender;
 mod service;
 mod transfer;

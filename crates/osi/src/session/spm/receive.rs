@@ -37,7 +37,7 @@ impl Spm {
         if let (Some((_, user)), Some(version)) = (spdu.user(), version) {
             self.within_limit(name, user.octets.len(), version)?;
         }
-        let (max_ssdu, above) = (self.config.max_ssdu, self.config.pass_on_above);
+        let max_ssdu = self.config.max_ssdu;
         match spdu {
             Spdu::Cn(cn) => self.cn(now, cn, out),
             Spdu::Ac(ac) => self.ac(ac, out),
@@ -55,8 +55,9 @@ impl Spm {
                 if open.may_send_data(name)? == Arrival::Dropped {
                     return Ok(());
                 }
-                let indication = open.take_segment(enclosure, data, max_ssdu, above)?;
-                out.extend(indication.map(SpmAction::Indication));
+                if let Some(ssdu) = open.take_segment(enclosure, data, max_ssdu)? {
+                    out.push(SpmAction::Indication(SsIndication::Data(ssdu)));
+                }
                 Ok(())
             }
             Spdu::As { activity, .. } => self.open(name)?.activity_start(activity, out),
@@ -151,7 +152,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -193,7 +194,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -214,7 +215,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -234,7 +235,7 @@ impl Open {
             | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -269,7 +270,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -298,7 +299,7 @@ impl Open {
             Phase::AwaitGta
             | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -308,7 +309,7 @@ impl Open {
 
     fn aia(&mut self, out: &mut Vec<SpmAction>) -> Result<(), SessionError> {
         match self.phase {
-            Phase::AwaitAia => {
+            Phase::AwaitAia { .. } => {
                 self.phase = Phase::Idle;
                 out.push(SpmAction::Indication(SsIndication::ActivityInterruptConfirm));
                 Ok(())
@@ -340,7 +341,7 @@ impl Open {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
             | Phase::ExceptionSent
@@ -381,7 +382,7 @@ impl Open {
             | Phase::TokensArriving(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -400,7 +401,7 @@ impl Open {
             Phase::Activity(sync) => self.phase = Phase::Activity(confirm(sync)?),
             Phase::AwaitAea(sync) => self.phase = Phase::AwaitAea(confirm(sync)?),
             // It crossed our AI or AD.
-            Phase::AwaitAia | Phase::AwaitAda { .. } => return Ok(()),
+            Phase::AwaitAia { .. } | Phase::AwaitAda { .. } => return Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::TokensArriving(_)
@@ -435,8 +436,13 @@ impl Open {
             Phase::AwaitAda { end: Some(expected) } => {
                 Err(SessionError::SerialNumber { spdu: "AEA", found: serial, expected })
             }
-            // It crossed our AI. The peer will find no activity to stop and say so.
-            Phase::AwaitAia => Ok(()),
+            // The same for our AI, lest the rest be sent again to a peer that has it all.
+            Phase::AwaitAia { end: Some(expected) } if serial == expected => {
+                self.phase = Phase::AwaitAia { end: None };
+                out.push(SpmAction::Indication(SsIndication::ActivityEndConfirm));
+                Ok(())
+            }
+            Phase::AwaitAia { .. } => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::TokensArriving(_)
@@ -465,7 +471,7 @@ impl Open {
                 Ok(())
             }
             // It crossed our AI or AD.
-            Phase::AwaitAia | Phase::AwaitAda { .. } => Ok(()),
+            Phase::AwaitAia { .. } | Phase::AwaitAda { .. } => Ok(()),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::TokensArriving(_)

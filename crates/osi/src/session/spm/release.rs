@@ -31,7 +31,7 @@ impl Spm {
             | Phase::Activity(_)
             | Phase::AwaitAea(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
@@ -117,7 +117,7 @@ impl Spm {
             out.push(provider_abort(true, cause));
         }
         // A peer that keeps the transport connection waits for AA. It is not used again all the same.
-        if bits & TransportDisconnect::RELEASE == 0 && !self.state.is_in_tsdu() {
+        if bits & TransportDisconnect::RELEASE == 0 {
             out.extend(Spdu::Aa.to_tsdu().ok().map(SpmAction::Tsdu));
         }
         self.close_transport(out);
@@ -176,11 +176,6 @@ impl Spm {
         out: &mut Vec<SpmAction>,
     ) -> Result<(), SessionError> {
         match &self.state {
-            // There is no place for AB inside a TSDU of ours.
-            state if state.is_in_tsdu() => {
-                self.close_transport(out);
-                Ok(())
-            }
             // The peer knows of no session connection, or of its end.
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
@@ -267,7 +262,7 @@ impl Spm {
         }
     }
 
-    pub(super) fn close_transport(&mut self, out: &mut Vec<SpmAction>) {
+    fn close_transport(&mut self, out: &mut Vec<SpmAction>) {
         out.push(SpmAction::TDisconnect);
         self.state = State::Closed;
     }

@@ -28,16 +28,7 @@ impl Spm {
             SsRequest::ReleaseResponse { user_data } => self.release_response(now, user_data, out),
             SsRequest::Abort { user_data } => self.user_abort(now, user_data, out),
             SsRequest::Data(ssdu) => {
-                let refusal = self.state.out_of_state("S-DATA");
-                let open = self.may_send("S-DATA")?;
-                if open.outgoing.is_some() {
-                    return Err(refusal);
-                }
-                open.send_ssdu(&ssdu, true, out);
-                Ok(())
-            }
-            SsRequest::DataPart { octets, last } => {
-                self.may_send("S-DATA")?.send_ssdu(&octets, last, out);
+                self.may_send("S-DATA")?.send_ssdu(&ssdu, out);
                 Ok(())
             }
             SsRequest::SyncMinor => self.step("S-SYNC-MINOR", out, |open| {
@@ -67,13 +58,14 @@ impl Spm {
             }),
             SsRequest::ActivityInterrupt(reason) => {
                 let ai = Spdu::Ai { reason: Some(reason) };
-                self.step("S-ACTIVITY-INTERRUPT", out, |open| open.stop(ai, Phase::AwaitAia))
+                self.step("S-ACTIVITY-INTERRUPT", out, |open| {
+                    open.stop(ai, Phase::AwaitAia { end: open.awaited_end() })
+                })
             }
             SsRequest::ActivityDiscard(reason) => {
                 let ad = Spdu::Ad { reason: Some(reason) };
                 self.step("S-ACTIVITY-DISCARD", out, |open| {
-                    let end = if let Phase::AwaitAea(sync) = open.phase { Some(sync.next) } else { None };
-                    open.stop(ad, Phase::AwaitAda { end })
+                    open.stop(ad, Phase::AwaitAda { end: open.awaited_end() })
                 })
             }
             SsRequest::ActivityInterruptResponse => self.step("S-ACTIVITY-INTERRUPT response", out, |open| {
@@ -118,9 +110,7 @@ impl Spm {
         let bounds = Bounds::new(open.settled, max_user_data);
         match choose(open) {
             Some((spdu, phase)) => {
-                let encoded = bounds.encode(request, &spdu)?;
-                open.cut_ssdu(out);
-                out.extend(encoded);
+                out.extend(bounds.encode(request, &spdu)?);
                 open.phase = phase;
                 Ok(())
             }
@@ -193,9 +183,6 @@ impl Spm {
         let State::AwaitReleaseResponse { open } = &self.state else {
             return Err(self.state.out_of_state(request));
         };
-        if open.outgoing.is_some() {
-            return Err(self.state.out_of_state(request));
-        }
         let settled = open.settled;
         let dn = Spdu::Dn { user: UserData::whole(user_data) };
         out.extend(self.bounds(settled).encode(request, &dn)?);
@@ -205,9 +192,9 @@ impl Spm {
 
     /// The connection, if this side may send data on it: in an activity of ours, or in duplex, where the side that was
     /// asked for the release still may, up to its answer.
-    fn may_send(&mut self, request: &'static str) -> Result<&mut Open, SessionError> {
+    fn may_send(&mut self, request: &'static str) -> Result<&Open, SessionError> {
         let refusal = self.state.out_of_state(request);
-        let open = match &mut self.state {
+        let open = match &self.state {
             State::Open(open) | State::AwaitReleaseResponse { open } => Some(open),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
@@ -236,15 +223,15 @@ impl Spm {
 }
 
 impl Open {
-    /// The phase, if the turn is ours and no SSDU is being sent in pieces.
+    /// The phase, if the turn is ours.
     fn sending(&self) -> Option<Phase> {
-        (self.settled.turn == Turn::Ours && self.outgoing.is_none()).then_some(self.phase)
+        (self.settled.turn == Turn::Ours).then_some(self.phase)
     }
 
     /// Whether this side may release: with the turn, or without tokens, and outside an activity.
     fn may_release(&self) -> bool {
         match self.settled.turn {
-            Turn::Ours | Turn::NoTokens => self.phase == Phase::Idle && self.outgoing.is_none(),
+            Turn::Ours | Turn::NoTokens => self.phase == Phase::Idle,
             Turn::Theirs => false,
         }
     }
@@ -254,16 +241,20 @@ impl Open {
         (self.settled.turn == Turn::Theirs).then_some(self.phase)
     }
 
+    /// The serial number of our AE, if that is not answered.
+    fn awaited_end(&self) -> Option<u32> {
+        if let Phase::AwaitAea(sync) = self.phase { Some(sync.next) } else { None }
+    }
+
     /// AI and AD.
     fn stop(&self, spdu: Spdu, next: Phase) -> Option<(Spdu, Phase)> {
-        let phase = (self.settled.turn == Turn::Ours).then_some(self.phase)?;
-        match phase {
+        match self.sending()? {
             Phase::Activity(_) | Phase::AwaitAea(_) | Phase::ExceptionReceived => Some((spdu, next)),
             Phase::Idle
             | Phase::AwaitGta
             | Phase::TokensArriving(_)
             | Phase::AwaitEndResponse(_)
-            | Phase::AwaitAia
+            | Phase::AwaitAia { .. }
             | Phase::AwaitAda { .. }
             | Phase::AwaitInterruptResponse
             | Phase::AwaitDiscardResponse
