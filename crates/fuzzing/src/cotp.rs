@@ -116,7 +116,6 @@ impl Machine {
                 }
                 CotpAction::Indication(
                     TIndication::Connect { .. }
-                    | TIndication::DataPart { .. }
                     | TIndication::Confirm
                     | TIndication::TooLong { .. }
                     | TIndication::Disconnect(_),

@@ -235,7 +235,7 @@ impl Connector {
                     self.retries.insert((self.shared.clocks.mono() + after, key));
                 }
             }
-            Message::Interrupted { association, item, recover } => {
+            Message::Interrupted { association, item, recover, further } => {
                 let until = self.resumable_until();
                 let theirs = item.is_none();
                 if let Some((key, resume)) = item {
@@ -245,7 +245,7 @@ impl Connector {
                 if let Some(recover) = recover {
                     self.recover = Some((until, recover));
                 }
-                self.policy(PolicyEvent::Interrupted { association, until, theirs });
+                self.policy(PolicyEvent::Interrupted { association, until, theirs, further });
             }
             Message::ConnectNow => self.policy(PolicyEvent::ConnectNow),
         }

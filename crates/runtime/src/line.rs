@@ -91,6 +91,8 @@ pub(crate) enum Message {
         item: Option<(Vec<u8>, ResumeRecord)>,
         /// The association, if it is ours to recover.
         recover: Option<Recover>,
+        /// It has brought a transfer forward.
+        further: bool,
     },
     /// An operator wants the connector to try now.
     ConnectNow,

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use agent::Submission;
 use agent::settings::{Activation, AgentSettings, Conformance};
 use clock::{MonoTime, WallTime};
 use mhs::MtaName;
-use mhs::p1::bind::{MtaBindArgument, Password};
-use osi::rtse::{OpenData, ResumePoint, RtIndication, RtRequest};
+use mhs::p1::bind::{MtaBindArgument, MtaBindResult, Password};
+use osi::rtse::{Interrupted, OpenData, RefuseReason, ResumePoint, RtIndication, RtRequest};
 use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
 use runtime::{EventKind, Handle, Mta, p1_application};
 use spool::{
@@ -450,6 +450,131 @@ async fn a_transfer_that_has_completed_is_answered_as_complete_and_not_stored_ag
     assert_eq!(events(&at_a, EventKind::TransferFailed), [""; 0]);
     assert!(sent(&proxy.recordings()) < LARGE + LARGE / 100 + WINDOW + 2 * OVERHEAD);
     stop(mta_a, mta_b).await;
+}
+
+/// What a peer called BETA, which breaks the first association after three checkpoints, says to what is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Declines {
+    /// Its session layer aborts: it knows no such SPDU.
+    Abort,
+    /// It can't take it now, as it says each time.
+    Exception,
+}
+
+/// That peer. It recovers no association. Gives how often it was asked to resume until it had taken a whole APDU.
+fn decline(listener: &TcpListener, how: Declines) -> usize {
+    let (mut asked, mut kept) = (0, None);
+    loop {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut config = StackConfig::new(p1_application());
+        config.rtse.application_protocols = vec![12];
+        let mut stack = Stack::responder(config);
+        let (mut buffer, mut actions) = (vec![0; 65_536], Vec::new());
+        stack.start(MonoTime::START, &mut actions);
+        'connection: loop {
+            let mut pending: VecDeque<StackAction> = actions.drain(..).collect();
+            while let Some(action) = pending.pop_front() {
+                let request = match action {
+                    StackAction::Transmit(octets) => {
+                        // The other end may have gone; then nothing more comes of this connection.
+                        let _ = socket.write_all(&octets);
+                        continue;
+                    }
+                    StackAction::Close => break 'connection,
+                    StackAction::Indication(indication) => match indication {
+                        RtIndication::Open(open) => match open.data {
+                            OpenData::Open(_) => {
+                                let (name, password) =
+                                    (MtaName::new("BETA").unwrap(), Password::new("of BETA"));
+                                let user_data = MtaBindResult::simple(name, password).to_octets();
+                                RtRequest::OpenAccept { user_data }
+                            }
+                            OpenData::Recover(_) => RtRequest::OpenReject {
+                                user_data: Vec::new(),
+                                refuse_reason: RefuseReason::CANNOT_RECOVER,
+                                transient: false,
+                            },
+                        },
+                        RtIndication::Checkpoint { serial } if serial == 4 && kept.is_none() => {
+                            stack.transport_closed(MonoTime::START, true, &mut actions);
+                            kept = actions.drain(..).find_map(|action| match action {
+                                StackAction::Indication(RtIndication::Aborted(aborted)) => {
+                                    aborted.interrupted
+                                }
+                                _ => None,
+                            });
+                            assert!(kept.is_some());
+                            break 'connection;
+                        }
+                        RtIndication::Checkpoint { serial } => RtRequest::CheckpointSecured { serial },
+                        RtIndication::Resume { .. } => {
+                            asked += 1;
+                            match how {
+                                Declines::Abort => {
+                                    // DT with an AB: connection released, protocol error.
+                                    let ab = [3, 0, 0, 12, 2, 0xF0, 0x80, 25, 3, 17, 1, 5];
+                                    socket.write_all(&ab).unwrap();
+                                    // Until the other end has heard it.
+                                    while socket.read(&mut buffer).is_ok_and(|count| count > 0) {}
+                                    break 'connection;
+                                }
+                                Declines::Exception => {
+                                    let Some(Interrupted::Receiving(state)) = kept.as_deref() else {
+                                        panic!()
+                                    };
+                                    let accept = RtRequest::ResumeAccept(Box::new(state.clone()));
+                                    stack.request(MonoTime::START, accept, &mut Vec::new()).unwrap();
+                                    RtRequest::TransferRefuse { transient: true }
+                                }
+                            }
+                        }
+                        RtIndication::TransferEnd => {
+                            stack.request(MonoTime::START, RtRequest::TransferAccept, &mut actions).unwrap();
+                            for action in actions.drain(..) {
+                                if let StackAction::Transmit(octets) = action {
+                                    socket.write_all(&octets).unwrap();
+                                }
+                            }
+                            return asked;
+                        }
+                        _ => continue,
+                    },
+                };
+                let mut more = Vec::new();
+                stack.request(MonoTime::START, request, &mut more).unwrap();
+                pending.extend(more);
+            }
+            match socket.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => stack.receive(MonoTime::START, &buffer[..count], &mut actions),
+            }
+        }
+    }
+}
+
+/// How many transfers had failed until the message was sent, and how often it was asked to resume.
+async fn declined(how: Declines) -> (usize, usize) {
+    let (a, b) = pair(false);
+    let listener = TcpListener::bind(b.p1).unwrap();
+    let peer = std::thread::spawn(move || decline(&listener, how));
+    let mta_a = a.start().await;
+    let at_a = mta_a.handle();
+    submit(&at_a, OPERATIONS, &octets(LARGE)).await;
+    until(async || (events(&at_a, EventKind::ObjectSent).len() == 1).then_some(())).await;
+    let failed = events(&at_a, EventKind::TransferFailed).len();
+    assert_eq!(events(&at_a, EventKind::InternalError), [""; 0]);
+    mta_a.stop().await;
+    (failed, peer.join().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_aborts_when_it_is_asked_to_resume_gets_the_transfer_from_the_beginning() {
+    assert_eq!(declined(Declines::Abort).await, (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_can_never_resume_now_gets_the_transfer_from_the_beginning() {
+    assert_eq!(declined(Declines::Exception).await, (0, 1));
 }
 
 /// A peer called ALPHA that opens an association with B and asks again and again for what does not exist. Gives how

@@ -97,8 +97,7 @@ pub enum PolicyEvent {
         /// When, for [`ConnectorPolicy::failures_since`].
         at: WallTime,
     },
-    /// A transfer was interrupted because its association broke, got further than the last time, and can be
-    /// resumed. That the association has ended is told after this, and is no failure.
+    /// A transfer was interrupted because its association broke, and can be resumed. That the association has ended is told after this, and is no failure.
     Interrupted {
         /// Which.
         association: AssociationId,
@@ -107,6 +106,9 @@ pub enum PolicyEvent {
         /// It was a transfer of the peer's: it goes on only if the association is there again, whether or not
         /// something waits here.
         theirs: bool,
+        /// The association has brought something forward: not as the one before it, perhaps. Those of a peer whose
+        /// transfers break again and again at the same octet are opened more and more slowly.
+        further: bool,
     },
     /// A transfer from us began on an association.
     Busy(AssociationId),
@@ -212,8 +214,8 @@ impl ConnectorPolicy {
             PolicyEvent::OpenFailed { association, at } => self.open_failed(now, association, at),
             PolicyEvent::InboundOpened(id) => self.inbound_opened(now, id, out),
             PolicyEvent::Ended { association, orderly, at } => self.ended(now, association, orderly, at),
-            PolicyEvent::Interrupted { association, until, theirs } => {
-                self.interrupted(association, until, theirs);
+            PolicyEvent::Interrupted { association, until, theirs, further } => {
+                self.interrupted(now, association, until, theirs, further);
             }
             PolicyEvent::Busy(id) => self.busy(id),
             PolicyEvent::Idle { association, transferred } => self.idle(now, association, transferred),

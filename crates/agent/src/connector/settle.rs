@@ -91,13 +91,31 @@ impl ConnectorPolicy {
         }
     }
 
-    pub(super) fn interrupted(&mut self, id: AssociationId, until: MonoTime, theirs: bool) {
+    pub(super) fn interrupted(
+        &mut self,
+        now: MonoTime,
+        id: AssociationId,
+        until: MonoTime,
+        theirs: bool,
+        further: bool,
+    ) {
         if let Some(slot) = self.slot(id) {
             slot.interrupted = true;
         }
-        self.wait = None;
-        self.recovery = Some(Recovery { until, next_wait: FIRST_RECOVERY_WAIT });
         self.connect_now |= theirs && self.may_open();
+        match self.recovery.filter(|recovery| !further && now < recovery.until) {
+            // The one before it was of no more use: haste is of none either.
+            Some(Recovery { next_wait, .. }) => {
+                let next = now + next_wait;
+                let next_wait = next_wait.saturating_mul(2);
+                self.recovery = (next < until).then_some(Recovery { until, next_wait });
+                self.wait = Some(if next < until { next } else { now + self.open_interval() });
+            }
+            None => {
+                self.recovery = Some(Recovery { until, next_wait: FIRST_RECOVERY_WAIT });
+                self.wait = None;
+            }
+        }
     }
 
     pub(super) fn connect_now(&mut self) {

@@ -244,7 +244,7 @@ fn interrupt(bench: &mut Bench, association: AssociationId) {
     bench.tell(PolicyEvent::Busy(association));
     bench.queue(0, 0);
     let until = at(bench.now + 60);
-    assert_eq!(bench.tell(PolicyEvent::Interrupted { association, until, theirs: false }), []);
+    assert_eq!(bench.tell(PolicyEvent::Interrupted { association, until, theirs: false, further: true }), []);
     assert_eq!(bench.queue(0, 1), [], "the broken one has not ended yet");
 }
 
@@ -330,7 +330,10 @@ fn an_association_is_opened_again_for_a_transfer_of_the_peers() {
     bench.tell(PolicyEvent::Opened(first));
     bench.queue(0, 0);
     let until = at(60);
-    assert_eq!(bench.tell(PolicyEvent::Interrupted { association: first, until, theirs: true }), []);
+    assert_eq!(
+        bench.tell(PolicyEvent::Interrupted { association: first, until, theirs: true, further: false }),
+        []
+    );
     opened(&bench.end(first, false));
     // Not by a connector that waits for its peer.
     let mut remote = settings();
@@ -339,8 +342,40 @@ fn an_association_is_opened_again_for_a_transfer_of_the_peers() {
     let mut bench = Bench::new(&remote);
     let peers = bench.policy.reserve_id();
     bench.tell(PolicyEvent::InboundOpened(peers));
-    assert_eq!(bench.tell(PolicyEvent::Interrupted { association: peers, until, theirs: true }), []);
+    assert_eq!(
+        bench.tell(PolicyEvent::Interrupted { association: peers, until, theirs: true, further: false }),
+        []
+    );
     assert_eq!(bench.end(peers, false), []);
+}
+
+/// A peer whose transfers to us break, and what follows: how often an association is opened within an hour.
+fn opens_for_a_transfer_of_the_peers(further: bool) -> u32 {
+    let mut bench = Bench::new(&settings());
+    let mut association = opened(&bench.queue(0, 1));
+    bench.queue(0, 0);
+    let mut opens = 0;
+    while bench.now < 3_600 && opens < 1_000 {
+        bench.tell(PolicyEvent::Opened(association));
+        let until = at(bench.now + 60);
+        bench.tell(PolicyEvent::Interrupted { association, until, theirs: true, further });
+        let mut actions = bench.end(association, false);
+        if actions.is_empty() {
+            bench.now = bench.policy.deadline().unwrap().since_start().as_secs();
+            actions = bench.wait(0);
+        }
+        association = opened(&actions);
+        opens += 1;
+    }
+    opens
+}
+
+#[test]
+fn a_peer_whose_transfers_break_again_and_again_is_not_called_without_end() {
+    assert_eq!(opens_for_a_transfer_of_the_peers(true), 1_000, "each got further");
+    // In each open interval of ten minutes: at once, after 1, 2, 4, 8, 16 and 32 s.
+    let opens = opens_for_a_transfer_of_the_peers(false);
+    assert!((40..60).contains(&opens), "{opens} opens in an hour");
 }
 
 #[test]
@@ -456,8 +491,8 @@ fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
         id.clone().prop_map(PolicyEvent::Busy),
         (id, any::<bool>())
             .prop_map(|(association, transferred)| PolicyEvent::Idle { association, transferred }),
-        (1_u64..12, 0_u64..20_000, any::<bool>()).prop_map(|(id, until, theirs)| {
-            PolicyEvent::Interrupted { association: AssociationId(id), until: at(until), theirs }
+        (1_u64..12, 0_u64..20_000, any::<bool>(), any::<bool>()).prop_map(|(id, until, theirs, further)| {
+            PolicyEvent::Interrupted { association: AssociationId(id), until: at(until), theirs, further }
         }),
         Just(PolicyEvent::ConnectNow),
         Just(PolicyEvent::Deadline),

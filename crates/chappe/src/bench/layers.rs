@@ -142,10 +142,7 @@ impl Part {
                         self.spm(SpmEvent::Tsdu(&tsdu))?;
                     }
                 },
-                // Each of these layers gives its data whole.
-                CotpAction::Indication(
-                    TIndication::DataPart { .. } | TIndication::TooLong { .. } | TIndication::Disconnect(_),
-                )
+                CotpAction::Indication(TIndication::TooLong { .. } | TIndication::Disconnect(_))
                 | CotpAction::Close => return Err(stuck()),
             }
         }
@@ -160,7 +157,7 @@ impl Part {
             match action {
                 SpmAction::Tsdu(tsdu) => self.cotp(CotpEvent::Request(TRequest::Data(tsdu)))?,
                 SpmAction::Indication(indication) => self.session(indication)?,
-                SpmAction::TsduPart { .. } | SpmAction::TDisconnect => return Err(stuck()),
+                SpmAction::TDisconnect => return Err(stuck()),
             }
         }
         Ok(())

@@ -72,6 +72,7 @@ pub(super) async fn association(
         stopping: None,
         interrupt_at: None,
         normal_mode: mode == Mode::Normal1988,
+        further: false,
         presence,
         cut,
         in_use,

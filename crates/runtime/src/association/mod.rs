@@ -102,6 +102,8 @@ pub(crate) struct Association {
     interrupt_at: Option<Instant>,
     /// Whether it is in normal mode.
     normal_mode: bool,
+    /// Something has come over it that had not been here before: a message, or more of one that was interrupted.
+    further: bool,
     /// Its name for what outlives it.
     presence: Option<Presence>,
     /// Becomes true when the peer has given this association up for another.
@@ -240,6 +242,7 @@ impl Association {
             RtIndication::TransferEnd => self.transfer_end().await,
             RtIndication::TransferDiscarded => {
                 self.receiving = None;
+                self.receives_nothing();
                 self.registration.set_state(AssociationState::Idle);
             }
             RtIndication::TurnPlease { priority: _ } => self.peer_wants_turn = true,

@@ -27,6 +27,8 @@ pub(crate) struct Receiving {
     checkpointed: bool,
     /// What the peer may call the transfer when it asks for it again; nothing as long as it can't be resumed.
     pub(crate) names: Vec<TransferName>,
+    /// Octets of the stream that were there when it was resumed on this association.
+    pub(crate) resumed_at: Option<u64>,
 }
 
 /// What is stored of an APDU on its way in.
@@ -56,7 +58,9 @@ impl Association {
     pub(super) async fn transfer_start(&mut self) {
         self.registration.set_state(AssociationState::Receiving);
         let name = self.link.receiving_activity().zip(self.presence.as_ref());
-        let name = name.and_then(|(activity, presence)| presence.transfer(activity));
+        let names: Vec<_> =
+            name.and_then(|(activity, presence)| presence.transfer(activity)).into_iter().collect();
+        self.receives(&names).await;
         self.receiving = Some(Receiving {
             reader: ApduReader::new(self.shared.limits.apdu),
             parts: Vec::new(),
@@ -64,7 +68,8 @@ impl Association {
             body: None,
             complete: false,
             checkpointed: false,
-            names: name.into_iter().collect(),
+            names,
+            resumed_at: None,
         });
         if let Some(reason) = self.shared.spool.unhealthy_reason() {
             self.refuse(Trouble::Store(reason.to_string()));
@@ -110,6 +115,7 @@ impl Association {
         };
         match shared.commit(step).await {
             Ok(()) => {
+                self.further = true;
                 self.event(
                     EventKind::ObjectReceived,
                     format!("{summary} received on association {}", self.number),
@@ -202,6 +208,7 @@ impl Receiving {
             complete,
             checkpointed: true,
             names: Vec::new(),
+            resumed_at: None,
         })
     }
 

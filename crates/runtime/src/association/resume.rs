@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent::record::Record;
 use agent::{Failed, TransferFailure, TransferFailureKind};
+use osi::failure::Layer;
 use osi::rtse::{
     AbortReason, Aborted, InitialTurn, Interrupted, ReceiverState, ResumePoint, RtRequest,
     SessionConnectionIdentifier,
@@ -42,17 +43,32 @@ impl Association {
     pub(super) async fn broken(&mut self, interrupted: Interrupted, aborted: &Aborted, text: &str) {
         match interrupted {
             Interrupted::Receiving(state) => self.park(state, true).await,
-            Interrupted::Sending(point) if !is_verdict(aborted) => {
+            Interrupted::Sending(point) if !is_verdict(aborted) && !self.is_declined(&point, aborted) => {
                 self.interrupted(point, Cause::Broken, text, TransferFailureKind::Interrupted).await;
             }
             Interrupted::Sending(_) => {}
         }
     }
 
+    /// Whether a transfer of ours was resumed and nothing of it was confirmed since.
+    fn is_no_further(&self, point: &ResumePoint) -> bool {
+        let resumed = self.outgoing.as_ref().and_then(|sending| sending.resumes.as_ref());
+        resumed.is_some_and(|resumed| resumed.point.serial == point.serial)
+    }
+
+    /// Whether the peer's answer to the resumption of a transfer was to abort. Not every implementation has it.
+    fn is_declined(&self, point: &ResumePoint, aborted: &Aborted) -> bool {
+        let passing =
+            |reason| matches!(reason, AbortReason::LOCAL_SYSTEM_PROBLEM | AbortReason::TEMPORARY_PROBLEM);
+        let said = aborted.by_peer && aborted.layer != Layer::Tcp && !aborted.reason.is_some_and(passing);
+        said && self.is_no_further(point)
+    }
+
     /// A transfer was interrupted, the association goes on.
     pub(super) async fn transfer_interrupted(&mut self, interrupted: Interrupted, reason: Option<u8>) {
         match interrupted {
             Interrupted::Receiving(state) => {
+                self.receives_nothing();
                 self.park(state, false).await;
                 self.registration.set_state(AssociationState::Idle);
             }
@@ -61,7 +77,15 @@ impl Association {
                     Some(reason) => format!("the peer can't take it now (exception report, reason {reason})"),
                     None => "interrupted by this side".to_owned(),
                 };
-                self.interrupted(point, Cause::Asked, &text, refusal_of(reason)).await;
+                match reason {
+                    // Whatever it says by that, it may say it again each time that this is resumed.
+                    Some(_) if self.is_no_further(&point) => {
+                        self.transfer_failed(text, refusal_of(reason)).await;
+                    }
+                    Some(_) | None => {
+                        self.interrupted(point, Cause::Asked, &text, refusal_of(reason)).await;
+                    }
+                }
                 self.registration.set_state(AssociationState::Idle);
                 self.idle(false).await;
             }
@@ -137,7 +161,9 @@ impl Association {
         }
         let association = self.id;
         let message = match (cause, after) {
-            (Cause::Broken, None) => Message::Interrupted { association, item: Some((key, resume)), recover },
+            (Cause::Broken, None) => {
+                Message::Interrupted { association, item: Some((key, resume)), recover, further: true }
+            }
             (Cause::Asked, None) => Message::Retry { key, after: AFTER_TROUBLE, resume: Some(resume) },
             (Cause::Broken | Cause::Asked, Some(after)) => {
                 Message::Retry { key, after, resume: Some(resume) }
@@ -187,9 +213,11 @@ impl Association {
         }
         // The one by which it was resumed stays: a peer that never learned the newest uses that.
         let mut names = std::mem::take(&mut receiving.names);
+        presence.keep_own(&mut names);
         if !names.contains(&name) {
             names.insert(0, name);
         }
+        self.further |= receiving.resumed_at.is_some_and(|at| octets > at);
         let connection = presence.name().cloned();
         let now = self.shared.clocks.mono();
         let reception =
@@ -206,7 +234,8 @@ impl Association {
         store::discard(&self.shared, dropped, "too many are kept").await;
         if ends && self.role == Role::Initiator && self.stopping.is_none() {
             let recover = connection.map(|connection| Recover { connection, turn: InitialTurn::Responder });
-            self.tell(Message::Interrupted { association: self.id, item: None, recover }).await;
+            let (association, further) = (self.id, self.further);
+            self.tell(Message::Interrupted { association, item: None, recover, further }).await;
         }
     }
 
@@ -220,7 +249,7 @@ impl Association {
     ) {
         self.registration.set_state(AssociationState::Receiving);
         let answer = match self.find(activity, connection, serial, resumed_as).await {
-            Ok(Some(reception)) => return self.resume(reception),
+            Ok(Some(reception)) => return self.resume(reception).await,
             Ok(None) => RtRequest::ResumeCompleted,
             Err(why) => {
                 let text = format!("a transfer in can't be resumed on association {}: {why}", self.number);
@@ -286,11 +315,13 @@ impl Association {
         Ok(Some(reception))
     }
 
-    fn resume(&mut self, reception: Reception) {
+    async fn resume(&mut self, mut reception: Reception) {
+        reception.receiving.resumed_at = Some(reception.receiver.octets());
         let Reception { receiver, receiving, normal_mode, at } = reception;
         let octets = receiver.octets();
         match self.link.request(RtRequest::ResumeAccept(Box::new(receiver.clone()))) {
             Ok(()) => {
+                self.receives(&receiving.names).await;
                 self.receiving = Some(receiving);
                 let text =
                     format!("a transfer in goes on after {octets} octets on association {}", self.number);
@@ -313,9 +344,24 @@ impl Association {
         }
     }
 
+    /// A transfer in begins, or goes on, that the peer may call by these names, the first of which is new.
+    pub(super) async fn receives(&mut self, names: &[TransferName]) {
+        let Some(presence) = &self.presence else { return };
+        let dropped = presence.receives(names);
+        store::discard(&self.shared, dropped, "its name is used again").await;
+    }
+
+    /// The transfer in is stopped, and nobody need end this association for it.
+    pub(super) fn receives_nothing(&self) {
+        if let Some(presence) = &self.presence {
+            presence.receives_nothing();
+        }
+    }
+
     /// Remembers that the transfer with these names is complete, for a peer that does not hear of it.
-    pub(super) fn remember_completed(&self, names: Vec<TransferName>) {
-        let Some(timeout) = self.recovery_timeout() else { return };
+    pub(super) fn remember_completed(&self, mut names: Vec<TransferName>) {
+        let (Some(timeout), Some(presence)) = (self.recovery_timeout(), &self.presence) else { return };
+        presence.keep_own(&mut names);
         for name in names {
             self.shared.recovery.complete(name, self.shared.clocks.mono() + timeout);
         }

@@ -7,7 +7,7 @@ use clock::MonoTime;
 use osi::rtse::SessionConnectionIdentifier;
 use tokio::sync::watch;
 
-use super::Recoverable;
+use super::{Recoverable, TransferName};
 
 /// Broken associations that are remembered.
 const MOST_BROKEN: usize = 1_024;
@@ -21,7 +21,6 @@ pub(super) struct Associations {
 
 #[derive(Debug)]
 struct Live {
-    connector: String,
     /// The host that may recover it.
     peer: Option<IpAddr>,
     /// Tells it to end; closed when it has.
@@ -30,13 +29,14 @@ struct Live {
     holders: usize,
     /// More than one had it: then it is nobody's.
     ambiguous: bool,
+    /// What the peer may call the transfer in that is under way on it.
+    receiving: Vec<TransferName>,
 }
 
 impl Associations {
     /// Enters a live one. If there is one of the same name, neither has it from now on.
     pub(super) fn enter(
         &mut self,
-        connector: &str,
         connection: &SessionConnectionIdentifier,
         peer: Option<IpAddr>,
     ) -> watch::Receiver<bool> {
@@ -47,13 +47,29 @@ impl Associations {
             return live.cut.subscribe();
         }
         let (cut, receiver) = watch::channel(false);
-        let live = Live { connector: connector.to_owned(), peer, cut, holders: 1, ambiguous: false };
+        let live = Live { peer, cut, holders: 1, ambiguous: false, receiving: Vec::new() };
         self.live.insert(connection.clone(), live);
         receiver
     }
 
     pub(super) fn is_unique(&self, connection: &SessionConnectionIdentifier) -> bool {
         self.live.get(connection).is_some_and(|live| !live.ambiguous)
+    }
+
+    /// Whether one that is live has this name and is not the only one, or is another than the one called `own`.
+    pub(super) fn is_of_another(
+        &self,
+        connection: &SessionConnectionIdentifier,
+        own: &SessionConnectionIdentifier,
+    ) -> bool {
+        self.live.get(connection).is_some_and(|live| live.ambiguous || connection != own)
+    }
+
+    /// The transfer in that is under way on it now; no names if there is none.
+    pub(super) fn receives(&mut self, connection: &SessionConnectionIdentifier, names: Vec<TransferName>) {
+        if let Some(live) = self.live.get_mut(connection).filter(|live| !live.ambiguous) {
+            live.receiving = names;
+        }
     }
 
     pub(super) fn leave(&mut self, connection: &SessionConnectionIdentifier) {
@@ -75,14 +91,10 @@ impl Associations {
         (live.peer == Some(host) && !live.ambiguous).then(|| live.cut.clone())
     }
 
-    /// A live one of this connector.
-    pub(super) fn alive_of(
-        &self,
-        connection: &SessionConnectionIdentifier,
-        connector: &str,
-    ) -> Option<watch::Sender<bool>> {
-        let live = self.live.get(connection)?;
-        (live.connector == connector && !live.ambiguous).then(|| live.cut.clone())
+    /// A live one on which this transfer is under way.
+    pub(super) fn receiving(&self, name: &TransferName) -> Option<watch::Sender<bool>> {
+        let live = self.live.values().find(|live| !live.ambiguous && live.receiving.contains(name))?;
+        Some(live.cut.clone())
     }
 
     /// One has ended that may be recovered.
@@ -168,39 +180,76 @@ mod tests {
         assert_eq!(table.claim(at(1), &connection("x"), HOST), None);
     }
 
+    fn name(connector: &str, of: &str, activity: u8) -> TransferName {
+        TransferName {
+            connector: connector.to_owned(),
+            connection: connection(of),
+            activity: vec![2, 1, activity],
+        }
+    }
+
     #[test]
     fn a_live_association_is_told_to_go_by_its_own_peer_only() {
         let mut table = Associations::default();
-        let cut = table.enter("a", &connection("x"), Some(HOST));
+        let cut = table.enter(&connection("x"), Some(HOST));
         assert!(table.is_unique(&connection("x")));
         assert!(table.alive_from(&connection("x"), OTHER).is_none());
-        assert!(table.alive_of(&connection("x"), "b").is_none());
-        assert!(table.alive_of(&connection("x"), "a").is_some());
         table.alive_from(&connection("x"), HOST).unwrap().send_replace(true);
         assert!(*cut.borrow());
         // One that we opened is ours to recover.
-        table.enter("a", &connection("y"), None);
+        table.enter(&connection("y"), None);
         assert!(table.alive_from(&connection("y"), HOST).is_none());
-        table.leave(&connection("x"));
-        assert!(table.alive_of(&connection("x"), "a").is_none());
+    }
+
+    #[test]
+    fn a_live_association_goes_for_the_transfer_that_is_under_way_on_it_and_for_no_other() {
+        let mut table = Associations::default();
+        let cut = table.enter(&connection("x"), Some(HOST));
+        table.enter(&connection("y"), Some(HOST));
+        assert!(table.receiving(&name("a", "x", 1)).is_none(), "it has nothing to do with that");
+        // It was resumed, and the peer may call it by what it was before.
+        table.receives(&connection("x"), vec![name("a", "x", 2), name("a", "w", 1)]);
+        for other in [name("b", "x", 2), name("a", "x", 1), name("a", "y", 2), name("b", "w", 1)] {
+            assert!(table.receiving(&other).is_none(), "{other:?}");
+        }
+        assert!(table.receiving(&name("a", "x", 2)).is_some());
+        table.receiving(&name("a", "w", 1)).unwrap().send_replace(true);
+        assert!(*cut.borrow());
+        table.receives(&connection("x"), Vec::new());
+        assert!(table.receiving(&name("a", "w", 1)).is_none());
+        table.receives(&connection("x"), vec![name("a", "x", 3)]);
+        table.enter(&connection("x"), Some(HOST));
+        assert!(table.receiving(&name("a", "x", 3)).is_none(), "a name that two have");
+    }
+
+    #[test]
+    fn a_name_is_of_another_if_one_lives_that_is_not_the_only_one_or_not_this_one() {
+        let mut table = Associations::default();
+        let (own, old) = (connection("own"), connection("old"));
+        table.enter(&own, Some(HOST));
+        assert!(!table.is_of_another(&own, &own));
+        assert!(!table.is_of_another(&old, &own), "nobody has it now");
+        table.enter(&old, Some(HOST));
+        assert!(table.is_of_another(&old, &own));
+        table.enter(&own, Some(HOST));
+        assert!(table.is_of_another(&own, &own));
     }
 
     #[test]
     fn a_name_that_two_have_is_none() {
         let mut table = Associations::default();
-        table.enter("a", &connection("x"), Some(HOST));
-        table.enter("a", &connection("x"), Some(HOST));
+        table.enter(&connection("x"), Some(HOST));
+        table.enter(&connection("x"), Some(HOST));
         assert!(!table.is_unique(&connection("x")));
         table.leave(&connection("x"));
         assert!(!table.is_unique(&connection("x")), "the one that is left is not known for what it is");
         assert!(table.alive_from(&connection("x"), HOST).is_none());
-        assert!(table.alive_of(&connection("x"), "a").is_none());
         table.leave(&connection("x"));
-        table.enter("a", &connection("x"), Some(HOST));
+        table.enter(&connection("x"), Some(HOST));
         assert!(table.is_unique(&connection("x")));
         // Nor is one that was recoverable before it was used again.
         table.broken(connection("z"), recoverable(), at(60));
-        table.enter("a", &connection("z"), Some(HOST));
+        table.enter(&connection("z"), Some(HOST));
         assert_eq!(table.claim(at(1), &connection("z"), HOST), None);
     }
 

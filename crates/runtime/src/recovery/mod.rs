@@ -101,7 +101,7 @@ impl Recovery {
         }
         let mut state = self.lock();
         let dropped = state.parked.forget_connection(connector, connection);
-        let cut = state.associations.enter(connector, connection, peer);
+        let cut = state.associations.enter(connection, peer);
         let (connector, connection) = (connector.to_owned(), connection.clone());
         Some(Entered {
             presence: Presence { recovery: Arc::clone(self), connector, connection },
@@ -125,12 +125,12 @@ impl Recovery {
         self.lock().associations.claim(now(), connection, host)
     }
 
-    /// A peer asks for a transfer. If nothing is known of it and the association on which it was still seems alive, that
-    /// is ended: the peer knows better, and the transfer stands where it was.
+    /// A peer asks for a transfer. If it still seems to be under way on an association, that is ended: the peer knows
+    /// better, and the transfer stands where it was.
     pub(crate) async fn find(&self, now: impl Fn() -> MonoTime, name: &TransferName) -> Found<Kept> {
         let found = self.find_here(now(), name);
         let Found::Unknown = found else { return found };
-        let alive = self.lock().associations.alive_of(&name.connection, &name.connector);
+        let alive = self.lock().associations.receiving(name);
         let Some(cut) = alive else { return found };
         end(&cut).await;
         self.find_here(now(), name)
@@ -204,6 +204,25 @@ impl Presence {
             connection: connection.clone(),
             activity: activity.to_vec(),
         })
+    }
+
+    /// A transfer in begins on it, which the peer may call by these names, the first of which is new. Gives what was
+    /// kept under that one.
+    pub(crate) fn receives(&self, names: &[TransferName]) -> Vec<Dropped<Kept>> {
+        let mut state = self.recovery.lock();
+        state.associations.receives(&self.connection, names.to_vec());
+        names.first().map_or_else(Vec::new, |name| state.parked.begin(name))
+    }
+
+    /// The transfer in was stopped in order; the association goes on.
+    pub(crate) fn receives_nothing(&self) {
+        self.recovery.lock().associations.receives(&self.connection, Vec::new());
+    }
+
+    /// Those of these names of a transfer on it that are no other association's.
+    pub(crate) fn keep_own(&self, names: &mut Vec<TransferName>) {
+        let state = self.recovery.lock();
+        names.retain(|name| !state.associations.is_of_another(&name.connection, &self.connection));
     }
 
     /// It has ended abnormally, and may be recovered until then.

@@ -101,6 +101,12 @@ impl<T> ParkedTransfers<T> {
         self.completed.push_back((name, until));
     }
 
+    /// A transfer begins under this name: what had it before is not what the peer means by it from now on.
+    pub(crate) fn begin(&mut self, name: &TransferName) -> Vec<Dropped<T>> {
+        self.completed.retain(|(completed, _)| completed != name);
+        self.drop_if(|entry| entry.names.contains(name))
+    }
+
     /// A peer asks for a transfer. What was parked is handed out once.
     pub(crate) fn find(&mut self, now: MonoTime, name: &TransferName) -> Found<T> {
         let found = self.entries.iter().find(|(_, entry)| entry.names.contains(name) && now < entry.until);
@@ -242,6 +248,19 @@ mod tests {
         table.park(vec![name("a", "x", 1)], at(60), 3);
         assert_eq!(table.find(at(1), &name("a", "x", 1)), Found::Parked(3));
         assert_eq!(table.find(at(1), &name("a", "x", 1)), Found::Unknown);
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_is_not_what_it_was() {
+        let mut table = ParkedTransfers::default();
+        table.complete(name("a", "x", 1), at(60));
+        table.park(vec![name("a", "x", 3), name("a", "x", 2)], at(60), 7);
+        assert_eq!(table.begin(&name("a", "x", 4)), []);
+        assert_eq!(table.begin(&name("b", "x", 2)), []);
+        assert_eq!(table.begin(&name("a", "x", 1)), []);
+        assert_eq!(table.find(at(1), &name("a", "x", 1)), Found::Unknown, "not the one that had completed");
+        assert_eq!(table.begin(&name("a", "x", 2)), [Dropped { connector: "a".into(), kept: 7 }]);
+        assert_eq!(table.find(at(1), &name("a", "x", 3)), Found::Unknown);
     }
 
     #[test]
