@@ -263,6 +263,8 @@ fn carry(request: PRequest) -> Option<PIndication> {
         PRequest::Abort { user_data } if user_data.is_empty() => PIndication::PAbort(PAbortCause::Unreadable),
         PRequest::Abort { user_data } => PIndication::UAbort { user_data },
         PRequest::ConnectRefuseByProvider { reason } => PIndication::ConnectRefusedByProvider { reason },
-        PRequest::Data(_) | PRequest::Sync(_) | PRequest::TokenPlease { .. } => return None,
+        PRequest::Data(_) | PRequest::DataPart { .. } | PRequest::Sync(_) | PRequest::TokenPlease { .. } => {
+            return None;
+        }
     })
 }

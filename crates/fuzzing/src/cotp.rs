@@ -116,6 +116,7 @@ impl Machine {
                 }
                 CotpAction::Indication(
                     TIndication::Connect { .. }
+                    | TIndication::DataPart { .. }
                     | TIndication::Confirm
                     | TIndication::TooLong { .. }
                     | TIndication::Disconnect(_),

@@ -251,6 +251,7 @@ fn carry(request: SsRequest) -> Option<SsIndication> {
         SsRequest::ConnectAccept(accept) => SsIndication::ConnectConfirm(accept),
         SsRequest::ConnectRefuse(refuse) => SsIndication::ConnectRefused(refuse),
         SsRequest::Data(data) => SsIndication::Data(data),
+        SsRequest::DataPart { octets, last } => SsIndication::DataPart { octets, first: true, last },
         SsRequest::TokenPlease { user_data } => SsIndication::TokenPlease { user_data },
         SsRequest::Release { user_data } => SsIndication::Release { user_data },
         SsRequest::ReleaseResponse { user_data } => SsIndication::ReleaseConfirm { user_data },

@@ -66,7 +66,6 @@ pub(crate) fn run(octets: &[u8]) {
         window_size: u32::from(flags >> 4 & 3),
         dialogue_mode: if flags & 4 == 0 { DialogueMode::TwoWayAlternate } else { DialogueMode::Monologue },
         segment_octets_max: 1024,
-        max_unchecked_apdu: 5_000,
         ..RtseConfig::default()
     };
     let initiator = flags & 2 == 0;

@@ -38,6 +38,8 @@ struct Pair {
 }
 
 const SSDU_MAX: usize = 3_000;
+/// Of the SPDUs other than DT, whose segments may be under way beside those of an SSDU.
+const USER_DATA_MAX: usize = 12_000;
 
 fn config(flags: u8) -> SessionConfig {
     SessionConfig {
@@ -47,6 +49,7 @@ fn config(flags: u8) -> SessionConfig {
             _ => 600,
         },
         max_ssdu: SSDU_MAX,
+        max_user_data: USER_DATA_MAX,
         version_min: if flags & 4 == 0 { Version::V1 } else { Version::V2 },
         version_max: if flags & 12 == 8 { Version::V1 } else { Version::V2 },
         ..SessionConfig::default()
@@ -186,11 +189,12 @@ impl Pair {
                     assert!(decode_tsdu(&tsdu).is_ok(), "an illegal TSDU goes out");
                     self.wires[1 - side].push_back(Wire::Tsdu(tsdu));
                 }
+                SpmAction::TsduPart { .. } => panic!("nobody sends an SSDU in parts here"),
                 SpmAction::TDisconnect => self.wires[1 - side].push_back(Wire::TDisconnect),
                 SpmAction::Indication(indication) => self.indicated(side, &indication),
             }
         }
-        assert!(self.spms[side].partial_octets() <= SSDU_MAX);
+        assert!(self.spms[side].partial_octets() <= SSDU_MAX + USER_DATA_MAX);
         result.is_ok()
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn config(flags: u8) -> StackConfig {
     config.rtse.window_size = u32::from(flags >> 4 & 3);
     config.session.tsdu_max = if flags & 0x40 == 0 { 0 } else { 700 };
     config.max_tsdu = if flags & 0x80 == 0 { TSDU_MAX } else { TSDU_MAX / 8 };
+    config.pass_on_above = if flags & 0x80 == 0 { 1_000 } else { 50 };
     config
 }
 

@@ -17,6 +17,7 @@ extern crate alloc;
 pub mod access;
 pub mod acse;
 pub mod cotp;
+mod elements;
 pub mod failure;
 pub mod presentation;
 pub mod rose;

@@ -163,6 +163,7 @@ fn indications(mode: PresentationMode) -> Vec<PIndication> {
         PIndication::ConnectRefusedByProvider { reason: 1 },
         PIndication::ConnectRefusedBySession(SRefuse { reason: 0, user_data: Vec::new() }),
         PIndication::Data(Vec::new()),
+        PIndication::DataPart { parts: Vec::new(), first: true, last: true },
         PIndication::Sync(SyncIndication::ControlGive),
         PIndication::TokenPlease { user_data: Vec::new() },
         PIndication::Release { user_data: rlrq },
@@ -192,7 +193,7 @@ const STATES: usize = 7;
 
 /// One row for each event: what comes out where it has its place, and what happens in each state: idle, await AARE, await
 /// response, associated, await RLRE, await release response, closed.
-const TABLE: [(&str, &str, [Cell; STATES]); 18] = [
+const TABLE: [(&str, &str, [Cell; STATES]); 19] = [
     ("A-ASSOCIATE request", "Connect", [To(1), No, No, No, No, No, No]),
     ("A-ASSOCIATE response +", "ConnectAccept", [No, No, To(3), No, No, No, No]),
     ("A-ASSOCIATE response -", "ConnectReject", [No, No, To(6), No, No, No, No]),
@@ -205,6 +206,7 @@ const TABLE: [(&str, &str, [Cell; STATES]); 18] = [
     ("CPR of the provider", "RefusedByPresentation", [Shut, To(6), Bad, Bad, Bad, Bad, Nil]),
     ("RF", "RefusedBySession", [Shut, To(6), Bad, Bad, Bad, Bad, Nil]),
     ("P-DATA", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
+    ("P-DATA in parts", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
     ("P-ACTIVITY, P-SYNC", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
     ("P-TOKEN-PLEASE", "", [Shut, Bad, Bad, Bad, Bad, Bad, Nil]),
     ("RLRQ", "Release", [Shut, Bad, Bad, To(5), Bad, Bad, Nil]),
@@ -231,12 +233,13 @@ fn row(event: &AcpmEvent) -> usize {
             PIndication::ConnectRefusedByProvider { .. } => 9,
             PIndication::ConnectRefusedBySession(_) => 10,
             PIndication::Data(_) => 11,
-            PIndication::Sync(_) => 12,
-            PIndication::TokenPlease { .. } => 13,
-            PIndication::Release { .. } => 14,
-            PIndication::ReleaseConfirm { .. } => 15,
-            PIndication::UAbort { .. } => 16,
-            PIndication::PAbort(_) => 17,
+            PIndication::DataPart { .. } => 12,
+            PIndication::Sync(_) => 13,
+            PIndication::TokenPlease { .. } => 14,
+            PIndication::Release { .. } => 15,
+            PIndication::ReleaseConfirm { .. } => 16,
+            PIndication::UAbort { .. } => 17,
+            PIndication::PAbort(_) => 18,
         },
     }
 }
@@ -304,7 +307,7 @@ fn every_state_meets_every_event() {
             }
         }
     }
-    assert_eq!(cells, 2 * 18 * 7);
+    assert_eq!(cells, 2 * 19 * 7);
 }
 
 /// The name of a primitive, without what is in it.

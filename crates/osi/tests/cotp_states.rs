@@ -79,7 +79,8 @@ fn after_request(request: Option<&TRequest>) -> Option<TRequest> {
         None => TRequest::Accept,
         Some(TRequest::Accept) => TRequest::Refuse { reason: 3 },
         Some(TRequest::Refuse { .. }) => TRequest::Data(vec![1]),
-        Some(TRequest::Data(_)) => TRequest::Disconnect,
+        Some(TRequest::Data(_)) => TRequest::DataPart { octets: vec![1], last: false },
+        Some(TRequest::DataPart { .. }) => TRequest::Disconnect,
         Some(TRequest::Disconnect) => return None,
     })
 }
@@ -89,6 +90,7 @@ fn request_name(request: &TRequest) -> &'static str {
         TRequest::Accept => "T-CONNECT.rsp",
         TRequest::Refuse { .. } => "T-CONNECT.refuse",
         TRequest::Data(_) => "T-DATA.req",
+        TRequest::DataPart { .. } => "T-DATA.req/part",
         TRequest::Disconnect => "T-DISCONNECT.req",
     }
 }
@@ -149,7 +151,15 @@ fn machines() -> Vec<(String, Cotp)> {
     machines.push(("open, a TSDU has begun".to_owned(), begun));
     let mut used = machine(CotpState::Open);
     used.user_is_open(LIMIT);
-    machines.push(("open, the user's connection too".to_owned(), used));
+    machines.push(("open, the user's connection too".to_owned(), used.clone()));
+    used.pass_on(2);
+    machines.push(("open, long TSDUs are passed on".to_owned(), used.clone()));
+    used.handle(MonoTime::START, CotpEvent::Tpdu(&encode_dt(false, &[1; 3])), &mut Vec::new()).unwrap();
+    machines.push(("open, a TSDU is being passed on".to_owned(), used));
+    let mut sending = machine(CotpState::Open);
+    let part = TRequest::DataPart { octets: vec![1; 3], last: false };
+    sending.handle(MonoTime::START, CotpEvent::Request(part), &mut Vec::new()).unwrap();
+    machines.push(("open, a TSDU is being sent in parts".to_owned(), sending));
     machines
 }
 
@@ -191,6 +201,8 @@ fn action_name(action: &CotpAction) -> String {
             TIndication::Connect { .. } => "T-CONNECT.ind".to_owned(),
             TIndication::Confirm => "T-CONNECT.cnf".to_owned(),
             TIndication::Data(_) => "T-DATA.ind".to_owned(),
+            TIndication::DataPart { last: false, .. } => "T-DATA.ind/part".to_owned(),
+            TIndication::DataPart { last: true, .. } => "T-DATA.ind/last".to_owned(),
             TIndication::TooLong { .. } => "too-long".to_owned(),
             TIndication::Disconnect(disconnect) => format!(
                 "T-DISCONNECT.ind({}{})",
@@ -240,7 +252,7 @@ fn outcome(machine: &mut Cotp, given: &Given) -> String {
 #[test]
 fn every_state_and_every_event_are_in_the_table() {
     let (events, machines) = (events(), machines());
-    assert_eq!((machines.len(), events.len()), (9, 27));
+    assert_eq!((machines.len(), events.len()), (12, 28));
     let mut cells = 0;
     let mut blocks = Vec::new();
     for (state, machine) in machines {
@@ -249,6 +261,6 @@ fn every_state_and_every_event_are_in_the_table() {
         cells += block.cells.len();
         blocks.push(block);
     }
-    assert_eq!(cells, 9 * 27);
+    assert_eq!(cells, 12 * 28);
     table::assert_is(&blocks, TABLE);
 }

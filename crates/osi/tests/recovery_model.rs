@@ -122,3 +122,34 @@ fn x410_mode_of_1984() {
         Sum { runs: 52_270, resumed: 17_452, passed_over: 280, refused: 2_335, again: 98 }
     );
 }
+
+/// Without checkpoints there is nothing to resume: the message is sent again as a whole, and arrives once all the same.
+#[test]
+fn without_checkpoints() {
+    let mut runs = 0;
+    for mode in [Mode::Normal1988, Mode::X410 { application_protocol: 12 }] {
+        for way in [Way::Recover, Way::Open, Way::Forgetful] {
+            let mut config = config(mode, DialogueMode::Monologue, 1);
+            config.rtse.checkpoint_size_kb = 0;
+            config.rtse.segment_octets_max = 1024;
+            config.pass_on_above = 100;
+            let mut uncut = World::new(Setup { config, way, sender: A, message: message() });
+            loop {
+                let mut world = uncut.clone();
+                world.cut();
+                world.recover();
+                assert!(world.is_over(), "both ends have ended");
+                let (sender, receiver) = (&world.users[A], &world.users[B]);
+                assert_eq!((sender.confirmed, receiver.delivered, receiver.resumed), (1, 1, 0));
+                assert!(sender.given <= 2 * message().len());
+                runs += 1;
+                if uncut.carry_octet().is_none() {
+                    break;
+                }
+            }
+            uncut.settle();
+            assert_eq!((uncut.users[A].given, uncut.users[B].delivered), (message().len(), 1));
+        }
+    }
+    assert!(runs > 20_000, "{runs}");
+}

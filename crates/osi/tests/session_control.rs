@@ -111,6 +111,7 @@ fn a_short_tsdu_size_cuts_user_data_into_segments() {
     let sent: Vec<Spdu> = pair.wires[INITIATOR]
         .iter()
         .map(|wire| match wire {
+            Wire::TsduPart(..) => panic!("nobody sends in parts here"),
             Wire::Tsdu(tsdu) => {
                 assert!(tsdu.len() <= 100);
                 decode_tsdu(tsdu).unwrap().pop().unwrap()

@@ -35,7 +35,7 @@ fn indicated(length: usize) -> SsIndication {
 fn sent(pair: &Pair, to: usize) -> Vec<Spdu> {
     let spdus = pair.wires[to].iter().map(|wire| match wire {
         Wire::Tsdu(tsdu) => decode_tsdu(tsdu).unwrap().pop().unwrap(),
-        Wire::TDisconnect => panic!("the connection ended"),
+        Wire::TsduPart(..) | Wire::TDisconnect => panic!("the connection ended"),
     });
     spdus.collect()
 }

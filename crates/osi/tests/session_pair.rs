@@ -435,6 +435,7 @@ fn segments_are_used_only_where_both_sides_propose_them() {
         // Segmenting is of data; the AS before it is as long as it is.
         let lengths = pair.wires[RESPONDER].iter().skip(1).map(|wire| match wire {
             Wire::Tsdu(tsdu) => tsdu.len(),
+            Wire::TsduPart(..) => panic!("nobody sends in parts here"),
             Wire::TDisconnect => panic!("the connection ended"),
         });
         assert_eq!(lengths.max(), Some(longest), "{ours} {theirs}");

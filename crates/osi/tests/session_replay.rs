@@ -138,7 +138,7 @@ fn replay(events: &[(bool, Vec<u8>)], as_client: bool, file: &str) -> Vec<SsIndi
                 .unwrap_or_else(|error| panic!("{place}: {error}"));
             told.extend(out.drain(..).filter_map(|action| match action {
                 SpmAction::Indication(indication) => Some(indication),
-                SpmAction::Tsdu(_) | SpmAction::TDisconnect => None,
+                SpmAction::Tsdu(_) | SpmAction::TsduPart { .. } | SpmAction::TDisconnect => None,
             }));
         }
     }

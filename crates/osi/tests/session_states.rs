@@ -59,6 +59,8 @@ fn action_name(action: &SpmAction) -> String {
     match action {
         SpmAction::TDisconnect => "T-DISCONNECT.req".to_owned(),
         SpmAction::Indication(indication) => indication_name(indication).to_owned(),
+        SpmAction::TsduPart { last: false, .. } => "part".to_owned(),
+        SpmAction::TsduPart { last: true, .. } => "last".to_owned(),
         SpmAction::Tsdu(tsdu) => match decode_tsdu(tsdu).unwrap().pop().unwrap() {
             Spdu::Ab { transport_disconnect: Some(item), reflected, .. } => {
                 assert!(reflected.len() <= 9);
@@ -73,7 +75,7 @@ fn action_name(action: &SpmAction) -> String {
 #[test]
 fn every_state_and_every_event_are_in_the_table() {
     let (events, machines) = (events(), machines());
-    assert_eq!((machines.len(), events.len()), (33, 80));
+    assert_eq!((machines.len(), events.len()), (38, 84));
     let mut cells = 0;
     let mut blocks = Vec::new();
     for (state, machine) in machines {
@@ -82,7 +84,7 @@ fn every_state_and_every_event_are_in_the_table() {
         cells += block.cells.len();
         blocks.push(block);
     }
-    assert_eq!(cells, 33 * 80);
+    assert_eq!(cells, 38 * 84);
     table::assert_is(&blocks, TABLE);
 }
 
@@ -203,7 +205,7 @@ proptest! {
 
     #[test]
     fn any_order_of_events_keeps_the_rules(
-        start in 0usize..33,
+        start in 0usize..38,
         steps in prop::collection::vec(any::<prop::sample::Index>(), 0..30)
     ) {
         let events = events();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use manual::{A, B, Manual};
 use osi::failure::{Blame, Layer};
-use osi::rtse::{AbortReason, Aborted, RtIndication, RtRequest};
+use osi::rtse::{AbortReason, Aborted, Interrupted, RtIndication, RtRequest};
 use pair::{config, two_way};
 use proptest::prelude::*;
 
@@ -256,10 +256,11 @@ proptest! {
             }
             let outcomes = pair.told[end].iter().filter(|told| matches!(
                 told,
-                RtIndication::TransferConfirm
-                    | RtIndication::TransferFailed { .. }
-                    // A refusal for now, after a checkpoint; the receiver is told the same.
-                    | RtIndication::TransferInterrupted { reason: Some(_), .. }
+                RtIndication::TransferConfirm | RtIndication::TransferFailed { .. }
+            ) || matches!(
+                told,
+                RtIndication::TransferInterrupted { interrupted, .. }
+                    if matches!(**interrupted, Interrupted::Sending(_))
             )).count();
             prop_assert!(outcomes == begun[end] || outcomes + 1 == begun[end], "{outcomes} of {begun:?}");
         }

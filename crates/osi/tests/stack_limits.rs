@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use manual::{A, B, Manual};
 use osi::cotp::TpduSize;
-use osi::cotp::tpdu::Tpdu;
+use osi::cotp::tpdu::{Tpdu, encode_dt};
 use osi::failure::{Blame, Layer};
 use osi::rtse::{Aborted, RequestError, RtIndication, RtRequest};
 use osi::session::spdu::{Spdu, decode_tsdu};
@@ -35,7 +35,13 @@ fn unchecked() -> StackConfig {
 fn sending(a: StackConfig, b: StackConfig, apdu: &[u8]) -> Manual {
     let mut pair = Manual::open(a, b);
     pair.ask(A, RtRequest::Transfer { length: apdu.len() as u64 });
-    pair.ask(A, RtRequest::Segment(apdu.to_vec()));
+    let mut rest = apdu;
+    while let Some(RtIndication::SegmentWanted { octets }) = pair.told[A].pop() {
+        let (now, later) = rest.split_at(octets);
+        pair.ask(A, RtRequest::Segment(now.to_vec()));
+        rest = later;
+    }
+    assert!(rest.is_empty());
     pair
 }
 
@@ -104,6 +110,17 @@ fn a_tsdu_over_the_limit_is_answered_by_the_session_layer() {
     b.max_tsdu = 40_000;
     let mut pair = sending(unchecked(), b, &apdu(50_000));
     while pair.carry(A) {}
+    assert!(matches!(pair.take(B).last(), Some(RtIndication::TransferEnd)), "data is never too long");
+    // An AE whose user data is announced to be longer.
+    let mut tsdu = vec![1, 0, 41, 0xFF, 0xFF, 0xF0];
+    for _ in 0..6 {
+        tsdu.resize(8_000, 0);
+        let mut packet = Vec::new();
+        osi::tpkt::frame(&encode_dt(false, &tsdu), &mut packet).unwrap();
+        pair.sent[A].push_back(packet);
+        pair.carry(A);
+        tsdu.clear();
+    }
     let told = pair.take(B);
     let aborted = ended(&told);
     assert_eq!((aborted.layer, aborted.blame), (Layer::Session, Blame::LimitReached));

@@ -104,18 +104,16 @@ fn the_sender_stops_at_the_window_and_goes_on_when_checkpoints_are_secured() {
 }
 
 #[test]
-fn without_checkpoints_an_apdu_goes_in_one_piece_up_to_a_limit() {
+fn without_checkpoints_an_apdu_goes_in_one_segment() {
     let mut a = config();
     a.rtse.checkpoint_size_kb = 0;
-    a.rtse.max_unchecked_apdu = 300_000;
     let mut pair = Pair::new(a, config());
     let message = apdu(299_000);
     pair.a.send.push_back(message.clone());
     pair.start();
     assert_eq!(pair.b.received, [message]);
     assert!(!pair.b.log.iter().any(|i| matches!(i, RtIndication::Checkpoint { .. })));
-    let error = pair.a.stack.request(pair.now, RtRequest::Transfer { length: 300_001 }, &mut Vec::new());
-    assert_eq!(error, Err(RequestError::TooLong { length: 300_001, limit: 300_000 }));
+    assert_eq!(pair.a.segment_max, 64 * 1024, "nobody has to hold all of it");
     pair.a.send.push_back(apdu(3));
     pair.a.then = Then::Close;
     pair.a.next(pair.now);

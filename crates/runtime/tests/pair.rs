@@ -94,7 +94,7 @@ async fn a_wrong_password_is_refused_in_x410_mode_and_said_on_both_sides() {
     until(async || {
         let seen =
             |handle: &Handle, word: &str| handle.events(0).into_iter().any(|event| event.text.contains(word));
-        (seen(&at_a, "validation failure") && seen(&at_b, "bind refused")).then_some(())
+        (seen(&at_a, "refused our name or password") && seen(&at_b, "bind refused")).then_some(())
     })
     .await;
     mta_a.stop().await;

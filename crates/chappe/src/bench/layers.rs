@@ -142,7 +142,10 @@ impl Part {
                         self.spm(SpmEvent::Tsdu(&tsdu))?;
                     }
                 },
-                CotpAction::Indication(TIndication::TooLong { .. } | TIndication::Disconnect(_))
+                // Each of these layers gives its data whole.
+                CotpAction::Indication(
+                    TIndication::DataPart { .. } | TIndication::TooLong { .. } | TIndication::Disconnect(_),
+                )
                 | CotpAction::Close => return Err(stuck()),
             }
         }
@@ -157,7 +160,7 @@ impl Part {
             match action {
                 SpmAction::Tsdu(tsdu) => self.cotp(CotpEvent::Request(TRequest::Data(tsdu)))?,
                 SpmAction::Indication(indication) => self.session(indication)?,
-                SpmAction::TDisconnect => return Err(stuck()),
+                SpmAction::TsduPart { .. } | SpmAction::TDisconnect => return Err(stuck()),
             }
         }
         Ok(())

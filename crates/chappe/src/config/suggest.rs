@@ -1,14 +1,24 @@
 //! "Did you mean": the known word nearest to a mistyped one.
 
 /// The word of `known` nearest to `typed`, if it is near enough to be what was meant: at most a third of the letters
-/// (and at least one) may differ.
+/// (and at least one) may differ. Where `typed` is the beginning of known words, it is the one that goes on from there;
+/// of several none is better than the others, and a similar word would mislead.
 pub(crate) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     // An absurdly long key would cost quadratic time and resembles nothing.
     if typed.len() > 64 {
         return None;
     }
+    let typed = typed.to_ascii_lowercase();
+    let known: Vec<&str> = known.collect();
+    let mut going_on = known.iter().filter(|word| !typed.is_empty() && word.starts_with(&typed));
+    match (going_on.next(), going_on.next()) {
+        (Some(word), None) => return Some(word),
+        (Some(_), Some(_)) => return None,
+        (None, _) => {}
+    }
     known
-        .map(|word| (distance(&typed.to_ascii_lowercase(), word), word))
+        .into_iter()
+        .map(|word| (distance(&typed, word), word))
         .filter(|(d, word)| *d <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| word)
@@ -50,6 +60,15 @@ mod tests {
         assert_eq!(nearest("Name", known.into_iter()), Some("name"));
         assert_eq!(nearest("colour", known.into_iter()), None);
         assert_eq!(nearest(&"n".repeat(1000), known.into_iter()), None);
+        assert_eq!(nearest("", known.into_iter()), None);
+    }
+
+    #[test]
+    fn the_beginning_of_several_words_is_not_taken_for_a_similar_one() {
+        let known = ["1988-normal", "1988-x410", "1984"];
+        assert_eq!(nearest("1988", known.into_iter()), None);
+        assert_eq!(nearest("1988-n", known.into_iter()), Some("1988-normal"));
+        assert_eq!(nearest("1994", known.into_iter()), Some("1984"));
     }
 
     #[test]

@@ -60,7 +60,15 @@ struct End {
     frames: Option<Deframer>,
     tsdu: Vec<u8>,
     ssdu: Vec<u8>,
-    activity: Option<Vec<u8>>,
+    activity: Option<Activity>,
+}
+
+/// An activity that goes on: what it has transferred so far.
+#[derive(Default)]
+struct Activity {
+    octets: Vec<u8>,
+    /// Whether it was resumed, so that what went before was seen elsewhere, if at all.
+    resumed: bool,
 }
 
 impl End {
@@ -257,15 +265,17 @@ impl Dialogue {
             }
             Spdu::Dt { enclosure, data } => self.data(side, enclosure, &data),
             Spdu::As { activity, .. } => {
-                self.end(side).activity = Some(Vec::new());
+                self.end(side).activity = Some(Activity::default());
                 self.add(side, Tree::leaf("ACTIVITY START", hex(&activity)));
             }
             Spdu::Ar { resume, .. } => {
-                // What went before is not in this activity; only its rest will be seen.
-                self.end(side).activity = Some(Vec::new());
+                self.end(side).activity = Some(Activity { octets: Vec::new(), resumed: true });
                 self.add(side, Tree::leaf("ACTIVITY RESUME", format!("{resume:?}")));
             }
-            Spdu::Ai { reason } => self.add(side, Tree::leaf("ACTIVITY INTERRUPT", format!("{reason:?}"))),
+            Spdu::Ai { reason } => {
+                self.end(side).activity = None;
+                self.add(side, Tree::leaf("ACTIVITY INTERRUPT", format!("{reason:?}")));
+            }
             Spdu::Aia => self.add(side, Tree::new("ACTIVITY INTERRUPT ACK")),
             Spdu::Ad { reason } => {
                 self.end(side).activity = None;
@@ -273,10 +283,17 @@ impl Dialogue {
             }
             Spdu::Ada => self.add(side, Tree::new("ACTIVITY DISCARD ACK")),
             Spdu::Ae { serial, .. } => {
-                let octets = self.end(side).activity.take().unwrap_or_default();
                 let mut tree = Tree::leaf("ACTIVITY END", serial);
-                tree.add("octets transferred", octets.len());
-                tree.push(self.transferred(&octets));
+                match self.end(side).activity.take() {
+                    Some(Activity { octets, resumed: false }) => {
+                        tree.add("octets transferred", octets.len());
+                        tree.push(self.transferred(&octets));
+                    }
+                    Some(Activity { octets, resumed: true }) => {
+                        tree.add("octets transferred since it was resumed", octets.len());
+                    }
+                    None => tree.push(Tree::new("what it transferred is not in the capture as a whole")),
+                }
                 self.add(side, tree);
             }
             Spdu::Map { serial } => self.add(side, Tree::leaf("MAJOR SYNC POINT", serial)),
@@ -320,7 +337,7 @@ impl Dialogue {
         let ssdu = std::mem::take(&mut end.ssdu);
         if x410 {
             if let Some(activity) = &mut end.activity {
-                activity.extend_from_slice(&ssdu);
+                activity.octets.extend_from_slice(&ssdu);
             }
             return;
         }
@@ -329,7 +346,9 @@ impl Dialogue {
             Ok(values) => {
                 for octets in encodings(&values) {
                     match (RtseApdu::decode(octets), &mut end.activity) {
-                        (Ok(RtseApdu::Rttr(part)), Some(activity)) => activity.extend_from_slice(&part),
+                        (Ok(RtseApdu::Rttr(part)), Some(activity)) => {
+                            activity.octets.extend_from_slice(&part);
+                        }
                         (Ok(apdu), _) => other.push(rtse_tree(&apdu)),
                         (Err(_), None) => other.push(Tree::leaf("data of another application", hex(octets))),
                         (Err(error), Some(_)) => other.push(Tree::leaf("malformed APDU of RTSE", error)),

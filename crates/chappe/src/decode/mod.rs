@@ -49,7 +49,11 @@ pub(crate) fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
     }
     if pcap::is_capture(file) {
         let capture = pcap::Capture::read(file)?;
-        return Ok((Kind::Capture, capture.connections.iter().map(dialogue::tree).collect()));
+        let mut trees: Vec<Tree> = capture.connections.iter().map(dialogue::tree).collect();
+        if let Some(packet) = capture.ends_in {
+            trees.push(Tree::leaf("the capture ends in the middle of packet", packet));
+        }
+        return Ok((Kind::Capture, trees));
     }
     match from_hex(file) {
         Some(octets) => decode_octets(&octets),

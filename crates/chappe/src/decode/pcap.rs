@@ -15,9 +15,9 @@ pub(crate) enum PcapError {
     /// A link layer that is not known.
     #[error("it was captured on link type {0}, which is not known; capture on Ethernet, loopback or `any`")]
     LinkType(u32),
-    /// The file ends too early.
-    #[error("the capture ends in the middle of packet {0}; what follows is lost")]
-    Cut(usize),
+    /// The file ends before the first packet could begin.
+    #[error("the capture ends in the middle of its file header, before the first packet")]
+    Header,
 }
 
 /// Who sent something.
@@ -87,6 +87,9 @@ impl Stream {
 pub(crate) struct Capture {
     /// In the order of their first packets.
     pub(crate) connections: Vec<Connection>,
+    /// Number of the packet in which the file ends, if it does not end behind one: a capture that is still being
+    /// written, or whose writer was killed. What is in front of that packet is here.
+    pub(crate) ends_in: Option<usize>,
 }
 
 const PCAPNG: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
@@ -108,13 +111,13 @@ fn little_endian(magic: &[u8; 4]) -> Option<bool> {
 impl Capture {
     /// Reads a file for which [`is_capture`] is true.
     pub(crate) fn read(file: &[u8]) -> Result<Capture, PcapError> {
-        let magic = file.first_chunk::<4>().ok_or(PcapError::Cut(0))?;
+        let magic = file.first_chunk::<4>().ok_or(PcapError::Header)?;
         let little = little_endian(magic).ok_or(PcapError::PcapNg)?;
         let word = |octets: &[u8], at: usize| -> Option<u32> {
             let octets = octets.get(at..)?.first_chunk::<4>()?;
             Some(if little { u32::from_le_bytes(*octets) } else { u32::from_be_bytes(*octets) })
         };
-        let link_type = word(file, 20).ok_or(PcapError::Cut(0))? & 0xFFFF;
+        let link_type = word(file, 20).ok_or(PcapError::Header)? & 0xFFFF;
         if network_packet(link_type, &[]).is_none() {
             return Err(PcapError::LinkType(link_type));
         }
@@ -123,10 +126,12 @@ impl Capture {
         let mut number = 0;
         while !rest.is_empty() {
             number += 1;
-            let length = word(rest, 8).ok_or(PcapError::Cut(number))?;
-            let end = usize::try_from(length).ok().and_then(|length| length.checked_add(16));
-            let (packet, behind) =
-                end.and_then(|end| rest.split_at_checked(end)).ok_or(PcapError::Cut(number))?;
+            let length = word(rest, 8).and_then(|length| usize::try_from(length).ok());
+            let end = length.and_then(|length| length.checked_add(16));
+            let Some((packet, behind)) = end.and_then(|end| rest.split_at_checked(end)) else {
+                capture.ends_in = Some(number);
+                break;
+            };
             rest = behind;
             let packet = packet.get(16..).and_then(|packet| network_packet(link_type, packet)).flatten();
             if let Some(segment) = packet.and_then(segment) {

@@ -51,6 +51,63 @@ fn a_capture_cut_anywhere_is_an_error_or_a_shorter_dialogue() {
 }
 
 #[test]
+fn of_a_capture_that_ends_in_a_packet_the_rest_is_shown() {
+    let file = fixture("pp-p1-88-transfer-legacy-extensions.pcap");
+    let (whole, cut) = (text(&file), text(&file[..file.len() - 7]));
+    assert!(!whole.contains("in the middle of packet"), "{whole}");
+    assert!(cut.contains("in the middle of packet"), "{cut}");
+    assert!(cut.contains("ACTIVITY START"), "nothing of what is in front of it is shown:\n{cut}");
+    // Without a single packet there is still something to say.
+    assert!(text(&file[..30]).contains("in the middle of packet: 1"));
+    assert!(matches!(decode(&file[..20]), Err(DecodeFailure::Capture(PcapError::Header))));
+}
+
+/// A packet for each TSDU, with the TPKT and COTP headers, all of the initiator; a gap where there is none.
+fn dialogue_of(tsdus: &[Option<&[u8]>]) -> String {
+    let mut sequence = 1000;
+    let mut packets = Vec::new();
+    for tsdu in tsdus {
+        let Some(tsdu) = tsdu else {
+            sequence += 500;
+            continue;
+        };
+        let mut data = vec![3, 0, 0, u8::try_from(tsdu.len() + 7).unwrap(), 2, 0xF0, 0x80];
+        data.extend_from_slice(tsdu);
+        packets.push(packet(sequence, &data, data.len()));
+        sequence += u32::try_from(data.len()).unwrap();
+    }
+    capture(&packets).connections.iter().map(|connection| dialogue::tree(connection).to_string()).collect()
+}
+
+/// ACTIVITY START, RESUME, INTERRUPT and END.
+const AS: &[u8] = &[1, 0, 45, 5, 41, 3, 2, 1, 1];
+const AR: &[u8] = &[1, 0, 29, 15, 33, 8, 41, 3, 2, 1, 1, 42, 1, b'4', 41, 3, 2, 1, 2];
+const AI: &[u8] = &[1, 0, 25, 0];
+const AE: &[u8] = &[1, 0, 41, 3, 42, 1, b'5'];
+
+#[test]
+fn an_activity_of_which_a_part_is_missing_is_not_called_malformed() {
+    let text = dialogue_of(&[Some(AS), None, Some(AE)]);
+    assert!(text.contains("not in the capture as a whole"), "{text}");
+    assert!(!text.contains("no APDU of P1"), "{text}");
+
+    let text = dialogue_of(&[Some(AR), Some(AE)]);
+    assert!(text.contains("octets transferred since it was resumed: 0"), "{text}");
+    assert!(!text.contains("no APDU of P1"), "{text}");
+
+    // An activity that is all there and holds nothing is malformed indeed.
+    assert!(dialogue_of(&[Some(AS), Some(AE)]).contains("no APDU of P1"));
+}
+
+#[test]
+fn an_interrupted_activity_is_over() {
+    let text = dialogue_of(&[Some(AS), Some(AI)]);
+    assert!(text.contains("ACTIVITY INTERRUPT"), "{text}");
+    assert!(!text.contains("in the middle"), "{text}");
+    assert!(dialogue_of(&[Some(AS)]).contains("in the middle"));
+}
+
+#[test]
 fn what_is_nothing_known_says_so() {
     assert!(matches!(decode(b""), Err(DecodeFailure::Empty)));
     assert!(matches!(decode(b"hello"), Err(DecodeFailure::Neither { .. })));

@@ -170,7 +170,6 @@ impl AccessConfig {
             mode: Mode::Normal1988,
             application_protocols: Vec::new(),
             dialogue_mode: DialogueMode::TwoWayAlternate,
-            max_unchecked_apdu: self.max_tsdu() as u64,
             open_timeout: self.open_timeout,
             release_timeout: self.release_timeout,
             ..config.clone()

@@ -81,9 +81,10 @@ impl Direct {
                 })
                 .collect(),
             CarrierEvent::Deadline
-            // There are no tokens and no activities in duplex; the others go to ACSE.
+            // Nothing is given in pieces here. There are no tokens and no activities in duplex; the others go to ACSE.
             | CarrierEvent::Presentation(
-                PIndication::Sync(_)
+                PIndication::DataPart { .. }
+                | PIndication::Sync(_)
                 | PIndication::TokenPlease { .. }
                 | PIndication::Connect(_)
                 | PIndication::ConnectConfirm { .. }

@@ -119,6 +119,9 @@ impl Lower {
             }
             TIndication::Confirm => Vec::from([Step::Spm(SessionInput::ConnectConfirm)]),
             TIndication::Data(tsdu) => Vec::from([Step::Spm(SessionInput::Tsdu(tsdu))]),
+            TIndication::DataPart { octets, last } => {
+                Vec::from([Step::Spm(SessionInput::TsduPart { octets, last })])
+            }
             TIndication::TooLong { limit } => Vec::from([Step::Spm(SessionInput::TsduTooLong { limit })]),
             TIndication::Disconnect(disconnect) => {
                 let mut steps = ended(transport_disconnected(&disconnect, opening));
@@ -135,6 +138,7 @@ impl Lower {
             SessionInput::ConnectConfirm
             | SessionInput::ConnectIndication
             | SessionInput::Tsdu(_)
+            | SessionInput::TsduPart { .. }
             | SessionInput::TsduTooLong { .. }
             | SessionInput::Disconnected
             | SessionInput::Deadline => (false, false),
@@ -143,6 +147,7 @@ impl Lower {
             SessionInput::ConnectConfirm => SpmEvent::TConnectConfirm,
             SessionInput::ConnectIndication => SpmEvent::TConnectIndication,
             SessionInput::Tsdu(ref tsdu) => SpmEvent::Tsdu(tsdu),
+            SessionInput::TsduPart { ref octets, last } => SpmEvent::TsduPart { octets, last },
             SessionInput::TsduTooLong { limit } => SpmEvent::TsduTooLong { limit },
             SessionInput::Disconnected => SpmEvent::TDisconnect,
             SessionInput::Deadline => SpmEvent::Deadline,
@@ -240,6 +245,7 @@ fn from_cotp(action: CotpAction) -> Step {
 fn from_spm(action: SpmAction) -> Step {
     match action {
         SpmAction::Tsdu(tsdu) => Step::Cotp(TRequest::Data(tsdu)),
+        SpmAction::TsduPart { octets, last } => Step::Cotp(TRequest::DataPart { octets, last }),
         SpmAction::Indication(indication) => Step::Ppm(PpmEvent::Session(indication)),
         SpmAction::TDisconnect => Step::Disconnect,
     }
@@ -249,7 +255,10 @@ fn from_ppm(action: PpmAction) -> Step {
     match action {
         PpmAction::Session(request) => Step::Spm(SessionInput::Request(request)),
         PpmAction::Indication(
-            indication @ (PIndication::Data(_) | PIndication::Sync(_) | PIndication::TokenPlease { .. }),
+            indication @ (PIndication::Data(_)
+            | PIndication::DataPart { .. }
+            | PIndication::Sync(_)
+            | PIndication::TokenPlease { .. }),
         ) => Step::Carrier(CarrierEvent::Presentation(indication)),
         PpmAction::Indication(
             indication @ (PIndication::Connect(_)

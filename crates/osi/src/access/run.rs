@@ -24,7 +24,9 @@ impl AccessStack {
         let mut pending: Vec<Step> = steps.into_iter().rev().collect();
         let mut taken = 0;
         while let Some(step) = pending.pop() {
-            taken += usize::from(!matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_))));
+            let sends =
+                matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_) | TRequest::DataPart { .. }));
+            taken += usize::from(!sends);
             if taken == STEPS_MAX {
                 pending.clear();
                 let text = format!("more than {STEPS_MAX} steps for one event");

@@ -42,6 +42,7 @@ pub(super) enum SessionInput {
     ConnectConfirm,
     ConnectIndication,
     Tsdu(Vec<u8>),
+    TsduPart { octets: Vec<u8>, last: bool },
     TsduTooLong { limit: usize },
     Disconnected,
     Request(SsRequest),

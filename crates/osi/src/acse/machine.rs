@@ -298,7 +298,10 @@ impl Acpm {
             )
             | (
                 // Data and synchronization belong to RTSE and never come here.
-                PIndication::Data(_) | PIndication::Sync(_) | PIndication::TokenPlease { .. },
+                PIndication::Data(_)
+                | PIndication::DataPart { .. }
+                | PIndication::Sync(_)
+                | PIndication::TokenPlease { .. },
                 state @ (State::Idle
                 | State::AwaitAare { .. }
                 | State::AwaitResponse { .. }

@@ -292,7 +292,7 @@ pub(super) fn indication_name(indication: &PIndication) -> &'static str {
         | PIndication::ConnectRejected { .. }
         | PIndication::ConnectRefusedByProvider { .. }
         | PIndication::ConnectRefusedBySession(_) => "P-CONNECT confirm",
-        PIndication::Data(_) => "P-DATA indication",
+        PIndication::Data(_) | PIndication::DataPart { .. } => "P-DATA indication",
         PIndication::Sync(_) => "P-ACTIVITY or P-SYNC indication",
         PIndication::TokenPlease { .. } => "P-TOKEN-PLEASE indication",
         PIndication::Release { .. } => RELEASE_INDICATION,

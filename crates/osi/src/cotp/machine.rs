@@ -21,6 +21,8 @@ const REJECTED_OCTETS_MAX: usize = 240;
 pub struct Cotp {
     config: CotpConfig,
     user_is_open: bool,
+    /// Longest TSDU that is given whole, if longer ones are given in pieces.
+    pass_on_above: Option<usize>,
     state: State,
 }
 
@@ -72,12 +74,12 @@ impl State {
 impl Cotp {
     /// A machine that sends CR once TCP is up.
     pub fn initiator(config: CotpConfig) -> Self {
-        Cotp { config, user_is_open: false, state: State::AwaitStart }
+        Cotp { config, user_is_open: false, pass_on_above: None, state: State::AwaitStart }
     }
 
     /// A machine that waits for CR.
     pub fn responder(config: CotpConfig) -> Self {
-        Cotp { config, user_is_open: false, state: State::AwaitCr { deadline: None } }
+        Cotp { config, user_is_open: false, pass_on_above: None, state: State::AwaitCr { deadline: None } }
     }
 
     /// Advances by one event.
@@ -133,7 +135,13 @@ impl Cotp {
         self.user_is_open = true;
     }
 
-    /// Octets that are here of a TSDU which is not whole yet.
+    /// From now on a TSDU longer than so many octets is given in pieces ([`TIndication::DataPart`]), and none is too
+    /// long.
+    pub fn pass_on(&mut self, above: usize) {
+        self.pass_on_above = Some(above);
+    }
+
+    /// Octets that are here of a TSDU which is not whole yet, and has not been given in pieces.
     pub fn partial_octets(&self) -> usize {
         match &self.state {
             State::Open(open) => open.partial_octets(),
@@ -230,6 +238,10 @@ impl Cotp {
                 Ok(())
             }
             (State::Open(open), Tpdu::Dt { end_of_tsdu, data }) => {
+                if let Some(above) = self.pass_on_above {
+                    open.pass_on(end_of_tsdu, data, above, out);
+                    return Ok(());
+                }
                 let limit = self.config.max_tsdu;
                 if open.take(end_of_tsdu, data, limit, out) {
                     return Ok(());
@@ -291,8 +303,12 @@ impl Cotp {
                 self.close(out);
                 Ok(())
             }
-            (State::Open(open), TRequest::Data(tsdu)) => {
-                open.send(&tsdu, out);
+            (State::Open(open), TRequest::Data(tsdu)) if !open.is_in_tsdu() => {
+                open.send(tsdu, true, out);
+                Ok(())
+            }
+            (State::Open(open), TRequest::DataPart { octets, last }) => {
+                open.send(octets, last, out);
                 Ok(())
             }
             (
@@ -316,6 +332,7 @@ impl Cotp {
                 request @ (TRequest::Accept
                 | TRequest::Refuse { .. }
                 | TRequest::Data(_)
+                | TRequest::DataPart { .. }
                 | TRequest::Disconnect),
             ) => Err(CotpError::RequestOutOfState { request: request.name(), state: state.name() }),
         }

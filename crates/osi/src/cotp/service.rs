@@ -62,6 +62,13 @@ pub enum TRequest {
     },
     /// T-DATA request: one TSDU.
     Data(Vec<u8>),
+    /// T-DATA request, of which these are the next octets. Between the first and the last of them there is no other.
+    DataPart {
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the TSDU ends with them.
+        last: bool,
+    },
     /// T-DISCONNECT request.
     Disconnect,
 }
@@ -71,7 +78,7 @@ impl TRequest {
         match self {
             TRequest::Accept => "T-CONNECT response",
             TRequest::Refuse { .. } => "T-CONNECT refusal",
-            TRequest::Data(_) => "T-DATA",
+            TRequest::Data(_) | TRequest::DataPart { .. } => "T-DATA",
             TRequest::Disconnect => "T-DISCONNECT",
         }
     }
@@ -102,6 +109,13 @@ pub enum TIndication {
     Confirm,
     /// T-DATA indication: a whole TSDU.
     Data(Vec<u8>),
+    /// T-DATA indication of a TSDU that is longer than [`super::Cotp::pass_on`] says: its next octets.
+    DataPart {
+        /// The octets, at least one unless they are the last.
+        octets: Vec<u8>,
+        /// Whether the TSDU ends with them.
+        last: bool,
+    },
     /// A TSDU grew over the limit after [`super::Cotp::user_is_open`]. Nothing of it is kept, and nothing will be given of
     /// what still comes of it; the connection goes on, so that the user can tell the peer.
     TooLong {

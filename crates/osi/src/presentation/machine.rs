@@ -2,12 +2,13 @@ use alloc::vec::Vec;
 
 use ber::Oid;
 
+use super::arriving::Arriving;
 use super::connect::Answer;
 use super::error::PresentationError;
 use super::mapping::{indication_name, request_name, sync_indication, sync_request};
 use super::ppdu::ContextResult;
 use super::service::{Contexts, PAbortCause, PIndication, PRequest, PresentationMode};
-use super::wire::{aborted, arp, aru, decode, encode, refused};
+use super::wire::{aborted, arp, aru, data_head, decode, encode, refused};
 use crate::session::{SAccept, SsIndication, SsRequest};
 
 /// Basic Encoding Rules as a transfer syntax, 2.1.1: the only one used.
@@ -31,6 +32,8 @@ pub struct Ppm {
     /// Settled by the CP.
     pub(super) mode: PresentationMode,
     pub(super) state: State,
+    /// The user data that arrives in pieces.
+    arriving: Option<Arriving>,
 }
 
 /// State of a [`Ppm`].
@@ -84,7 +87,7 @@ pub enum PpmAction {
 impl Ppm {
     /// A machine in its idle state.
     pub fn new(config: PpmConfig) -> Self {
-        Ppm { config, mode: PresentationMode::default(), state: State::Idle }
+        Ppm { config, mode: PresentationMode::default(), state: State::Idle, arriving: None }
     }
 
     /// The state.
@@ -160,6 +163,17 @@ impl Ppm {
                 refuse
             }
             (PRequest::Data(values), State::Connected { .. }) => SsRequest::Data(encode(self.mode, &values)),
+            (PRequest::DataPart { start, octets, last }, State::Connected { .. }) => {
+                let octets = match (self.mode, start) {
+                    (PresentationMode::Normal, Some((context, length))) => {
+                        let mut all = data_head(context, length);
+                        all.extend_from_slice(&octets);
+                        all
+                    }
+                    (PresentationMode::Normal, None) | (PresentationMode::X410, _) => octets,
+                };
+                SsRequest::DataPart { octets, last }
+            }
             (PRequest::Sync(sync), State::Connected { .. }) => sync_request(sync),
             (PRequest::TokenPlease { user_data }, State::Connected { .. }) => {
                 SsRequest::TokenPlease { user_data: encode(self.mode, &user_data) }
@@ -193,6 +207,7 @@ impl Ppm {
             )
             | (
                 PRequest::Data(_)
+                | PRequest::DataPart { .. }
                 | PRequest::Sync(_)
                 | PRequest::TokenPlease { .. }
                 | PRequest::Release { .. }
@@ -206,6 +221,7 @@ impl Ppm {
                 | PRequest::ConnectReject { .. }
                 | PRequest::ConnectRefuseByProvider { .. }
                 | PRequest::Data(_)
+                | PRequest::DataPart { .. }
                 | PRequest::Sync(_)
                 | PRequest::TokenPlease { .. }
                 | PRequest::Release { .. }
@@ -238,6 +254,19 @@ impl Ppm {
             }
             (SsIndication::Data(octets), State::Connected { contexts }) => {
                 PIndication::Data(decode(self.mode, "TD", octets, contexts)?)
+            }
+            (SsIndication::DataPart { octets, first, last }, State::Connected { contexts }) => {
+                if first {
+                    self.arriving = Some(Arriving::new(self.mode, contexts));
+                }
+                let Some(arriving) = &mut self.arriving else {
+                    return Err(PresentationError::Unexpected { event: name, state: self.state.name() });
+                };
+                let parts = arriving.take(octets, last)?;
+                if last {
+                    self.arriving = None;
+                }
+                PIndication::DataPart { parts, first, last }
             }
             (SsIndication::TokenPlease { user_data }, State::Connected { contexts }) => {
                 PIndication::TokenPlease {

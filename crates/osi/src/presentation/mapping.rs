@@ -40,6 +40,7 @@ pub(super) fn sync_indication(indication: SsIndication) -> Option<SyncIndication
         | SsIndication::ConnectConfirm(_)
         | SsIndication::ConnectRefused(_)
         | SsIndication::Data(_)
+        | SsIndication::DataPart { .. }
         | SsIndication::TokenPlease { .. }
         | SsIndication::Release { .. }
         | SsIndication::ReleaseConfirm { .. }
@@ -54,7 +55,7 @@ pub(super) fn request_name(request: &PRequest) -> &'static str {
         PRequest::ConnectAccept { .. }
         | PRequest::ConnectReject { .. }
         | PRequest::ConnectRefuseByProvider { .. } => "P-CONNECT response",
-        PRequest::Data(_) => "P-DATA request",
+        PRequest::Data(_) | PRequest::DataPart { .. } => "P-DATA request",
         PRequest::Sync(_) => "P-ACTIVITY or P-SYNC request",
         PRequest::TokenPlease { .. } => "P-TOKEN-PLEASE request",
         PRequest::Release { .. } => "P-RELEASE request",
@@ -67,7 +68,7 @@ pub(super) fn indication_name(indication: &SsIndication) -> &'static str {
     match indication {
         SsIndication::Connect(_) => "S-CONNECT indication",
         SsIndication::ConnectConfirm(_) | SsIndication::ConnectRefused(_) => "S-CONNECT confirm",
-        SsIndication::Data(_) => "S-DATA indication",
+        SsIndication::Data(_) | SsIndication::DataPart { .. } => "S-DATA indication",
         SsIndication::SyncMinor { .. } => "S-SYNC-MINOR indication",
         SsIndication::SyncMinorConfirm { .. } => "S-SYNC-MINOR confirm",
         SsIndication::ActivityStart { .. } => "S-ACTIVITY-START indication",

@@ -5,6 +5,7 @@
 //! data goes as it is, but for the CP and the CPA. Context management, other transfer syntaxes and the typed-data PPDUs
 //! do not exist here.
 
+mod arriving;
 mod connect;
 mod error;
 mod machine;
@@ -17,7 +18,7 @@ mod wire;
 pub use error::PresentationError;
 pub use machine::{Ppm, PpmAction, PpmConfig, PpmEvent, State, TRANSFER_SYNTAX_BER};
 pub use service::{
-    Contexts, PAbortCause, PConnect, PIndication, PRequest, PValue, PresentationMode, SyncIndication,
+    Contexts, PAbortCause, PConnect, PIndication, PPart, PRequest, PValue, PresentationMode, SyncIndication,
     SyncRequest,
 };
 pub use user_data::{ContextId, Pdv, PdvValue, UserData};

@@ -196,6 +196,15 @@ pub enum PRequest {
     },
     /// P-DATA request.
     Data(Vec<PValue>),
+    /// P-DATA request with one value, of which these are the next octets.
+    DataPart {
+        /// With the first of them, the context of the value and the octets that its encoding has in all.
+        start: Option<(ContextId, u64)>,
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the value ends with them.
+        last: bool,
+    },
     /// Activities and synchronization.
     Sync(SyncRequest),
     /// P-TOKEN-PLEASE request.
@@ -218,6 +227,17 @@ pub enum PRequest {
         /// Values: the ABRT.
         user_data: Vec<PValue>,
     },
+}
+
+/// A piece of a presentation data value, or of several that are put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PPart {
+    /// Its context.
+    pub context: ContextId,
+    /// The next octets.
+    pub octets: Vec<u8>,
+    /// Whether an encoding ends with them.
+    pub last: bool,
 }
 
 /// Why the presentation provider, or a layer under it, ended the connection.
@@ -260,6 +280,16 @@ pub enum PIndication {
     ConnectRefusedBySession(SRefuse),
     /// P-DATA indication.
     Data(Vec<PValue>),
+    /// P-DATA indication that the session layer gives in pieces: what is in the next of them. There may be no last one if
+    /// an exception was reported meanwhile, or the activity stopped.
+    DataPart {
+        /// Pieces of values, in order.
+        parts: Vec<PPart>,
+        /// Whether the primitive begins here.
+        first: bool,
+        /// Whether it ends here.
+        last: bool,
+    },
     /// Activities and synchronization.
     Sync(SyncIndication),
     /// P-TOKEN-PLEASE indication.

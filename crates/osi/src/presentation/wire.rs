@@ -46,6 +46,21 @@ pub(super) fn encode(mode: PresentationMode, values: &[PValue]) -> Vec<u8> {
     }
 }
 
+/// What [`encode`] puts in front of one value whose encoding has so many octets, in normal mode.
+pub(super) fn data_head(context: ContextId, length: u64) -> Vec<u8> {
+    let mut value = ber::Writer::new();
+    value.integer(ber::Tag::INTEGER, context.0);
+    value.header(ber::Tag::context(0), true, length);
+    let mut list = ber::Writer::new();
+    let octets = (value.len() as u64).saturating_add(length);
+    list.header(ber::Tag::SEQUENCE, true, octets);
+    let mut head = ber::Writer::new();
+    head.header(UserData::FULL, true, octets.saturating_add(list.len() as u64));
+    head.raw(list.as_slice());
+    head.raw(value.as_slice());
+    head.into_vec()
+}
+
 /// SS-user data of the provider's abort. X.410 mode has none.
 pub(super) fn arp(mode: PresentationMode, reason: i64) -> Vec<u8> {
     match mode {

@@ -162,6 +162,19 @@ impl RtseApdu {
         })
     }
 
+    /// The abbreviation of the APDU that begins with this tag in normal mode.
+    pub(super) fn name_by_tag(tag: Tag) -> Option<&'static str> {
+        match tag {
+            RTORQ => Some("RTORQ"),
+            RTOAC => Some("RTOAC"),
+            RTORJ => Some("RTORJ"),
+            Tag::INTEGER => Some("RTTP"),
+            Tag::OCTET_STRING => Some("RTTR"),
+            RTAB | RTAB_MISTAGGED => Some("RTAB"),
+            _ => None,
+        }
+    }
+
     /// The abbreviation, for error texts.
     pub fn name(&self) -> &'static str {
         match self {

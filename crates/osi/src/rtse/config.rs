@@ -20,10 +20,9 @@ pub struct RtseConfig {
     /// Who has the turn at the start (X.218), as an initiator proposes it; a responder takes what comes. For an
     /// association that is recovered it is whoever had the turn at its end.
     pub initial_turn: InitialTurn,
-    /// Most octets of one segment that is sent, whatever checkpoint size was agreed; at least 1,024.
+    /// Most octets of one segment that is sent, whatever checkpoint size was agreed, and most that are asked for at once
+    /// if there are no checkpoints, so that an APDU is one segment; at least 1,024.
     pub segment_octets_max: usize,
-    /// Most octets of an APDU that is sent in one piece because no checkpoints were agreed.
-    pub max_unchecked_apdu: u64,
     /// Time for the association to be opened, from the start of the transport connection: for the initiator until
     /// the answer to the bind, for the responder until the bind.
     pub open_timeout: Duration,
@@ -47,7 +46,6 @@ impl Default for RtseConfig {
             dialogue_mode: DialogueMode::Monologue,
             initial_turn: InitialTurn::Initiator,
             segment_octets_max: 64 * 1024,
-            max_unchecked_apdu: 16 * 1024 * 1024,
             open_timeout: Duration::from_secs(60),
             transfer_timeout: Duration::from_secs(300),
             turn_timeout: Duration::from_secs(60),

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use ber::{DEFAULT_DEPTH, ErrorKind, Header, Length, Oid, Tag, Writer};
 use serde::{Deserialize, Serialize};
 
-use super::walker::{HeaderBuffer, Walker};
+use super::walker::Walker;
+use crate::elements::HeaderBuffer;
 use crate::presentation::{ContextId, TRANSFER_SYNTAX_BER};
 
 /// The octets in front of an APDU of `length` octets: EXTERNAL with indirect reference and single-ASN1-type.

@@ -1,3 +1,4 @@
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -11,7 +12,7 @@ use super::error::{RequestError, RtseError};
 use super::names::request_name;
 use super::open::{Settled, abort, reject};
 use super::resume::{Interrupted, OpenData};
-use super::service::{Aborted, Agreed, InitialTurn, Mode, RtIndication, RtRequest};
+use super::service::{AbortReason, Aborted, Agreed, InitialTurn, Mode, RtIndication, RtRequest};
 use super::transfer::{Open, Phase, Turn};
 use crate::acse::{AAssociate, AIndication, ARequest};
 use crate::failure::{Blame, Layer};
@@ -228,19 +229,16 @@ impl Rtpm {
                 RtRequest::Abort(reason),
                 State::AwaitConfirm { .. } | State::AwaitResponse { .. } | State::Open { .. },
             ) => {
-                // First the word to the user: what is sent may end the connection at once.
                 let text = alloc::format!("aborted by this side, reason {}", reason.0);
-                let interrupted = self.take_interrupted();
-                let aborted = Aborted {
-                    layer: Layer::Application,
-                    blame: Blame::Local,
-                    by_peer: false,
-                    reason: Some(reason),
-                    interrupted,
-                    text,
-                };
-                self.end(RtIndication::Aborted(aborted), out);
-                out.push(RtpmAction::Association(abort(self.mode, reason)));
+                self.abort(reason, text, out);
+                Ok(())
+            }
+            // The peer would take the half for a faulty whole.
+            (RtRequest::TransferCancel | RtRequest::TransferInterrupt, State::Open { phase, .. })
+                if phase.is_in_segment() && self.mode == PresentationMode::Normal =>
+            {
+                let text = "the transfer was stopped in the middle of an APDU without checkpoints";
+                self.abort(AbortReason::LOCAL_SYSTEM_PROBLEM, String::from(text), out);
                 Ok(())
             }
             (
@@ -499,6 +497,21 @@ impl Rtpm {
             }
             State::Idle { .. } | State::AwaitResponse { .. } | State::Ended => None,
         }
+    }
+
+    fn abort(&mut self, reason: AbortReason, text: String, out: &mut Vec<RtpmAction>) {
+        // First the word to the user: what is sent may end the connection at once.
+        let interrupted = self.take_interrupted();
+        let aborted = Aborted {
+            layer: Layer::Application,
+            blame: Blame::Local,
+            by_peer: false,
+            reason: Some(reason),
+            interrupted,
+            text,
+        };
+        self.end(RtIndication::Aborted(aborted), out);
+        out.push(RtpmAction::Association(abort(self.mode, reason)));
     }
 
     pub(super) fn end(&mut self, indication: RtIndication, out: &mut Vec<RtpmAction>) {

@@ -22,6 +22,7 @@ mod negotiate;
 mod open;
 mod receiver;
 mod resume;
+mod segment;
 mod sender;
 mod service;
 mod transfer;

@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 use super::error::RequestError;
 use super::external::{ExternalError, ExternalReader};
 use super::resume::{Checkpoint, ReceiverState};
+use super::segment::RttrReader;
 
 /// An APDU on its way in.
 #[derive(Clone, Debug)]
 pub(super) struct Receiver {
     activity: Vec<u8>,
     form: Form,
+    /// The P-DATA that arrives in pieces.
+    pub(super) arriving: RttrReader,
     /// Octets of the stream that the user has been given.
     position: u64,
     /// How many of them are still to come once more.
@@ -56,6 +59,7 @@ impl Receiver {
         Receiver {
             activity,
             form,
+            arriving: RttrReader::default(),
             position: 0,
             again: 0,
             known: None,
@@ -93,6 +97,7 @@ impl Receiver {
         Ok(Receiver {
             activity,
             form,
+            arriving: RttrReader::default(),
             position: state.position,
             again,
             known,

@@ -26,8 +26,12 @@ pub(super) struct Sender {
     length: u64,
     /// How many of them the user has given.
     offset: u64,
-    /// Most octets of the stream in one segment.
+    /// Most octets of the stream that the user is asked for at once; with checkpoints they are a segment.
     chunk: u64,
+    /// Whether all goes in one segment, because there are no checkpoints.
+    unchecked: bool,
+    /// Whether a part of it has gone.
+    in_segment: bool,
     /// Segments that the user was asked for; at most one, with its length.
     wanted: Option<usize>,
     window: u32,
@@ -53,6 +57,15 @@ pub(super) enum Sent {
     Checkpointed(Vec<u8>),
     /// The last octets.
     Last(Vec<u8>),
+    /// Octets of a segment that goes in parts.
+    Part {
+        /// With the first part, the octets that all parts have.
+        start: Option<u64>,
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the segment, and the APDU, ends with them.
+        last: bool,
+    },
 }
 
 impl Sender {
@@ -92,16 +105,13 @@ impl Sender {
         from: Checkpoint,
     ) -> Result<Self, RequestError> {
         let rest = length.saturating_sub(from.offset);
-        let chunk = if agreed.checkpoint_size_kb == 0 {
-            let limit = config.max_unchecked_apdu;
-            if rest > limit {
-                return Err(RequestError::TooLong { length: rest, limit });
-            }
-            rest.saturating_add(head.len() as u64)
+        let most = config.segment_octets_max.max(1024) as u64;
+        let unchecked = agreed.checkpoint_size_kb == 0;
+        let chunk = if unchecked {
+            most
         } else {
             // The agreed size may be whatever the peer proposed; ours bounds what is held in memory.
-            let chunk =
-                (u64::from(agreed.checkpoint_size_kb) * 1024).min(config.segment_octets_max.max(1024) as u64);
+            let chunk = (u64::from(agreed.checkpoint_size_kb) * 1024).min(most);
             // There is no checkpoint after the last segment.
             let segments = u64::from((CHECKPOINTS_MAX + 1).saturating_sub(from.serial));
             let limit = chunk.saturating_mul(segments).saturating_sub(head.len() as u64);
@@ -117,6 +127,8 @@ impl Sender {
             length,
             offset: from.offset,
             chunk,
+            unchecked,
+            in_segment: false,
             wanted: None,
             window: agreed.window_size.max(1),
             sent: from.serial,
@@ -146,6 +158,11 @@ impl Sender {
         self.wanted.is_none()
     }
 
+    /// Whether a segment has gone in part.
+    pub(super) fn is_in_segment(&self) -> bool {
+        self.in_segment
+    }
+
     /// Whether the activity takes the place of one that was interrupted.
     pub(super) fn is_resumed(&self) -> bool {
         self.resumed
@@ -161,7 +178,14 @@ impl Sender {
         self.offset = self.offset.saturating_add(octets.len() as u64);
         let mut data = core::mem::take(&mut self.head);
         data.extend_from_slice(octets);
-        if self.offset >= self.length {
+        let last = self.offset >= self.length;
+        if self.in_segment || self.unchecked && !last {
+            let all = (data.len() as u64).saturating_add(self.length.saturating_sub(self.offset));
+            let start = (!self.in_segment).then_some(all);
+            self.in_segment = !last;
+            return Ok(Sent::Part { start, octets: data, last });
+        }
+        if last {
             return Ok(Sent::Last(data));
         }
         self.sent = self.sent.saturating_add(1);

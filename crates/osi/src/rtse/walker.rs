@@ -6,29 +6,7 @@
 use ber::{ErrorKind, Header, Length, Tag};
 use serde::{Deserialize, Serialize};
 
-/// Octets of the longest header that [`Header::parse`] accepts.
-const HEADER_OCTETS_MAX: usize = 16;
-
-/// Identifier and length octets as they come in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HeaderBuffer {
-    octets: [u8; HEADER_OCTETS_MAX],
-    filled: usize,
-}
-
-impl HeaderBuffer {
-    /// Takes one octet; gives the header when it is complete, and is empty again then.
-    pub(super) fn push(&mut self, octet: u8) -> Result<Option<Header>, ErrorKind> {
-        let Some(slot) = self.octets.get_mut(self.filled) else { return Err(ErrorKind::LengthTooLarge) };
-        *slot = octet;
-        self.filled += 1;
-        let header = Header::parse(self.octets.get(..self.filled).unwrap_or_default())?;
-        if header.is_some() {
-            self.filled = 0;
-        }
-        Ok(header)
-    }
-}
+use crate::elements::HeaderBuffer;
 
 /// Walks through one encoding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,6 +122,14 @@ pub enum SsRequest {
     ConnectRefuse(SRefuse),
     /// S-DATA request; segmented as negotiated.
     Data(Vec<u8>),
+    /// S-DATA request, of which these are the next octets. Between the first and the last of them nothing can be asked
+    /// for but the end of the activity without success, and of the connection.
+    DataPart {
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the SSDU ends with them.
+        last: bool,
+    },
     /// S-SYNC-MINOR request, explicit confirmation expected. The machine numbers it.
     SyncMinor,
     /// S-SYNC-MINOR response: confirms every point up to `serial`.
@@ -185,6 +193,16 @@ pub enum SsIndication {
     ConnectRefused(SRefuse),
     /// S-DATA indication: a whole SSDU.
     Data(Vec<u8>),
+    /// S-DATA indication of an SSDU that is longer than [`super::SessionConfig::pass_on_above`]: its next octets. There may
+    /// be no last ones if an exception was reported meanwhile, or the activity stopped.
+    DataPart {
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the SSDU begins with them.
+        first: bool,
+        /// Whether the SSDU ends with them.
+        last: bool,
+    },
     /// S-SYNC-MINOR indication.
     SyncMinor {
         /// Serial number of the point.

@@ -58,23 +58,24 @@ pub struct StackConfig {
     pub calling_title: AeTitle,
     /// Settings of RTSE, among them all timers of an open association.
     pub rtse: RtseConfig,
-    /// Settings of the session layer. Three of them are not used: [`StackConfig::max_tsdu`] holds for SSDUs as well, and
-    /// the times to open and to release are those of [`StackConfig::rtse`]. An initiator in X.410 mode uses version 1
+    /// Settings of the session layer. Four of them are not used: [`StackConfig::max_tsdu`] and
+    /// [`StackConfig::pass_on_above`] hold for SSDUs as well, and the times to open and to release are those of [`StackConfig::rtse`]. An initiator in X.410 mode uses version 1
     /// alone.
     pub session: SessionConfig,
     /// Largest TPDU to agree to as a responder.
     pub tpdu_size: TpduSize,
     /// TPDU size to offer as an initiator.
     pub tpdu_size_offered: TpduSize,
-    /// Longest TSDU and SSDU taken, in octets. It bounds what a peer can make this end hold; without checkpoints a
-    /// whole APDU must fit. Until the association is open it is 16 KiB at most, and as long as
-    /// [`SessionConfig::max_user_data`] makes it once a peer has announced so much or answers a call.
+    /// Longest TSDU taken that carries no data, in octets. Until the association is open it is 16 KiB at most, and as long
+    /// as [`SessionConfig::max_user_data`] makes it once a peer has announced so much or answers a call.
     pub max_tsdu: usize,
+    /// Longest TSDU and SSDU that is put together before it is looked at, in octets, once the association is open. Longer
+    /// ones are taken in pieces as they arrive, so that an APDU without checkpoints may have any length.
+    pub pass_on_above: usize,
 }
 
 impl StackConfig {
-    /// The default settings for this application: no selectors, any transport selector served, an APDU of 16 MiB
-    /// in one piece.
+    /// The default settings for this application: no selectors, any transport selector served.
     pub fn new(application: ApplicationContext) -> Self {
         StackConfig {
             local: SelectorSet::default(),
@@ -88,8 +89,8 @@ impl StackConfig {
             tpdu_size: TpduSize::MAX,
             // X.224 has no more in class 0; RFC 1006 has, but not every implementation of it.
             tpdu_size_offered: TpduSize::OCTETS_2048,
-            // 16 MiB and what the layers put around it.
-            max_tsdu: 16 * 1024 * 1024 + 1024,
+            max_tsdu: 256 * 1024,
+            pass_on_above: 64 * 1024,
         }
     }
 }
@@ -109,6 +110,11 @@ impl StackConfig {
         }
     }
 
+    /// No more than may come of a TSDU that carries no data, which is told apart only then.
+    pub(super) fn pass_on_above(&self) -> usize {
+        self.pass_on_above.min(self.max_tsdu)
+    }
+
     pub(super) fn session(&self) -> SessionConfig {
         let (version_min, version_max) = match self.rtse.mode {
             Mode::Normal1988 => (self.session.version_min, self.session.version_max),
@@ -117,6 +123,7 @@ impl StackConfig {
         };
         SessionConfig {
             max_ssdu: self.max_tsdu,
+            pass_on_above: Some(self.pass_on_above()),
             connect_timeout: self.rtse.open_timeout,
             release_timeout: self.rtse.release_timeout,
             version_min,

@@ -164,12 +164,15 @@ impl Stack {
         let mut rest = octets;
         while !self.closed {
             let partial = self.partial_octets();
+            let mut passes = false;
             let steps = match self.deframer.next(&mut rest) {
                 Ok(None) => return,
                 Ok(Some(tpdu)) => {
                     let mut actions = Vec::new();
                     let result = self.cotp.handle(now, CotpEvent::Tpdu(&tpdu), &mut actions);
                     let mut steps: Vec<Step> = actions.into_iter().map(from_cotp).collect();
+                    passes =
+                        steps.iter().any(|step| matches!(step, Step::FromCotp(TIndication::DataPart { .. })));
                     if let Err(error) = result {
                         steps.insert(0, ended::failed(Layer::Cotp, error.blame(), None, &error));
                     }
@@ -181,7 +184,7 @@ impl Stack {
                 }
             };
             self.run(now, steps, out);
-            if self.partial_octets() > partial {
+            if passes || self.partial_octets() > partial {
                 self.rtpm.received(now);
             }
         }
@@ -225,7 +228,7 @@ impl Stack {
             (Err(error), None) => return Err(error),
         }
         if accepting {
-            self.cotp.user_is_open(self.config.max_tsdu);
+            self.open();
         }
         Ok(())
     }
@@ -313,7 +316,9 @@ impl Stack {
         let mut pending: Vec<Step> = steps.into_iter().rev().collect();
         let mut taken = 0;
         while let Some(step) = pending.pop() {
-            taken += usize::from(!matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_))));
+            let sends =
+                matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_) | TRequest::DataPart { .. }));
+            taken += usize::from(!sends);
             if taken == STEPS_MAX {
                 pending.clear();
                 self.rtpm.abandon();
@@ -389,6 +394,9 @@ impl Stack {
             }
             TIndication::Confirm => Vec::from([Step::Spm(SessionInput::ConnectConfirm)]),
             TIndication::Data(tsdu) => Vec::from([Step::Spm(SessionInput::Tsdu(tsdu))]),
+            TIndication::DataPart { octets, last } => {
+                Vec::from([Step::Spm(SessionInput::TsduPart { octets, last })])
+            }
             TIndication::TooLong { limit } => Vec::from([Step::Spm(SessionInput::TsduTooLong { limit })]),
             TIndication::Disconnect(disconnect) => {
                 let opening = self.rtpm.agreed().is_none();
@@ -407,6 +415,7 @@ impl Stack {
             SessionInput::ConnectConfirm
             | SessionInput::ConnectIndication
             | SessionInput::Tsdu(_)
+            | SessionInput::TsduPart { .. }
             | SessionInput::TsduTooLong { .. }
             | SessionInput::Disconnected
             | SessionInput::Deadline => (false, false),
@@ -415,6 +424,7 @@ impl Stack {
             SessionInput::ConnectConfirm => SpmEvent::TConnectConfirm,
             SessionInput::ConnectIndication => SpmEvent::TConnectIndication,
             SessionInput::Tsdu(ref tsdu) => SpmEvent::Tsdu(tsdu),
+            SessionInput::TsduPart { ref octets, last } => SpmEvent::TsduPart { octets, last },
             SessionInput::TsduTooLong { limit } => SpmEvent::TsduTooLong { limit },
             SessionInput::Disconnected => SpmEvent::TDisconnect,
             SessionInput::Deadline => SpmEvent::Deadline,
@@ -501,13 +511,19 @@ impl Stack {
         steps
     }
 
+    /// The association is open: from now on a TSDU that is long is not put together.
+    fn open(&mut self) {
+        self.cotp.user_is_open(self.config.max_tsdu);
+        self.cotp.pass_on(self.config.pass_on_above());
+    }
+
     /// Gives the indication, unless the last one was given.
     fn indicate(&mut self, now: MonoTime, mut indication: RtIndication, out: &mut Vec<StackAction>) {
         if self.ended {
             return;
         }
         if let RtIndication::OpenConfirm { .. } = &indication {
-            self.cotp.user_is_open(self.config.max_tsdu);
+            self.open();
         }
         if let RtIndication::Open(open) = &mut indication {
             let (calling, called) = &self.transport_selectors;

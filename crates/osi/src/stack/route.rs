@@ -18,6 +18,7 @@ pub(super) fn from_cotp(action: CotpAction) -> Step {
 pub(super) fn from_spm(action: SpmAction) -> Step {
     match action {
         SpmAction::Tsdu(tsdu) => Step::Cotp(TRequest::Data(tsdu)),
+        SpmAction::TsduPart { octets, last } => Step::Cotp(TRequest::DataPart { octets, last }),
         SpmAction::Indication(indication) => Step::Ppm(PpmEvent::Session(indication)),
         SpmAction::TDisconnect => Step::Disconnect,
     }
@@ -28,7 +29,10 @@ pub(super) fn from_ppm(action: PpmAction) -> Step {
         PpmAction::Session(request) => Step::Spm(SessionInput::Request(request)),
         // Transfer is RTSE's, the association is ACSE's.
         PpmAction::Indication(
-            indication @ (PIndication::Data(_) | PIndication::Sync(_) | PIndication::TokenPlease { .. }),
+            indication @ (PIndication::Data(_)
+            | PIndication::DataPart { .. }
+            | PIndication::Sync(_)
+            | PIndication::TokenPlease { .. }),
         ) => Step::Rtpm(RtpmEvent::Presentation(indication)),
         PpmAction::Indication(
             indication @ (PIndication::Connect(_)

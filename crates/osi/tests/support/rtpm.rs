@@ -4,7 +4,9 @@
 use ber::Oid;
 use clock::MonoTime;
 use osi::acse::{AAssociate, AIndication, AReject};
-use osi::presentation::{ContextId, Contexts, PAbortCause, PConnect, PIndication, PValue, SyncIndication};
+use osi::presentation::{
+    ContextId, Contexts, PAbortCause, PConnect, PIndication, PPart, PValue, SyncIndication,
+};
 use osi::rtse::apdu::{ConnectionData, Rtab, Rtoac, Rtorq, RtseApdu};
 use osi::rtse::{
     AbortReason, DialogueMode, Interrupted, Mode, OpenData, ReceiverState, RefuseReason, ResumePoint,
@@ -78,6 +80,15 @@ pub(crate) fn data(mode: Mode, octets: &[u8]) -> PIndication {
         Mode::X410 { .. } => ContextId::DEFAULT,
     };
     PIndication::Data(vec![PValue { context, encoding }])
+}
+
+/// The beginning of a P-DATA that comes in parts, with the first octet of an EXTERNAL.
+pub(crate) fn data_part(mode: Mode) -> PIndication {
+    let part = match mode {
+        Mode::Normal1988 => PPart { context: ContextId(3), octets: vec![4, 9, 0x28], last: false },
+        Mode::X410 { .. } => PPart { context: ContextId::DEFAULT, octets: vec![0x28], last: false },
+    };
+    PIndication::DataPart { parts: vec![part], first: true, last: false }
 }
 
 /// An EXTERNAL with an empty OCTET STRING in it.
@@ -410,6 +421,7 @@ pub(crate) fn events(mode: Mode) -> Vec<RtpmEvent> {
     let mut events: Vec<_> = association.into_iter().map(RtpmEvent::Association).collect();
     events.extend(sync.into_iter().map(|sync| RtpmEvent::Presentation(PIndication::Sync(sync))));
     events.push(RtpmEvent::Presentation(data(mode, EXTERNAL)));
+    events.push(RtpmEvent::Presentation(data_part(mode)));
     events.push(RtpmEvent::Presentation(PIndication::TokenPlease { user_data: Vec::new() }));
     events.push(RtpmEvent::Deadline);
     events

@@ -18,6 +18,7 @@ pub(crate) const NEVER: MonoTime = MonoTime::after_start(core::time::Duration::f
 #[derive(Clone, Debug)]
 pub(crate) enum Wire {
     Tsdu(Vec<u8>),
+    TsduPart(Vec<u8>, bool),
     TDisconnect,
 }
 
@@ -62,6 +63,9 @@ impl Pair {
         for action in out {
             match action {
                 SpmAction::Tsdu(tsdu) => self.wires[1 - side].push_back(Wire::Tsdu(tsdu)),
+                SpmAction::TsduPart { octets, last } => {
+                    self.wires[1 - side].push_back(Wire::TsduPart(octets, last));
+                }
                 SpmAction::TDisconnect => self.wires[1 - side].push_back(Wire::TDisconnect),
                 SpmAction::Indication(indication) => self.indications[side].push(indication),
             }
@@ -81,6 +85,9 @@ impl Pair {
             Some(Wire::Tsdu(tsdu)) => {
                 // What is wrong shows in the indications.
                 let _ = self.event(side, SpmEvent::Tsdu(&tsdu));
+            }
+            Some(Wire::TsduPart(octets, last)) => {
+                let _ = self.event(side, SpmEvent::TsduPart { octets: &octets, last });
             }
             Some(Wire::TDisconnect) => self.event(side, SpmEvent::TDisconnect).unwrap(),
         }

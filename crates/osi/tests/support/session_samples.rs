@@ -148,7 +148,8 @@ pub(crate) fn after_request(request: Option<&SsRequest>) -> Option<SsRequest> {
             SsRequest::ConnectRefuse(SRefuse { reason: 0, user_data: vec![] })
         }
         Some(SsRequest::ConnectRefuse(_)) => SsRequest::Data(vec![1]),
-        Some(SsRequest::Data(_)) => SsRequest::SyncMinor,
+        Some(SsRequest::Data(_)) => SsRequest::DataPart { octets: vec![1], last: false },
+        Some(SsRequest::DataPart { .. }) => SsRequest::SyncMinor,
         Some(SsRequest::SyncMinor) => SsRequest::SyncMinorResponse { serial: 1 },
         Some(SsRequest::SyncMinorResponse { .. }) => SsRequest::ActivityStart { activity: vec![1] },
         Some(SsRequest::ActivityStart { .. }) => SsRequest::ActivityResume(ActivityResume::default()),
@@ -174,6 +175,8 @@ pub(crate) fn request_name(request: &SsRequest) -> &'static str {
         SsRequest::ConnectAccept(_) => "S-CONNECT.rsp+",
         SsRequest::ConnectRefuse(_) => "S-CONNECT.rsp-",
         SsRequest::Data(_) => "S-DATA.req",
+        SsRequest::DataPart { last: false, .. } => "S-DATA.req/part",
+        SsRequest::DataPart { last: true, .. } => "S-DATA.req/last",
         SsRequest::SyncMinor => "S-SYNC-MINOR.req",
         SsRequest::SyncMinorResponse { serial: 1 } => "S-SYNC-MINOR.rsp",
         SsRequest::SyncMinorResponse { .. } => "S-SYNC-MINOR.rsp/number",
@@ -200,6 +203,9 @@ pub(crate) fn indication_name(indication: &SsIndication) -> &'static str {
         SsIndication::ConnectConfirm(_) => "S-CONNECT.cnf+",
         SsIndication::ConnectRefused(_) => "S-CONNECT.cnf-",
         SsIndication::Data(_) => "S-DATA.ind",
+        SsIndication::DataPart { first: true, .. } => "S-DATA.ind/first",
+        SsIndication::DataPart { last: true, .. } => "S-DATA.ind/last",
+        SsIndication::DataPart { .. } => "S-DATA.ind/part",
         SsIndication::SyncMinor { confirm: true, .. } => "S-SYNC-MINOR.ind",
         SsIndication::SyncMinor { confirm: false, .. } => "S-SYNC-MINOR.ind(no answer)",
         SsIndication::SyncMinorConfirm { .. } => "S-SYNC-MINOR.cnf",
@@ -228,6 +234,7 @@ pub(crate) fn indication_name(indication: &SsIndication) -> &'static str {
 pub(crate) enum Given {
     Tsdu(Vec<u8>),
     Request(SsRequest),
+    TsduPart(Vec<u8>, bool),
     TsduTooLong,
     TConnectConfirm,
     TConnectIndication,
@@ -244,6 +251,7 @@ impl Given {
         match self {
             Given::Tsdu(tsdu) => SpmEvent::Tsdu(tsdu),
             Given::Request(request) => SpmEvent::Request(request.clone()),
+            Given::TsduPart(octets, last) => SpmEvent::TsduPart { octets, last: *last },
             Given::TsduTooLong => SpmEvent::TsduTooLong { limit: 9 },
             Given::TConnectConfirm => SpmEvent::TConnectConfirm,
             Given::TConnectIndication => SpmEvent::TConnectIndication,
@@ -257,6 +265,7 @@ impl Given {
             Given::Deadline => machine.deadline().unwrap_or(NEVER),
             Given::Tsdu(_)
             | Given::Request(_)
+            | Given::TsduPart(..)
             | Given::TsduTooLong
             | Given::TConnectConfirm
             | Given::TConnectIndication
@@ -273,7 +282,8 @@ pub(crate) fn after_other(event: Option<&SpmEvent<'_>>) -> Option<Given> {
         Some(SpmEvent::TConnectConfirm) => Given::TConnectIndication,
         Some(SpmEvent::TConnectIndication) => Given::TDisconnect,
         Some(SpmEvent::TDisconnect) => Given::TsduTooLong,
-        Some(SpmEvent::TsduTooLong { .. }) => Given::Deadline,
+        Some(SpmEvent::TsduTooLong { .. }) => Given::TsduPart(vec![1, 0, 1, 0, 9], false),
+        Some(SpmEvent::TsduPart { .. }) => Given::Deadline,
         Some(SpmEvent::Deadline | SpmEvent::Tsdu(_) | SpmEvent::Request(_)) => return None,
     })
 }
@@ -298,6 +308,9 @@ pub(crate) fn events() -> Vec<(String, Given)> {
     }
     let outside = SsRequest::SyncMinorResponse { serial: 9 };
     events.push((request_name(&outside).to_owned(), Given::Request(outside)));
+    let end = SsRequest::DataPart { octets: vec![1], last: true };
+    events.push((request_name(&end).to_owned(), Given::Request(end)));
+    events.push(("TSDU/last".to_owned(), Given::TsduPart(vec![1, 0, 1, 0, 9], true)));
     let mut other = after_other(None);
     while let Some(now) = other {
         let name = match &now {
@@ -305,6 +318,7 @@ pub(crate) fn events() -> Vec<(String, Given)> {
             Given::TConnectIndication => "T-CONNECT.ind",
             Given::TDisconnect => "T-DISCONNECT.ind",
             Given::TsduTooLong => "TSDU-too-long",
+            Given::TsduPart(..) => "TSDU/part",
             Given::Deadline => "timer",
             Given::Early | Given::Tsdu(_) | Given::Request(_) => panic!("has another place"),
         };
@@ -442,5 +456,32 @@ pub(crate) fn machines() -> Vec<(String, Spm)> {
     let begun = Spdu::Ed { reason: None, user: segment(Enclosure::BEGINNING) }.to_tsdu().unwrap();
     spm.handle(MonoTime::START, SpmEvent::Tsdu(&begun), &mut Vec::new()).unwrap();
     machines.push(("sending in an activity, an ED has begun".to_owned(), spm));
+    let part = SsRequest::DataPart { octets: vec![1], last: false };
+    let mut spm = machine(SessionState::Sending);
+    spm.handle(MonoTime::START, SpmEvent::Request(part.clone()), &mut Vec::new()).unwrap();
+    machines.push(("sending in an activity, within a TSDU".to_owned(), spm.clone()));
+    let exception = Spdu::Ed { reason: None, user: user() }.to_tsdu().unwrap();
+    spm.handle(MonoTime::START, SpmEvent::Tsdu(&exception), &mut Vec::new()).unwrap();
+    machines.push(("awaiting the user's answer to ED, within a TSDU".to_owned(), spm));
+    let segmenting = || SessionConfig { tsdu_max: 20, ..SessionConfig::default() };
+    let mut pair = Pair::connected(segmenting(), segmenting());
+    pair.ask(INITIATOR, SsRequest::ActivityStart { activity: vec![1] });
+    pair.ask(INITIATOR, SsRequest::SyncMinor);
+    pair.ask(INITIATOR, part);
+    machines.push(("sending in an activity, segments are due".to_owned(), pair.spms[INITIATOR].clone()));
+    let passing = || SessionConfig { pass_on_above: Some(2), ..SessionConfig::default() };
+    let mut pair = Pair::connected(passing(), passing());
+    pair.ask(INITIATOR, SsRequest::ActivityStart { activity: vec![1] });
+    pair.ask(INITIATOR, SsRequest::SyncMinor);
+    pair.settle();
+    for (name, begun) in [
+        ("receiving in an activity, an SSDU is passed on", vec![1, 0, 1, 0, 7, 7, 7]),
+        ("receiving in an activity, a TSDU without data has begun", vec![1, 0, 41, 99]),
+    ] {
+        let mut spm = pair.spms[RESPONDER].clone();
+        let event = SpmEvent::TsduPart { octets: &begun, last: false };
+        spm.handle(MonoTime::START, event, &mut Vec::new()).unwrap();
+        machines.push((name.to_owned(), spm));
+    }
     machines
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use agent::connector::AssociationId;
 use agent::settings::{Conformance, ConnectorSettings, split_host};
 use mhs::p1::bind::{MtaBindError, MtaBindResult};
-use osi::rtse::{AbortReason, Agreed, InitialTurn, OpenData, RtIndication, RtRequest};
+use osi::failure::Layer;
+use osi::rtse::{
+    AbortReason, Agreed, InitialTurn, OpenData, OpenRefused, RefuseReason, RtIndication, RtRequest,
+};
 use osi::stack::{Stack, StackConfig};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
@@ -207,7 +210,9 @@ async fn bind(
                 Some(RtIndication::OpenConfirm { user_data, agreed }) => break Ok((user_data, agreed)),
                 Some(RtIndication::OpenRefused(refused)) => {
                     let error = MtaBindError::from_octets(&refused.user_data).ok();
-                    if error == Some(MtaBindError::AUTHENTICATION_ERROR) {
+                    if error == Some(MtaBindError::AUTHENTICATION_ERROR)
+                        || is_validation_failure(connector, &refused)
+                    {
                         break Err(format!(
                             "{} refused our name or password: compare local_mta and local_password (or name and \
                              password of [mta]) here with remote_mta and remote_password there ({})",
@@ -236,4 +241,14 @@ async fn bind(
         }
         Err(_) => Err(format!("no bind within {} s", shared.limits.bind_timeout.as_secs())),
     }
+}
+
+/// Whether a peer refused who we are in X.410 mode, where a refuse reason stands for the bind error.
+fn is_validation_failure(connector: &ConnectorSettings, refused: &OpenRefused) -> bool {
+    let has_bind_error = match connector.conformance {
+        Conformance::Normal1988 => true,
+        Conformance::X410In1988 | Conformance::Mode1984 => false,
+    };
+    let reason = refused.code.map(|code| RefuseReason(i64::from(code)));
+    !has_bind_error && refused.layer == Layer::Rtse && reason == Some(RefuseReason::VALIDATION_FAILURE)
 }

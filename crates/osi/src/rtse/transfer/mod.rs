@@ -108,6 +108,24 @@ impl Phase {
         }
     }
 
+    /// Whether an APDU of ours is on its way as one segment of which only a part has gone.
+    pub(in crate::rtse) fn is_in_segment(&self) -> bool {
+        match self {
+            Phase::Sending { sender, .. } => sender.is_in_segment(),
+            Phase::Ready
+            | Phase::AwaitEndConfirm { .. }
+            | Phase::Discarding { .. }
+            | Phase::Interrupting { .. }
+            | Phase::Receiving { .. }
+            | Phase::AwaitAcceptance { .. }
+            | Phase::Refused { .. }
+            | Phase::ResumeAsked { .. }
+            | Phase::Swallowing { .. }
+            | Phase::AwaitTurnTaken { .. }
+            | Phase::AwaitRelease { .. } => false,
+        }
+    }
+
     /// Identifier of the activity of the peer's that is here.
     pub(in crate::rtse) fn receiving_activity(&self) -> Option<&[u8]> {
         match self {
@@ -281,6 +299,7 @@ impl Open<'_> {
     pub(in crate::rtse) fn indication(&mut self, indication: PIndication) -> Result<(), RtseError> {
         match indication {
             PIndication::Data(values) => self.data(values),
+            PIndication::DataPart { parts, first, last } => self.data_part(parts, first, last),
             PIndication::Sync(event) => self.on_sync(event),
             PIndication::TokenPlease { user_data } => self.turn_please(user_data),
             // These go to association control and never come here.

@@ -6,9 +6,10 @@ use super::super::apdu::RtseApdu;
 use super::super::error::{RequestError, RtseError};
 use super::super::open::Settled;
 use super::super::receiver::{Answer, Receiver};
+use super::super::segment::RttrReader;
 use super::super::service::RtIndication;
 use super::{Open, Phase};
-use crate::presentation::{PIndication, PValue, PresentationMode, SyncIndication, SyncRequest};
+use crate::presentation::{PIndication, PPart, PValue, PresentationMode, SyncIndication, SyncRequest};
 use crate::session::{ActivityResume, ReasonCode};
 
 impl Open<'_> {
@@ -70,6 +71,44 @@ impl Open<'_> {
                 Ok(())
             }
             Phase::ResumeAsked { asked } => asked.hold(PIndication::Data(values)),
+            Phase::Swallowing { until } => {
+                *until = patience;
+                Ok(())
+            }
+            // What was on its way when the exception was reported.
+            Phase::Refused { .. } => Ok(()),
+            Phase::Ready
+            | Phase::Sending { .. }
+            | Phase::AwaitEndConfirm { .. }
+            | Phase::Discarding { .. }
+            | Phase::Interrupting { .. }
+            | Phase::AwaitAcceptance { .. }
+            | Phase::AwaitTurnTaken { .. }
+            | Phase::AwaitRelease { .. } => self.unexpected("P-DATA indication"),
+        }
+    }
+
+    pub(super) fn data_part(&mut self, parts: Vec<PPart>, first: bool, last: bool) -> Result<(), RtseError> {
+        let patience = self.patience();
+        match &mut *self.phase {
+            Phase::Receiving { receiver, until } => {
+                if first {
+                    receiver.arriving = RttrReader::default();
+                }
+                let mut apdu = Vec::new();
+                for part in parts {
+                    let octets = segment_part(self.settled, &mut receiver.arriving, part)?;
+                    receiver.data(&octets, &mut apdu)?;
+                }
+                if until.is_some() {
+                    *until = Some(patience);
+                }
+                if !apdu.is_empty() {
+                    self.indicate(RtIndication::TransferData(apdu));
+                }
+                Ok(())
+            }
+            Phase::ResumeAsked { asked } => asked.hold(PIndication::DataPart { parts, first, last }),
             Phase::Swallowing { until } => {
                 *until = patience;
                 Ok(())
@@ -331,4 +370,19 @@ fn segment(settled: &Settled, value: PValue) -> Result<Vec<u8>, RtseError> {
         ) => Err(RtseError::WrongApdu { primitive, found: found.name(), expected: "RTTR" }),
         Err(source) => Err(RtseError::Malformed { primitive, source }),
     }
+}
+
+/// The same of a piece of one.
+fn segment_part(settled: &Settled, arriving: &mut RttrReader, part: PPart) -> Result<Vec<u8>, RtseError> {
+    let PPart { context, octets, last } = part;
+    if !settled.is_rtse(context) {
+        return Err(RtseError::Context { primitive: "P-DATA indication", context });
+    }
+    match settled.mode() {
+        PresentationMode::Normal => {}
+        PresentationMode::X410 => return Ok(octets),
+    }
+    let mut segment = Vec::new();
+    arriving.take(&octets, last, &mut segment)?;
+    Ok(segment)
 }

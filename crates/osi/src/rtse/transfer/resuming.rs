@@ -34,6 +34,7 @@ impl Asked {
     pub(super) fn hold(&mut self, indication: PIndication) -> Result<(), RtseError> {
         let octets = match &indication {
             PIndication::Data(values) => values.iter().map(|value| value.encoding.len()).sum(),
+            PIndication::DataPart { parts, .. } => parts.iter().map(|part| part.octets.len()).sum(),
             PIndication::Sync(_)
             | PIndication::TokenPlease { .. }
             | PIndication::Connect(_)

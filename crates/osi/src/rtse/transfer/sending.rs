@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use ber::{Tag, Writer};
+
 use super::super::apdu::RtseApdu;
 use super::super::connection::SessionConnectionIdentifier;
 use super::super::error::{RequestError, RtseError};
@@ -10,7 +12,7 @@ use super::super::resume::{Interrupted, ResumePoint};
 use super::super::sender::{Sender, Sent};
 use super::super::service::RtIndication;
 use super::{Open, Phase, Stop};
-use crate::presentation::{PRequest, PValue, SyncRequest};
+use crate::presentation::{PRequest, PValue, PresentationMode, SyncRequest};
 use crate::session::{ActivityResume, ReasonCode};
 
 impl Open<'_> {
@@ -92,6 +94,16 @@ impl Open<'_> {
                         self.rttr(data);
                         self.sync(SyncRequest::Minor);
                         self.want(wanted);
+                    }
+                    Sent::Part { start, octets, last: false } => {
+                        let wanted = sender.want();
+                        self.rttr_part(start, octets, false);
+                        self.want(wanted);
+                    }
+                    Sent::Part { start, octets, last: true } => {
+                        *self.phase = Phase::AwaitEndConfirm { sender: sender.clone(), until: patience };
+                        self.rttr_part(start, octets, true);
+                        self.sync(SyncRequest::ActivityEnd);
                     }
                     Sent::Last(data) => {
                         *self.phase = Phase::AwaitEndConfirm { sender: sender.clone(), until: patience };
@@ -321,5 +333,27 @@ impl Open<'_> {
         let encoding = RtseApdu::Rttr(octets).encode_in(self.settled.mode());
         let value = PValue { context: self.settled.rtse_context(), encoding };
         self.out.push(RtpmAction::Presentation(PRequest::Data(Vec::from([value]))));
+    }
+
+    /// The next octets of an RTTR.
+    fn rttr_part(&mut self, start: Option<u64>, octets: Vec<u8>, last: bool) {
+        let head = |length| match self.settled.mode() {
+            PresentationMode::Normal => {
+                let mut head = Writer::new();
+                head.header(Tag::OCTET_STRING, false, length);
+                head.into_vec()
+            }
+            PresentationMode::X410 => Vec::new(),
+        };
+        let (start, octets) = match start {
+            None => (None, octets),
+            Some(length) => {
+                let mut all = head(length);
+                let length = length.saturating_add(all.len() as u64);
+                all.extend_from_slice(&octets);
+                (Some((self.settled.rtse_context(), length)), all)
+            }
+        };
+        self.out.push(RtpmAction::Presentation(PRequest::DataPart { start, octets, last }));
     }
 }

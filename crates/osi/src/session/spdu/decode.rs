@@ -43,6 +43,38 @@ pub fn decode_tsdu(tsdu: &[u8]) -> Result<Vec<Spdu>, SpduError> {
     Ok(spdus)
 }
 
+/// The beginning of a TSDU that carries data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataStart {
+    /// What stands before the DT.
+    pub leaders: Vec<Spdu>,
+    /// Enclosure item of the DT.
+    pub enclosure: Option<Enclosure>,
+    /// Octets before the user information.
+    pub header_octets: usize,
+}
+
+/// Looks at the first octets of a TSDU. Nothing if they do not show that its last SPDU is a DT.
+pub fn decode_data_start(octets: &[u8]) -> Option<DataStart> {
+    let mut rest = octets;
+    let (si, parameters) = header(&mut rest).ok()?;
+    let first = first(si, parameters).ok()?;
+    if !matches!(first, Spdu::Gt { .. } | Spdu::Pt { .. }) {
+        return None;
+    }
+    let mut leaders = alloc::vec![first];
+    while leaders.len() < SPDUS_PER_TSDU_MAX {
+        let offset = octets.len() - rest.len();
+        let (si, parameters) = header(&mut rest).ok()?;
+        if si == 1 {
+            let enclosure = Fields::read("DT", parameters).ok()?.user.enclosure;
+            return Some(DataStart { leaders, enclosure, header_octets: octets.len() - rest.len() });
+        }
+        leaders.push(following(si, parameters, offset, &mut rest).ok()?);
+    }
+    None
+}
+
 /// Reads SI and LI, gives SI and the parameter field.
 fn header<'a>(rest: &mut &'a [u8]) -> Result<(u8, &'a [u8]), SpduError> {
     let spdu = "TSDU";

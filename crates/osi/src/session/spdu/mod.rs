@@ -12,7 +12,7 @@ mod parameter;
 
 use alloc::vec::Vec;
 
-pub use decode::{SPDUS_PER_TSDU_MAX, decode_tsdu};
+pub use decode::{DataStart, SPDUS_PER_TSDU_MAX, decode_data_start, decode_tsdu};
 pub use encode::dt_tsdu;
 pub use error::SpduError;
 

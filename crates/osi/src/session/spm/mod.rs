@@ -8,6 +8,7 @@ mod control;
 mod establish;
 mod outline;
 mod overflow;
+mod pieces;
 mod receive;
 mod release;
 mod request;
@@ -21,7 +22,8 @@ use clock::MonoTime;
 
 use self::control::Assembly;
 pub use self::outline::SessionState;
-use self::state::{State, Turn};
+use self::pieces::Arriving;
+use self::state::{Held, State, Turn};
 use super::spdu::{FunctionalUnits, Spdu, TransportDisconnect, UserData, decode_tsdu};
 use super::{ProviderAbort, ProviderAbortCause, SConnect, SessionError, SsIndication, SsRequest};
 use crate::failure::Blame;
@@ -59,8 +61,12 @@ pub struct SessionConfig {
     /// Maximum TSDU size in octets that is proposed, or agreed to, in both directions; 0 for no segmenting.
     /// Values from 1 to 7 leave no room for data and are taken as 8.
     pub tsdu_max: u16,
-    /// Longest SSDU taken, in octets.
+    /// Longest SSDU taken, in octets. Where SSDUs are given in pieces it is the longest TSDU of other SPDUs that comes in
+    /// pieces.
     pub max_ssdu: usize,
+    /// Longest SSDU that is given whole, in octets; a longer one is given in pieces ([`SsIndication::DataPart`]) and is
+    /// never too long. `None`: each is given whole.
+    pub pass_on_above: Option<usize>,
     /// Longest user data of an SPDU other than DT that is sent or taken in version 2, in octets, with all its segments.
     /// That of S-CONNECT request is held before anybody has shown a password.
     pub max_user_data: usize,
@@ -86,6 +92,7 @@ impl Default for SessionConfig {
         SessionConfig {
             tsdu_max: 0,
             max_ssdu: 16 * 1024 * 1024,
+            pass_on_above: None,
             max_user_data: 64 * 1024,
             extended_concatenation: false,
             abort_timeout: Duration::from_secs(30),
@@ -107,6 +114,14 @@ pub enum SpmEvent<'a> {
     TConnectIndication,
     /// A whole TSDU arrived.
     Tsdu(&'a [u8]),
+    /// The next octets of a TSDU arrived that the transport layer gives in pieces. The first of them are so many that all
+    /// that stands before the data in it is among them, if it has any.
+    TsduPart {
+        /// The octets.
+        octets: &'a [u8],
+        /// Whether the TSDU ends with them.
+        last: bool,
+    },
     /// A TSDU is longer than the transport layer takes; it was dropped.
     TsduTooLong {
         /// The limit in octets.
@@ -125,6 +140,13 @@ pub enum SpmEvent<'a> {
 pub enum SpmAction {
     /// Send this TSDU.
     Tsdu(Vec<u8>),
+    /// Send these octets of a TSDU.
+    TsduPart {
+        /// The octets.
+        octets: Vec<u8>,
+        /// Whether the TSDU ends with them.
+        last: bool,
+    },
     /// Tell the session user.
     Indication(SsIndication),
     /// End the transport connection, after what was sent.
@@ -138,17 +160,29 @@ pub struct Spm {
     state: State,
     /// User data of an SPDU other than CN and DT that is arriving in segments.
     control: Assembly,
+    /// The TSDU that is arriving in pieces.
+    arriving: Arriving,
 }
 
 impl Spm {
     /// A machine that sends CN for `connect` once the transport connection is there.
     pub fn initiator(config: SessionConfig, connect: SConnect) -> Self {
-        Spm { config, state: State::AwaitTransport { connect }, control: Assembly::default() }
+        Spm {
+            config,
+            state: State::AwaitTransport { connect },
+            control: Assembly::default(),
+            arriving: Arriving::default(),
+        }
     }
 
     /// A machine that waits for CN.
     pub fn responder(config: SessionConfig) -> Self {
-        Spm { config, state: State::AwaitTransportIndication, control: Assembly::default() }
+        Spm {
+            config,
+            state: State::AwaitTransportIndication,
+            control: Assembly::default(),
+            arriving: Arriving::default(),
+        }
     }
 
     /// Advances by one event.
@@ -171,6 +205,7 @@ impl Spm {
             SpmEvent::TConnectConfirm => self.transport_confirmed(now, out),
             SpmEvent::TConnectIndication => self.transport_indicated(now),
             SpmEvent::Tsdu(tsdu) => self.tsdu(now, tsdu, out),
+            SpmEvent::TsduPart { octets, last } => self.tsdu_part(now, octets, last, out),
             SpmEvent::TsduTooLong { limit } => self.tsdu_too_long(now, limit, out),
             SpmEvent::TDisconnect => {
                 self.transport_gone(out);
@@ -240,12 +275,12 @@ impl Spm {
 
     /// Octets that are here of user data which is not whole yet.
     pub fn partial_octets(&self) -> usize {
-        self.control.octets() + self.partial_ssdu_octets()
+        self.control.octets() + self.partial_ssdu_octets() + self.arriving.octets()
     }
 
     fn partial_ssdu_octets(&self) -> usize {
         match &self.state {
-            State::Open(open) | State::AwaitDn { open, .. } => open.assembly.as_ref().map_or(0, Vec::len),
+            State::Open(open) | State::AwaitDn { open, .. } => open.assembly.as_ref().map_or(0, Held::octets),
             State::AwaitCdo { cn, .. } => cn.user_data.len(),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
@@ -322,6 +357,12 @@ impl Spm {
         // A refused CN has been answered by RF, which left nothing to abort.
         if matches!(self.state, State::AwaitTDisconnect { .. }) {
             out.push(indication);
+            return error;
+        }
+        // Inside a TSDU of ours there is no place for it.
+        if self.state.is_in_tsdu() {
+            out.push(indication);
+            self.close_transport(out);
             return error;
         }
         let (reason, reflected) = match error.blame() {

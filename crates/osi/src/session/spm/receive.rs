@@ -37,7 +37,7 @@ impl Spm {
         if let (Some((_, user)), Some(version)) = (spdu.user(), version) {
             self.within_limit(name, user.octets.len(), version)?;
         }
-        let max_ssdu = self.config.max_ssdu;
+        let (max_ssdu, above) = (self.config.max_ssdu, self.config.pass_on_above);
         match spdu {
             Spdu::Cn(cn) => self.cn(now, cn, out),
             Spdu::Ac(ac) => self.ac(ac, out),
@@ -55,9 +55,8 @@ impl Spm {
                 if open.may_send_data(name)? == Arrival::Dropped {
                     return Ok(());
                 }
-                if let Some(ssdu) = open.take_segment(enclosure, data, max_ssdu)? {
-                    out.push(SpmAction::Indication(SsIndication::Data(ssdu)));
-                }
+                let indication = open.take_segment(enclosure, data, max_ssdu, above)?;
+                out.extend(indication.map(SpmAction::Indication));
                 Ok(())
             }
             Spdu::As { activity, .. } => self.open(name)?.activity_start(activity, out),

@@ -117,7 +117,7 @@ impl Spm {
             out.push(provider_abort(true, cause));
         }
         // A peer that keeps the transport connection waits for AA. It is not used again all the same.
-        if bits & TransportDisconnect::RELEASE == 0 {
+        if bits & TransportDisconnect::RELEASE == 0 && !self.state.is_in_tsdu() {
             out.extend(Spdu::Aa.to_tsdu().ok().map(SpmAction::Tsdu));
         }
         self.close_transport(out);
@@ -176,6 +176,11 @@ impl Spm {
         out: &mut Vec<SpmAction>,
     ) -> Result<(), SessionError> {
         match &self.state {
+            // There is no place for AB inside a TSDU of ours.
+            state if state.is_in_tsdu() => {
+                self.close_transport(out);
+                Ok(())
+            }
             // The peer knows of no session connection, or of its end.
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
@@ -262,7 +267,7 @@ impl Spm {
         }
     }
 
-    fn close_transport(&mut self, out: &mut Vec<SpmAction>) {
+    pub(super) fn close_transport(&mut self, out: &mut Vec<SpmAction>) {
         out.push(SpmAction::TDisconnect);
         self.state = State::Closed;
     }

@@ -28,7 +28,16 @@ impl Spm {
             SsRequest::ReleaseResponse { user_data } => self.release_response(now, user_data, out),
             SsRequest::Abort { user_data } => self.user_abort(now, user_data, out),
             SsRequest::Data(ssdu) => {
-                self.may_send("S-DATA")?.send_ssdu(&ssdu, out);
+                let refusal = self.state.out_of_state("S-DATA");
+                let open = self.may_send("S-DATA")?;
+                if open.outgoing.is_some() {
+                    return Err(refusal);
+                }
+                open.send_ssdu(&ssdu, true, out);
+                Ok(())
+            }
+            SsRequest::DataPart { octets, last } => {
+                self.may_send("S-DATA")?.send_ssdu(&octets, last, out);
                 Ok(())
             }
             SsRequest::SyncMinor => self.step("S-SYNC-MINOR", out, |open| {
@@ -110,7 +119,9 @@ impl Spm {
         let bounds = Bounds::new(open.settled, max_user_data);
         match choose(open) {
             Some((spdu, phase)) => {
-                out.extend(bounds.encode(request, &spdu)?);
+                let encoded = bounds.encode(request, &spdu)?;
+                open.cut_ssdu(out);
+                out.extend(encoded);
                 open.phase = phase;
                 Ok(())
             }
@@ -183,6 +194,9 @@ impl Spm {
         let State::AwaitReleaseResponse { open } = &self.state else {
             return Err(self.state.out_of_state(request));
         };
+        if open.outgoing.is_some() {
+            return Err(self.state.out_of_state(request));
+        }
         let settled = open.settled;
         let dn = Spdu::Dn { user: UserData::whole(user_data) };
         out.extend(self.bounds(settled).encode(request, &dn)?);
@@ -192,9 +206,9 @@ impl Spm {
 
     /// The connection, if this side may send data on it: in an activity of ours, or in duplex, where the side that was
     /// asked for the release still may, up to its answer.
-    fn may_send(&mut self, request: &'static str) -> Result<&Open, SessionError> {
+    fn may_send(&mut self, request: &'static str) -> Result<&mut Open, SessionError> {
         let refusal = self.state.out_of_state(request);
-        let open = match &self.state {
+        let open = match &mut self.state {
             State::Open(open) | State::AwaitReleaseResponse { open } => Some(open),
             State::AwaitTransport { .. }
             | State::AwaitTransportIndication
@@ -223,15 +237,15 @@ impl Spm {
 }
 
 impl Open {
-    /// The phase, if the turn is ours.
+    /// The phase, if the turn is ours and no SSDU is being sent in pieces.
     fn sending(&self) -> Option<Phase> {
-        (self.settled.turn == Turn::Ours).then_some(self.phase)
+        (self.settled.turn == Turn::Ours && self.outgoing.is_none()).then_some(self.phase)
     }
 
     /// Whether this side may release: with the turn, or without tokens, and outside an activity.
     fn may_release(&self) -> bool {
         match self.settled.turn {
-            Turn::Ours | Turn::NoTokens => self.phase == Phase::Idle,
+            Turn::Ours | Turn::NoTokens => self.phase == Phase::Idle && self.outgoing.is_none(),
             Turn::Theirs => false,
         }
     }
@@ -248,7 +262,8 @@ impl Open {
 
     /// AI and AD.
     fn stop(&self, spdu: Spdu, next: Phase) -> Option<(Spdu, Phase)> {
-        match self.sending()? {
+        let phase = (self.settled.turn == Turn::Ours).then_some(self.phase)?;
+        match phase {
             Phase::Activity(_) | Phase::AwaitAea(_) | Phase::ExceptionReceived => Some((spdu, next)),
             Phase::Idle
             | Phase::AwaitGta

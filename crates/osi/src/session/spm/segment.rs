@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::SpmAction;
-use super::state::Open;
-use crate::session::SessionError;
+use super::state::{Held, Open, Outgoing};
 use crate::session::spdu::{Enclosure, dt_tsdu};
+use crate::session::{SessionError, SsIndication};
 
 /// Octets of a TSDU with GT and DT before the user information, enclosure item included.
 const OVERHEAD: usize = 7;
@@ -37,44 +37,72 @@ pub(super) fn pieces(octets: &[u8], max: usize) -> impl Iterator<Item = (&[u8], 
 }
 
 impl Open {
-    /// Sends an SSDU.
-    pub(super) fn send_ssdu(&self, ssdu: &[u8], out: &mut Vec<SpmAction>) {
+    /// Sends the next octets of an SSDU. The segments are the same however it comes.
+    pub(super) fn send_ssdu(&mut self, octets: &[u8], last: bool, out: &mut Vec<SpmAction>) {
+        let outgoing = self.outgoing.take();
         let Some(max) = self.settled.send_max else {
-            out.push(SpmAction::Tsdu(dt_tsdu(None, ssdu)));
+            out.push(match (outgoing, last) {
+                (None, true) => SpmAction::Tsdu(dt_tsdu(None, octets)),
+                (None, false) => SpmAction::TsduPart { octets: dt_tsdu(None, octets), last },
+                (Some(_), last) => SpmAction::TsduPart { octets: octets.to_vec(), last },
+            });
+            self.outgoing = (!last).then_some(Outgoing::Tsdu);
             return;
         };
+        let (mut begun, mut pending) = match outgoing {
+            Some(Outgoing::Segments { begun, unsent }) => (begun, unsent),
+            Some(Outgoing::Tsdu) | None => (false, Vec::new()),
+        };
+        pending.extend_from_slice(octets);
         let room = max.saturating_sub(OVERHEAD).max(1);
-        let mut rest = ssdu;
-        let mut first = true;
-        loop {
-            let (now, later) = rest.split_at(rest.len().min(room));
-            let enclosure = Enclosure::of(first, later.is_empty());
-            out.push(SpmAction::Tsdu(dt_tsdu(Some(enclosure), now)));
-            if later.is_empty() {
-                return;
-            }
+        let mut rest = pending.as_slice();
+        while rest.len() > room {
+            let (now, later) = rest.split_at(room);
+            out.push(SpmAction::Tsdu(dt_tsdu(Some(Enclosure::of(!begun, false)), now)));
             rest = later;
-            first = false;
+            begun = true;
+        }
+        if last {
+            out.push(SpmAction::Tsdu(dt_tsdu(Some(Enclosure::of(!begun, true)), rest)));
+        } else {
+            self.outgoing = Some(Outgoing::Segments { begun, unsent: rest.to_vec() });
         }
     }
 
-    /// Takes the data of a DT; gives the SSDU that it completes. Whether segmenting was settled does not matter: a peer
-    /// may read what was settled in another way, and the segments say for themselves what they are.
+    /// Ends the TSDU that has been sent in part, if there is one, so that something else can be sent: its SSDU stays
+    /// incomplete.
+    pub(super) fn cut_ssdu(&mut self, out: &mut Vec<SpmAction>) {
+        if let Some(Outgoing::Tsdu) = self.outgoing.take() {
+            out.push(SpmAction::TsduPart { octets: Vec::new(), last: true });
+        }
+    }
+
+    /// Takes the data of a DT; gives what the user is told of now. Whether segmenting was settled does not matter: a peer
+    /// may read what was settled in another way, and the segments say for themselves what they are. With `above`, an
+    /// SSDU that is longer is given in pieces; without it, `limit` holds.
     pub(super) fn take_segment(
         &mut self,
         enclosure: Option<Enclosure>,
         data: Vec<u8>,
         limit: usize,
-    ) -> Result<Option<Vec<u8>>, SessionError> {
+        above: Option<usize>,
+    ) -> Result<Option<SsIndication>, SessionError> {
         let enclosure = enclosure.unwrap_or(Enclosure::WHOLE);
         let misfit = |problem| SessionError::Enclosure { spdu: "DT", enclosure: enclosure.0, problem };
+        let last = enclosure.ends();
         let mut ssdu = match (self.assembly.take(), enclosure.begins()) {
             (None, true) => Vec::new(),
-            (Some(begun), false) => begun,
+            (Some(Held::Octets(begun)), false) => begun,
+            (Some(Held::PassedOn), false) => {
+                self.assembly = (!last).then_some(Held::PassedOn);
+                let gives = last || !data.is_empty();
+                return Ok(gives.then_some(SsIndication::DataPart { octets: data, first: false, last }));
+            }
             (None, false) => return Err(misfit("no SSDU has begun")),
             (Some(_), true) => return Err(misfit("the SSDU before has not ended")),
         };
-        if ssdu.len().saturating_add(data.len()) > limit {
+        let octets = ssdu.len().saturating_add(data.len());
+        if above.is_none() && octets > limit {
             return Err(SessionError::SsduTooLong { limit });
         }
         if ssdu.is_empty() {
@@ -82,10 +110,14 @@ impl Open {
         } else {
             ssdu.extend_from_slice(&data);
         }
-        if enclosure.ends() {
-            return Ok(Some(ssdu));
+        if above.is_some_and(|above| octets > above) {
+            self.assembly = (!last).then_some(Held::PassedOn);
+            return Ok(Some(SsIndication::DataPart { octets: ssdu, first: true, last }));
         }
-        self.assembly = Some(ssdu);
+        if last {
+            return Ok(Some(SsIndication::Data(ssdu)));
+        }
+        self.assembly = Some(Held::Octets(ssdu));
         Ok(None)
     }
 

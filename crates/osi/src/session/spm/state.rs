@@ -106,7 +106,42 @@ pub(super) struct Open {
     pub(super) settled: Settled,
     pub(super) phase: Phase,
     /// The SSDU that is arriving in segments.
-    pub(super) assembly: Option<Vec<u8>>,
+    pub(super) assembly: Option<Held>,
+    /// The SSDU of ours that is being sent in pieces.
+    pub(super) outgoing: Option<Outgoing>,
+}
+
+/// An SSDU that is arriving.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// Its beginning.
+    Octets(Vec<u8>),
+    /// What has come of it has been given to the user.
+    PassedOn,
+}
+
+impl Held {
+    /// Octets held.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Held::Octets(octets) => octets.len(),
+            Held::PassedOn => 0,
+        }
+    }
+}
+
+/// An SSDU of ours whose end is still to come.
+#[derive(Clone, Debug)]
+pub(super) enum Outgoing {
+    /// Without segmenting: it is one TSDU, which has begun.
+    Tsdu,
+    /// In segments, each a TSDU.
+    Segments {
+        /// Whether one has been sent.
+        begun: bool,
+        /// Octets that wait until it is known whether others follow.
+        unsent: Vec<u8>,
+    },
 }
 
 /// What an established connection is doing. Who may do what in it depends on the turn as well.
@@ -166,7 +201,7 @@ impl Sync {
 
 impl Open {
     pub(super) fn new(settled: Settled) -> Self {
-        Open { settled, phase: Phase::Idle, assembly: None }
+        Open { settled, phase: Phase::Idle, assembly: None, outgoing: None }
     }
 
     pub(super) fn kind(&self) -> SessionState {
@@ -271,6 +306,25 @@ impl State {
             | State::AwaitTDisconnect { .. }
             | State::AwaitAbortAccept { .. }
             | State::Closed => None,
+        }
+    }
+
+    /// Whether a TSDU of ours has been sent in part, so that nothing else can be sent.
+    pub(super) fn is_in_tsdu(&self) -> bool {
+        match self {
+            State::Open(open) | State::AwaitReleaseResponse { open } | State::AwaitDn { open, .. } => {
+                matches!(open.outgoing, Some(Outgoing::Tsdu))
+            }
+            State::AwaitTransport { .. }
+            | State::AwaitTransportIndication
+            | State::AwaitCn { .. }
+            | State::AwaitCdo { .. }
+            | State::AwaitOa { .. }
+            | State::AwaitAc { .. }
+            | State::AwaitConnectResponse { .. }
+            | State::AwaitTDisconnect { .. }
+            | State::AwaitAbortAccept { .. }
+            | State::Closed => false,
         }
     }
 
