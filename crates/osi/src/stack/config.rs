@@ -59,7 +59,7 @@ pub struct StackConfig {
     /// Settings of RTSE, among them all timers of an open association.
     pub rtse: RtseConfig,
     /// Settings of the session layer. Four of them are not used: [`StackConfig::max_tsdu`] and
-    /// [`StackConfig::pass_on_above`] hold for SSDUs as well, and the times to open and to release are those of [`StackConfig::rtse`]. An initiator in X.410 mode uses version 1
+    /// `StackConfig::pass_on_above` hold for SSDUs as well, and the times to open and to release are those of [`StackConfig::rtse`]. An initiator in X.410 mode uses version 1
     /// alone.
     pub session: SessionConfig,
     /// Largest TPDU to agree to as a responder.
