@@ -10,6 +10,7 @@
 )]
 
 pub mod http;
+pub mod network;
 pub mod pair;
 pub mod random;
 pub mod site;

@@ -1,0 +1,95 @@
+//! MTAs in a line, each of which knows its neighbours only.
+
+use mhs::MtaName;
+use mhs::p1::{Extensions, TraceInformation};
+
+use crate::said;
+use crate::support::network::{Network, Node, domain, domains, node, user};
+
+/// MTAs with these names, the last of which has one mailbox.
+fn line(names: &[&str], mailbox: &str) -> Vec<Node> {
+    let names_of = |part: &[&str]| part.iter().map(|name| domain(name)).collect::<Vec<_>>();
+    let nodes = (0..names.len()).map(|place| {
+        let mut one = node(names[place]);
+        for (neighbour, behind) in [
+            (place.checked_sub(1), names_of(&names[..place])),
+            (Some(place + 1), names_of(&names[place + 1..])),
+        ] {
+            if let Some(next) = neighbour.and_then(|neighbour| names.get(neighbour)) {
+                let spaces: Vec<(&str, u8)> = behind.iter().map(|space| (space.as_str(), 1)).collect();
+                one = one.link(next, &spaces);
+            }
+        }
+        if place + 1 == names.len() { one.mta(&format!("mailboxes = [\"{mailbox}\"]")) } else { one }
+    });
+    nodes.collect()
+}
+
+const FIVE: [&str; 5] = ["A", "B", "C", "D", "E"];
+
+/// The names in the internal trace, which must be in step with the external one here.
+fn check_trace(trace: &TraceInformation, extensions: &Extensions, expected: &[&str]) {
+    assert_eq!(domains(trace), expected);
+    let internal = extensions.internal_trace().unwrap();
+    let names: Vec<MtaName> = internal.iter().map(|element| element.mta_name.clone()).collect();
+    let expected: Vec<MtaName> =
+        expected.iter().map(|name| MtaName::new(&format!("MTA-{name}")).unwrap()).collect();
+    assert_eq!(names, expected);
+    let times: Vec<_> = trace.iter().map(|element| element.arrival_time.to_wall().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn a_message_and_its_reports_cross_five_mtas_with_a_complete_trace() {
+    let (alice, eve, gone) = (user("alice", "A"), user("eve", "E"), user("gone", "E"));
+    let network = Network::start(&line(&FIVE, &eve));
+    let (a, e) = (network.site("A"), network.site("E"));
+    let to = ["--from", &alice, "--to", &eve, "--to", &gone, "--subject", "far", "--text", "x"];
+    let id = a.submit(&[&to[..], &["--report", "delivery"]].concat());
+    e.wait_for_mail(&eve, 1);
+    let reports = a.wait_for_mail(&alice, 1);
+    network.wait_until_empty();
+    let mut all: Vec<_> = a.mailbox(&alice).iter().flat_map(said).collect();
+    all.sort();
+    assert_eq!(all, [(eve, "delivered".into()), (gone, "unrecognised-OR-name (0)".into())]);
+    assert!(reports.iter().all(|report| report["subject_mts_id"] == id), "{reports:?}");
+
+    for hop in 0..4 {
+        let messages = network.messages(FIVE[hop], FIVE[hop + 1]);
+        assert_eq!(messages.len(), 1, "hop {hop}");
+        check_trace(&messages[0].trace_information, &messages[0].extensions, &FIVE[..=hop]);
+        assert!(messages[0].per_recipient_fields.iter().all(|recipient| recipient.responsibility()));
+    }
+    // The report walks back, with a trace of its own.
+    let back: Vec<&str> = FIVE.iter().rev().copied().collect();
+    for hop in 0..4 {
+        let reports = network.reports(back[hop], back[hop + 1]);
+        assert_eq!(reports.len(), 1, "hop {hop}");
+        let envelope = &reports[0].envelope;
+        check_trace(&envelope.trace_information, &envelope.extensions, &back[..=hop]);
+        assert_eq!(reports[0].content.subject_identifier.to_string(), id);
+    }
+    assert_eq!(network.transfers(), 8, "four hops there, four back");
+    network.judge("line");
+}
+
+#[test]
+fn the_originator_learns_what_an_mta_in_the_middle_cant_do() {
+    let carl = user("carl", "C");
+    let network = Network::start(&line(&["A", "B", "C"], &carl));
+    let (alice, unknown) = (user("alice", "A"), user("carl", "Q"));
+    let a = network.site("A");
+    // Urgent, normal and non-urgent: the reports on two of them are not asked for.
+    for priority in ["urgent", "normal", "non-urgent"] {
+        let to = ["--from", &alice, "--to", &carl, "--subject", priority, "--text", "x"];
+        a.submit(&[&to[..], &["--priority", priority]].concat());
+    }
+    a.send(&alice, &unknown, "nobody knows Q");
+    network.site("C").wait_for_mail(&carl, 3);
+    let report = a.wait_for_mail(&alice, 1).remove(0);
+    assert_eq!(said(&report), [(unknown, "unrecognised-OR-name (0)".into())]);
+    network.wait_until_empty();
+    assert_eq!(a.mailbox(&alice).len(), 1);
+    assert_eq!(network.transfers(), 6, "nothing about Q has left A");
+    network.judge("priorities");
+}
