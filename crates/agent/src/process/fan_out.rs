@@ -53,6 +53,8 @@ pub(super) struct Plan<'a> {
     settled: Vec<(usize, Outcome)>,
     /// Recipients of lists that have expanded it before.
     dropped: Vec<usize>,
+    /// Recipients about whom nothing is done yet.
+    held: Vec<usize>,
     redirections: Vec<(usize, Vec<Redirected>)>,
     changed: Changed,
 }
@@ -97,6 +99,27 @@ impl<'a> Plan<'a> {
         self.redirections.push((place, redirections));
     }
 
+    /// Leaves only the copies for connectors that take deferred mail before its time: about the other recipients nothing
+    /// is decided until then.
+    pub(super) fn hold(&mut self, responsible: &[usize], passes: impl Fn(&str) -> bool) {
+        self.copies.retain(|(connector, _)| passes(connector));
+        self.deliveries.clear();
+        self.expansions.clear();
+        self.settled.clear();
+        self.dropped.clear();
+        let gone: HashSet<usize> = self.copies.iter().flat_map(|(_, places)| places).copied().collect();
+        self.held = responsible.iter().filter(|place| !gone.contains(place)).copied().collect();
+    }
+
+    /// Whether nothing is to be done for anybody.
+    pub(super) fn is_idle(&self) -> bool {
+        self.copies.is_empty()
+            && self.deliveries.is_empty()
+            && self.expansions.is_empty()
+            && self.settled.is_empty()
+            && self.dropped.is_empty()
+    }
+
     pub(super) fn has_failures(&self) -> bool {
         self.settled.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
     }
@@ -107,8 +130,10 @@ impl Agent {
         let Work { now, sequence, key, record, content, .. } = *work;
         let mut step = Step::default();
         step.batch.assert_present(WORK, key).delete(WORK, key);
-        let Plan { copies, deliveries, expansions, mut settled, dropped, redirections, changed, .. } = plan;
-        let mut rest = Vec::new();
+        let Plan {
+            copies, deliveries, expansions, mut settled, dropped, held, redirections, changed, ..
+        } = plan;
+        let mut rest = held;
         let mut references: u32 = 0;
         for (connector, places) in copies {
             if step.batch.octets() > PORTION_OCTETS {

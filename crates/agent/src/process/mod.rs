@@ -34,7 +34,7 @@ use recipient::{Common, Way};
 pub enum Processed {
     /// It is settled; the step may put a rest of it back into the work queue under a new key.
     Done(Step),
-    /// It stays where it is until this time: its delivery is deferred.
+    /// It stays where it is until this time: its delivery is deferred, and no connector on its way takes it before.
     NotBefore(WallTime),
     /// A report is to return its content, which is at most `return_content_kb` long: to be read and given to
     /// [`Agent::process_with_content`].
@@ -95,14 +95,15 @@ impl Agent {
 
     fn process_transfer(&self, work: &Work<'_>, mut transfer: Transfer) -> Processed {
         let (now, record) = (work.now, work.record);
-        if let Some(time) = checks::deferred_until(&transfer) {
-            if time > now {
+        let deferred = checks::deferred_until(&transfer);
+        let held = deferred.filter(|time| *time > now);
+        if let Some(time) = held {
+            if !self.settings().connectors.iter().any(|connector| connector.pass_on_deferred) {
                 return Processed::NotBefore(time);
             }
-            if time > record.arrived {
-                let (trace, extensions) = transfer.trace_mut();
-                self.here().release(now, trace, extensions);
-            }
+        } else if deferred.is_some_and(|time| time > record.arrived) {
+            let (trace, extensions) = transfer.trace_mut();
+            self.here().release(now, trace, extensions);
         }
         let responsible = transfer.responsible();
         if responsible.is_empty() {
@@ -116,7 +117,14 @@ impl Agent {
             let (trace, extensions) = transfer.trace_mut();
             self.here().reroute(trace, extensions, attempted);
         }
-        let plan = self.plan(work, &transfer, &responsible);
+        let mut plan = self.plan(work, &transfer, &responsible);
+        if let Some(time) = held {
+            let passes = |name: &str| self.settings().connector(name).is_some_and(|c| c.pass_on_deferred);
+            plan.hold(&responsible, passes);
+            if plan.is_idle() {
+                return Processed::NotBefore(time);
+            }
+        }
         if work.content.is_none()
             && plan.has_failures()
             && let Some((body, length)) = self.returnable(&transfer)

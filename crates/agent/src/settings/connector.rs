@@ -45,6 +45,9 @@ pub struct ConnectorSettings {
     pub two_way_alternate: bool,
     /// Longest content sent over this link, in KB of 1024 octets; at least 1. Default no limit.
     pub max_message_size_kb: Option<u64>,
+    /// Send deferred messages at once, for a peer that holds them itself until their time. Default false: they are held
+    /// here.
+    pub pass_on_deferred: bool,
     /// Leave internal trace information out of what is sent, for peers that refuse it. Default false.
     pub strip_internal_trace: bool,
     /// Leave per-domain bilateral information out of what is sent, for peers that refuse it. Default false.
@@ -83,6 +86,7 @@ impl ConnectorSettings {
             activation: Activation::default(),
             two_way_alternate: false,
             max_message_size_kb: None,
+            pass_on_deferred: false,
             strip_internal_trace: false,
             strip_bilateral_information: false,
             strip_content_return_request: false,

@@ -56,6 +56,7 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.activation = section.choice("activation", &ACTIVATION, Activation::default());
     connector.two_way_alternate = section.boolean("two_way_alternate", false);
     connector.max_message_size_kb = section.number_of("max_message_size_kb");
+    connector.pass_on_deferred = section.boolean("pass_on_deferred", false);
     connector.strip_internal_trace = section.boolean("strip_internal_trace", false);
     connector.strip_bilateral_information = section.boolean("strip_bilateral_information", false);
     connector.strip_content_return_request = section.boolean("strip_content_return_request", false);
