@@ -7,7 +7,10 @@ use mhs::{MtsIdentifier, OrAddress};
 use sha2::{Digest, Sha256};
 
 use crate::effect::Sequence;
-use crate::settings::{AgentSettings, DistributionList, RedirectFrom, SettingsProblem};
+use crate::named_lists::NamedLists;
+use crate::settings::{
+    AgentSettings, DistributionList, Originators, RedirectFrom, RedirectionClass, SettingsProblem,
+};
 
 /// Decides what happens to messages, reports and probes. Immutable: changed settings make a new one.
 #[derive(Clone, Debug)]
@@ -17,10 +20,12 @@ pub struct Agent {
     mailboxes: Option<HashSet<String>>,
     /// Places of the distribution lists in the settings, by canonical key.
     lists: HashMap<String, usize>,
-    /// Places of the redirections of single addresses, by canonical key.
-    redirected: HashMap<String, usize>,
+    /// Places of the redirections of single addresses, by canonical key; of each in the order of the file.
+    redirected: HashMap<String, Vec<usize>>,
     /// Places of the redirections by pattern, in the order of the file.
     redirected_patterns: Vec<usize>,
+    /// Lists that stand for their members where originators are named.
+    named_lists: NamedLists,
 }
 
 /// ub-local-id-length.
@@ -40,17 +45,18 @@ impl Agent {
         let mailboxes = settings.mta.mailboxes.as_ref().map(keys);
         let lists = settings.lists.iter().enumerate();
         let lists = lists.map(|(index, list)| (list.address.canonical_key(), index)).collect();
-        let mut redirected = HashMap::new();
+        let named_lists = NamedLists::of(&settings);
+        let mut redirected: HashMap<String, Vec<usize>> = HashMap::new();
         let mut redirected_patterns = Vec::new();
         for (index, redirect) in settings.redirections.iter().enumerate() {
             match &redirect.from {
                 RedirectFrom::Address(from) => {
-                    redirected.insert(from.canonical_key(), index);
+                    redirected.entry(from.canonical_key()).or_default().push(index);
                 }
                 RedirectFrom::Pattern(_) => redirected_patterns.push(index),
             }
         }
-        Ok(Agent { settings, mailboxes, lists, redirected, redirected_patterns })
+        Ok(Agent { settings, mailboxes, lists, redirected, redirected_patterns, named_lists })
     }
 
     /// What it was made with.
@@ -71,24 +77,35 @@ impl Agent {
         self.settings.lists.get(*self.lists.get(&address.canonical_key())?)
     }
 
-    /// Who is to receive in place of this address, by the settings.
-    pub(crate) fn assigned_alternate(&self, address: &OrAddress) -> Option<&OrAddress> {
+    /// Who is to receive in place of this address, by the first redirection of the settings whose class is `taken`.
+    pub(crate) fn assigned_alternate(
+        &self,
+        address: &OrAddress,
+        mut taken: impl FnMut(&RedirectionClass) -> bool,
+    ) -> Option<&OrAddress> {
         if self.settings.redirections.is_empty() {
             return None;
         }
-        let matching = |&&index: &&usize| match self.settings.redirections.get(index).map(|r| &r.from) {
-            Some(RedirectFrom::Pattern(pattern)) => pattern.matches(address).is_some(),
-            Some(RedirectFrom::Address(_)) | None => false,
-        };
         let key = address.canonical_key();
-        let index = self.redirected.get(&key);
-        let index = index.or_else(|| self.redirected_patterns.iter().find(matching))?;
+        let own = self.redirected.get(&key).into_iter().flatten();
+        let mut redirections = own.chain(&self.redirected_patterns).filter_map(|&index| {
+            let redirect = self.settings.redirections.get(index)?;
+            let matches = match &redirect.from {
+                RedirectFrom::Pattern(pattern) => pattern.matches(address).is_some(),
+                RedirectFrom::Address(_) => true,
+            };
+            matches.then_some(redirect)
+        });
+        let first = redirections.find(|redirect| taken(&redirect.class))?;
         // A pattern may well match the one who stands in for the others.
-        self.settings
-            .redirections
-            .get(*index)
-            .map(|redirect| &redirect.to)
-            .filter(|to| to.canonical_key() != key)
+        Some(&first.to).filter(|to| to.canonical_key() != key)
+    }
+
+    /// Whether these restrictions accept this originator, himself or as a member of a list.
+    pub(crate) fn accepts(&self, originators: &Originators, originator: &OrAddress) -> bool {
+        originators.include_if(|pattern| {
+            pattern.matches(originator).is_some() || self.named_lists.has(pattern, originator)
+        })
     }
 
     /// A new MTS-identifier, in the form MTA-yymmddhhmmssZ-number that operators know. The number alone makes it

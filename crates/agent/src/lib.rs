@@ -50,6 +50,7 @@ mod duplicate;
 mod effect;
 mod form;
 mod interruption;
+mod named_lists;
 mod outbound;
 mod process;
 pub mod record;

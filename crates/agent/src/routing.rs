@@ -11,6 +11,7 @@ use mhs::{OrAddress, Specificity};
 
 use crate::agent::Agent;
 use crate::selection::{Candidate, Explain, Restricted, Traveller};
+use crate::settings::RedirectionClass;
 
 /// Longest canonical address that can be a mailbox: it is part of a key. No legal address comes near.
 const MAX_MAILBOX_KEY: usize = 2048;
@@ -117,7 +118,16 @@ impl Agent {
         let mut incoming = question.incoming;
         // As often as redirections follow one another when a message is processed.
         for _ in 0..MAX_REDIRECTIONS_HERE {
-            let Some(alternate) = self.assigned_alternate(address) else { break };
+            // Of which class it would be is not known.
+            let taken = |class: &RedirectionClass| {
+                if !class.is_all() {
+                    steps.push(
+                        "a redirection is for some priorities or contents only: not followed".to_owned(),
+                    );
+                }
+                class.is_all()
+            };
+            let Some(alternate) = self.assigned_alternate(address, taken) else { break };
             steps.push(format!("a redirection gives it to `{alternate}` instead"));
             address = alternate;
             incoming = None;

@@ -144,7 +144,7 @@ impl Agent {
             filter(left, explain, what, allowed, || RouteFailure::RelayDenied(name.to_owned()))?;
         }
         if !traveller.is_report {
-            restrictions(traveller, left, explain)?;
+            restrictions(self, traveller, left, explain)?;
             let length = traveller.content_length;
             let takes = |c: &ConnectorSettings| {
                 c.max_message_size_kb.is_none_or(|limit| length <= limit.saturating_mul(1024))
@@ -169,6 +169,7 @@ impl Agent {
 }
 
 fn restrictions(
+    agent: &Agent,
     traveller: Traveller<'_>,
     left: &mut Vec<Candidate<'_>>,
     explain: Explain<'_>,
@@ -178,7 +179,7 @@ fn restrictions(
         filter(left, explain, what, takes, || RouteFailure::Restricted(restricted))
     };
     if let Some(originator) = traveller.originator {
-        drop(Restricted::Originator, &|c| c.restrictions.originators.include(originator))?;
+        drop(Restricted::Originator, &|c| agent.accepts(&c.restrictions.originators, originator))?;
     }
     if let Some(priority) = traveller.priority {
         drop(Restricted::Priority, &|c| {

@@ -20,10 +20,10 @@ use mhs::{OrName, UtcTime};
 use super::checks::{Critical, failure, unsupported_critical};
 use super::fan_out::Plan;
 use crate::agent::Agent;
-use crate::record::{Failure, WorkRecord};
+use crate::record::{Failure, Rank, WorkRecord};
 use crate::routing::{MAX_REDIRECTIONS_HERE, RouteDecision, RouteFailure};
 use crate::selection::Traveller;
-use crate::settings::DistributionList;
+use crate::settings::{DistributionList, RedirectionClass};
 use crate::transfer::Transfer;
 
 /// Where a recipient goes.
@@ -140,7 +140,9 @@ impl Agent {
         is_redirected: bool,
         plan: &Plan<'_>,
     ) -> Attempt<'a> {
-        if let Some(to) = self.assigned_alternate(recipient.address()) {
+        let priority = transfer.priority().unwrap_or(Rank::Normal);
+        let taken = |class: &RedirectionClass| class.includes(priority, transfer.content_type());
+        if let Some(to) = self.assigned_alternate(recipient.address(), taken) {
             if transfer.extensions().prohibits(StandardExtension::RECIPIENT_REASSIGNMENT_PROHIBITED) {
                 let text = "its mail is redirected, which the originator prohibits";
                 return nowhere(failure(Diagnostic::RECIPIENT_REASSIGNMENT_PROHIBITED, text));
@@ -192,7 +194,7 @@ impl Agent {
     fn may_send(&self, originator: &OrName, recipient: &PerRecipientFields) -> bool {
         let restrictions = &self.settings().restrictions;
         let found = restrictions.iter().find(|r| r.recipients.matches(recipient.address()).is_some());
-        found.is_none_or(|restriction| restriction.originators.include(originator.address()))
+        found.is_none_or(|restriction| self.accepts(&restriction.originators, originator.address()))
     }
 
     /// Who receives if the recipient can't.

@@ -22,7 +22,7 @@ pub use connector::{
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use list::{DistributionList, Members};
-pub use redirect::{Redirect, RedirectFrom};
+pub use redirect::{Redirect, RedirectFrom, RedirectionClass};
 pub use restriction::{DeliveryRestriction, LinkRestrictions, Originators, RelayTo, WhenBarred};
 pub use secret::Secret;
 pub use selector::{CallSelectors, SelectorError, Selectors, ServedSelectors, parse_selector, selector_text};

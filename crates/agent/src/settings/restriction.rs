@@ -1,6 +1,6 @@
 //! Who and what may be sent where.
 
-use mhs::{AddressPattern, ContentType, OrAddress};
+use mhs::{AddressPattern, ContentType};
 
 use crate::record::Rank;
 
@@ -28,7 +28,8 @@ impl RelayTo {
     }
 }
 
-/// Originators that are accepted.
+/// Originators that are accepted. The address of a distribution list of this MTA stands for all its members, those of
+/// lists inside it included, and for the list itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Originators {
     /// Only these. Default `None`: all.
@@ -38,10 +39,15 @@ pub struct Originators {
 }
 
 impl Originators {
-    /// Whether this originator is accepted.
-    pub fn include(&self, originator: &OrAddress) -> bool {
-        let matching = |patterns: &[AddressPattern]| patterns.iter().any(|p| p.matches(originator).is_some());
-        self.accept.as_deref().is_none_or(matching) && !matching(&self.refuse)
+    /// Whether an originator is accepted who is one of those that `is_meant` tells.
+    pub(crate) fn include_if(&self, is_meant: impl Fn(&AddressPattern) -> bool) -> bool {
+        self.accept.as_ref().is_none_or(|patterns| patterns.iter().any(&is_meant))
+            && !self.refuse.iter().any(&is_meant)
+    }
+
+    /// All that are named.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &AddressPattern> {
+        self.accept.iter().flatten().chain(&self.refuse)
     }
 }
 

@@ -94,14 +94,28 @@ pub(super) fn redirections(settings: &AgentSettings, found: &mut Problems) {
     let mut patterns = 0;
     for (index, redirect) in settings.redirections.iter().enumerate() {
         usable(&format!("redirection[{index}].to"), &redirect.to, found);
+        let class = &redirect.class;
+        for (name, is_empty) in [
+            ("priorities", class.priorities.as_ref().is_some_and(Vec::is_empty)),
+            ("content_types", class.content_types.as_ref().is_some_and(Vec::is_empty)),
+        ] {
+            if is_empty {
+                let path = format!("redirection[{index}].{name}");
+                found.add(path, "nothing is redirected", "leave the setting out to redirect all");
+            }
+        }
         match &redirect.from {
             RedirectFrom::Address(from) => {
                 let path = format!("redirection[{index}].address");
                 if from.canonical_key() == redirect.to.canonical_key() {
                     found.add(&path, "it is redirected to itself", "name another recipient in `to`");
                 }
-                if let Some(first) = addresses.insert(from.canonical_key(), index) {
+                // Behind one that takes everything no other is ever looked at.
+                let key = from.canonical_key();
+                if let Some(first) = addresses.get(&key) {
                     found.add(path, format!("redirection[{first}] redirects it already"), "keep one of them");
+                } else if redirect.class.is_all() {
+                    addresses.insert(key, index);
                 }
             }
             RedirectFrom::Pattern(_) => patterns += 1,

@@ -1,15 +1,29 @@
 //! What can be wrong with restrictions: of links, of relaying and of mailboxes.
 
+use crate::named_lists;
+
 use super::validate::{MAX_ADDRESS_SPACES, Problems};
 use super::{AgentSettings, ConnectorSettings, Originators, RelayTo};
 
 /// Most restrictions of mailboxes: each is compared with every recipient.
 const MAX_DELIVERY_RESTRICTIONS: usize = 256;
+/// Most distribution lists that stand for their members.
+const MAX_NAMED_LISTS: usize = 64;
 
 pub(super) fn all(settings: &AgentSettings, found: &mut Problems) {
     for (index, connector) in settings.connectors.iter().enumerate() {
         relay(index, connector, settings, found);
         link(index, connector, found);
+    }
+    let mut lists: Vec<usize> = named_lists::named(settings).map(|(_, list)| list).collect();
+    lists.sort_unstable();
+    lists.dedup();
+    if lists.len() > MAX_NAMED_LISTS {
+        found.add(
+            "distribution_list",
+            format!("{} lists are named in accept_from and refuse_from", lists.len()),
+            format!("name at most {MAX_NAMED_LISTS}: their members are held in memory once more"),
+        );
     }
     if settings.restrictions.len() > MAX_DELIVERY_RESTRICTIONS {
         let count = settings.restrictions.len();

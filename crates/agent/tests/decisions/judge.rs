@@ -25,7 +25,7 @@ fn a() -> AgentSettings {
     let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("X", "P=X;A= ;C=GB")]);
     settings.mta.mailboxes = Some(vec![user("amy", "A"), user("owner", "A")]);
     let from = RedirectFrom::Address(user("al", "A"));
-    settings.redirections.push(Redirect { from, to: user("amy", "A") });
+    settings.redirections.push(Redirect::new(from, user("amy", "A")));
     let members = [user("amy", "A"), user("bob", "B"), user("gone", "A")].into_iter().collect();
     let mut list = DistributionList::new(address("CN=staff;P=A;A= ;C=GB"), members);
     list.owner = Some(user("olga", "B"));

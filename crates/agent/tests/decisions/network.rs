@@ -198,7 +198,7 @@ impl World {
             let (from, to) = (from.address(self), to.address(self));
             let is_new = settings.redirections.iter().all(|r| r.from != RedirectFrom::Address(from.clone()));
             if *mta == index && is_new && from.canonical_key() != to.canonical_key() {
-                settings.redirections.push(Redirect { from: RedirectFrom::Address(from), to });
+                settings.redirections.push(Redirect::new(RedirectFrom::Address(from), to));
             }
         }
         settings

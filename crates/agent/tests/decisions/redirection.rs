@@ -1,18 +1,19 @@
 //! Alternate recipients: of the settings, of the originator, and the dead letter mailbox.
 
-use agent::settings::{AgentSettings, Redirect, RedirectFrom};
+use agent::record::Rank;
+use agent::settings::{AgentSettings, Redirect, RedirectFrom, RedirectionClass};
 use agent::{Effect, ReportRequest, Submission, TransferFailure, TransferFailureKind};
-use mhs::OrAddress;
 use mhs::codes::RedirectionReason;
 use mhs::p1::{
-    Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope, PerRecipientFields, ReportType,
-    StandardExtension,
+    Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope, PerRecipientFields, Priority,
+    ReportType, StandardExtension,
 };
+use mhs::{ContentType, OrAddress};
 
 use crate::bench::{Mta, envelope_of, foreign, mta_b, pattern, settings, user};
 
 fn redirecting(mut settings: AgentSettings, from: OrAddress, to: OrAddress) -> AgentSettings {
-    settings.redirections.push(Redirect { from: RedirectFrom::Address(from), to });
+    settings.redirections.push(Redirect::new(RedirectFrom::Address(from), to));
     settings
 }
 
@@ -51,7 +52,7 @@ fn an_assigned_alternate_receives_and_the_history_says_so() {
 fn a_pattern_redirects_all_that_match_but_the_alternate_itself() {
     let mut settings = a();
     let from = RedirectFrom::Pattern(pattern("O=Acme;P=A;A= ;C=GB"));
-    settings.redirections.push(Redirect { from, to: user("amy", "A") });
+    settings.redirections.push(Redirect::new(from, user("amy", "A")));
     let mut a = Mta::new(settings);
     a.receive_message("to-C", &foreign("1", &[(&user("al", "A"), 0xA8), (&user("gone", "A"), 0xA8)]));
     a.receive_message("to-C", &foreign("2", &[(&user("AMY", "a"), 0xA8)]));
@@ -233,4 +234,72 @@ fn wrong_redirections_are_found_and_placed() {
         ["redirection[0].address", "redirection[1].address", "redirection[2].to", "mta.dead_letter"];
     let found: Vec<&str> = paths.iter().map(String::as_str).filter(|path| expected.contains(path)).collect();
     assert_eq!(found, expected, "{paths:?}");
+}
+
+#[test]
+fn mail_of_each_class_goes_to_who_stands_in_for_it() {
+    let mut settings = settings("A", &[("X", "P=X;A= ;C=GB")]);
+    let from = || RedirectFrom::Address(user("al", "A"));
+    let class = |priorities: Option<&[Rank]>, content_types: Option<&[ContentType]>| RedirectionClass {
+        priorities: priorities.map(<[Rank]>::to_vec),
+        content_types: content_types.map(<[ContentType]>::to_vec),
+    };
+    for (class, to) in [
+        (class(Some(&[Rank::Urgent]), Some(&[ContentType::P22])), "night"),
+        (class(None, Some(&[ContentType::EDI])), "machine"),
+        (class(Some(&[Rank::NonUrgent]), None), "pile"),
+    ] {
+        settings.redirections.push(Redirect { from: from(), class, to: user(to, "A") });
+    }
+    assert_eq!(settings.validate(), []);
+    let cases = [
+        (Priority::Urgent, ContentType::P22, "night"),
+        (Priority::Urgent, ContentType::EDI, "machine"),
+        (Priority::NonUrgent, ContentType::EDI, "machine"),
+        (Priority::NonUrgent, ContentType::P22, "pile"),
+        (Priority::Normal, ContentType::P22, "al"),
+        (Priority::Other(7), ContentType::P2, "al"),
+    ];
+    for (priority, content_type, receives) in cases {
+        let mut a = Mta::new(settings.clone());
+        let mut envelope = foreign("1", &[(&user("al", "A"), 0xA8)]);
+        envelope.priority = priority.into();
+        envelope.content_type = content_type.clone().into();
+        a.receive_message("to-X", &envelope);
+        a.work();
+        assert_eq!(a.messages_in(&user(receives, "A")).len(), 1, "{priority:?} {content_type:?}");
+    }
+    // What stands behind one that takes everything would never be looked at.
+    settings.redirections.push(Redirect::new(from(), user("rest", "A")));
+    assert_eq!(settings.validate(), []);
+    settings.redirections.push(Redirect { from: from(), class: class(None, None), to: user("late", "A") });
+    settings.redirections[0].class.priorities = Some(Vec::new());
+    let problems: Vec<String> = settings.validate().iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("nothing is redirected"), "{problems:?}");
+    assert!(problems[1].contains("redirects it already"), "{problems:?}");
+}
+
+#[test]
+fn a_probe_is_redirected_as_a_normal_message_would_be() {
+    let mut settings = settings("A", &[("X", "P=X;A= ;C=GB")]);
+    settings.mta.mailboxes = Some(vec![user("amy", "A")]);
+    for (rank, to) in [(Rank::Urgent, "nobody"), (Rank::Normal, "amy")] {
+        let class = RedirectionClass { priorities: Some(vec![rank]), content_types: None };
+        let from = RedirectFrom::Address(user("al", "A"));
+        settings.redirections.push(Redirect { from, class, to: user(to, "A") });
+    }
+    let mut a = Mta::new(settings);
+    let message = foreign("1", &[(&user("al", "A"), 0xD0)]);
+    let probe = mhs::p1::ProbeTransferEnvelope::new(
+        (*message.message_identifier).clone(),
+        message.originator_name.clone(),
+        ContentType::P22,
+        message.per_recipient_fields.to_vec(),
+        message.trace_information.clone(),
+    );
+    a.receive("to-X", &mhs::p1::MtsApdu::Probe(Box::new(probe)).to_octets()).unwrap();
+    a.work();
+    assert_eq!(a.non_delivered(), []);
+    assert_eq!(a.queue("to-X").len(), 1, "the report that it would be delivered");
 }

@@ -1,13 +1,13 @@
 //! Who and what may be sent where: relaying, restrictions of links and of mailboxes, barred originators.
 
 use agent::record::{Item, Rank};
-use agent::settings::{DeliveryRestriction, Originators, RelayTo, WhenBarred};
+use agent::settings::{DeliveryRestriction, DistributionList, Originators, RelayTo, WhenBarred};
 use agent::{Discard, Effect, Submission};
 use mhs::ContentType;
 use mhs::p1::{MtsApdu, Priority, ProbeTransferEnvelope};
 use spool::Spool;
 
-use crate::bench::{Mta, foreign, pattern, settings, user};
+use crate::bench::{Mta, address, foreign, pattern, settings, user};
 
 fn a_between_b_and_c() -> agent::AgentSettings {
     settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB"), ("D", "P=D;A= ;C=GB")])
@@ -208,4 +208,77 @@ fn wrong_restrictions_are_found_and_placed() {
         "connector[1].restrictions.content_types",
     ];
     assert_eq!(paths, expected);
+}
+
+/// CN=staff at A, with bob and the list CN=inner, which has carl and CN=staff again.
+fn with_staff(mut settings: agent::AgentSettings) -> agent::AgentSettings {
+    let (staff, inner) = (address("CN=staff;P=A;A= ;C=GB"), address("CN=inner;P=A;A= ;C=GB"));
+    for (list, members) in
+        [(&staff, [user("bob", "X"), inner.clone()]), (&inner, [user("carl", "X"), staff.clone()])]
+    {
+        settings.lists.push(DistributionList::new(list.clone(), members.into_iter().collect()));
+    }
+    settings
+}
+
+#[test]
+fn a_list_that_is_named_stands_for_its_members_and_those_of_the_lists_inside_it() {
+    for (accept, expected) in [(true, [true, true, false, true]), (false, [false, false, true, false])] {
+        let mut settings = with_staff(settings("A", &[("B", "P=B;A= ;C=GB"), ("X", "P=X;A= ;C=GB")]));
+        let named = vec![pattern("cn=STAFF;C=GB;A= ;P=a")];
+        let originators = if accept {
+            Originators { accept: Some(named), refuse: Vec::new() }
+        } else {
+            Originators { accept: None, refuse: named }
+        };
+        settings.connectors[0].restrictions.originators = originators.clone();
+        settings.restrictions.push(DeliveryRestriction { recipients: pattern("C=GB"), originators });
+        let mut a = Mta::new(settings);
+        let senders =
+            [user("bob", "X"), user("CARL", "X"), user("eve", "X"), address("CN=staff;P=A;A= ;C=GB")];
+        for (number, (sender, passes)) in senders.iter().zip(expected).enumerate() {
+            let mut envelope =
+                foreign(&number.to_string(), &[(&user("b", "B"), 0xA8), (&user("al", "A"), 0xA8)]);
+            envelope.originator_name = sender.clone().into();
+            let before = (a.queue("to-B").len(), a.messages_in(&user("al", "A")).len());
+            a.receive_message("to-X", &envelope);
+            a.work();
+            let after = (a.queue("to-B").len() - before.0, a.messages_in(&user("al", "A")).len() - before.1);
+            assert_eq!(after, (usize::from(passes), usize::from(passes)), "{sender} {accept}");
+        }
+    }
+}
+
+#[test]
+fn a_large_list_is_looked_up_and_not_gone_through() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("X", "P=X;A= ;C=GB")]);
+    let members = (0..100_000).map(|number| user(&format!("m{number}"), "X"));
+    settings.lists.push(DistributionList::new(address("CN=all;P=A;A= ;C=GB"), members.collect()));
+    settings.connectors[0].restrictions.originators.accept = Some(vec![pattern("CN=all;P=A;A= ;C=GB")]);
+    let mut a = Mta::new(settings);
+    // Going through the list each time would be a hundred million comparisons.
+    for number in 0..1000 {
+        let mut envelope = foreign(&number.to_string(), &[(&user("b", "B"), 0xA8)]);
+        envelope.originator_name = user(&format!("m{}", number * 100), "X").into();
+        a.receive_message("to-X", &envelope);
+    }
+    a.work();
+    assert_eq!((a.queue("to-B").len(), a.non_delivered().len()), (1000, 0));
+}
+
+#[test]
+fn lists_that_stand_for_their_members_are_not_too_many() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB")]);
+    let list = |number: usize| format!("CN=l{number};P=A;A= ;C=GB");
+    for number in 0..65 {
+        let members = [user("bob", "X")].into_iter().collect();
+        settings.lists.push(DistributionList::new(address(&list(number)), members));
+    }
+    let accept = |count: usize| (0..count).map(|number| pattern(&list(number))).collect();
+    settings.connectors[0].restrictions.originators.accept = Some(accept(64));
+    assert_eq!(settings.validate(), []);
+    settings.connectors[0].restrictions.originators.refuse = accept(65);
+    let problems = settings.validate();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].to_string().contains("65 lists"), "{problems:?}");
 }

@@ -139,7 +139,7 @@ fn the_explanation_follows_redirections_and_names_lists() {
     let mut settings = settings("A", &[("B", "P=B;A= ;C=GB")]);
     let staff = address("CN=staff;P=A;A= ;C=GB");
     let from = agent::settings::RedirectFrom::Address(user("x", "B"));
-    settings.redirections.push(agent::settings::Redirect { from, to: staff.clone() });
+    settings.redirections.push(agent::settings::Redirect::new(from, staff.clone()));
     let members = [user("al", "A"), user("bob", "B")].into_iter().collect();
     settings.lists.push(agent::settings::DistributionList::new(staff.clone(), members));
     let route = Agent::new(settings).unwrap().route(&user("x", "B"), RouteQuestion::default());

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use agent::settings::{DistributionList, Members, Redirect, RedirectFrom};
+use agent::settings::{DistributionList, Members, Redirect, RedirectFrom, RedirectionClass};
 use mhs::OrAddress;
 
 use super::mta::{address_space, or_address};
+use super::restriction::{content_types, priorities};
 use super::section::{Section, Text};
 
 /// Longest line of a file of members, in octets; no address comes near.
@@ -148,8 +149,10 @@ pub(super) fn redirection(mut section: Section<'_>) -> Option<Redirect> {
             None
         }
     };
+    let class =
+        RedirectionClass { priorities: priorities(&mut section), content_types: content_types(&mut section) };
     section.finish();
-    Some(Redirect { from: from?, to: to? })
+    Some(Redirect { from: from?, class, to: to? })
 }
 
 #[cfg(test)]
@@ -196,6 +199,24 @@ mod tests {
         let kinds: Vec<bool> =
             settings.redirections.iter().map(|r| matches!(r.from, RedirectFrom::Pattern(_))).collect();
         assert_eq!(kinds, [false, true]);
+    }
+
+    #[test]
+    fn the_class_of_what_is_redirected_is_read() {
+        let text = format!(
+            "{MTA}[[redirection]]\naddress = \"S=x;P=ALPHA;A= ;C=GB\"\nto = \"S=a;P=ALPHA;A= ;C=GB\"\n\
+             priorities = [\"urgent\"]\ncontent_types = [\"edi\", \"22\"]\n"
+        );
+        let settings = parse(Path::new("x.toml"), &text).unwrap().settings;
+        let class = &settings.redirections[0].class;
+        assert_eq!(class.priorities.as_deref(), Some(&[agent::record::Rank::Urgent][..]));
+        assert_eq!(class.content_types.as_ref().map(Vec::len), Some(2));
+        let found = mistakes(
+            "[[redirection]]\naddress = \"S=x;P=ALPHA;A= ;C=GB\"\nto = \"S=a;P=ALPHA;A= ;C=GB\"\n\
+             priorities = [\"urgnt\"]\n",
+        );
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].0 == 9 && found[0].1.contains("`urgnt` is not known"), "{found:?}");
     }
 
     #[test]

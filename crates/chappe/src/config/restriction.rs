@@ -37,10 +37,8 @@ pub(super) fn relay_to(section: &mut Section<'_>) -> RelayTo {
 
 /// `[connector.restrictions]`.
 pub(super) fn link(mut section: Section<'_>) -> LinkRestrictions {
-    let priorities = words(&mut section, "priorities", |word| {
-        PRIORITIES.iter().find(|(name, _)| *name == word).map(|(_, rank)| *rank)
-    });
-    let content_types = words(&mut section, "content_types", content_type);
+    let priorities = priorities(&mut section);
+    let content_types = content_types(&mut section);
     let restrictions = LinkRestrictions {
         originators: originators(&mut section),
         priorities,
@@ -73,6 +71,18 @@ fn patterns(section: &mut Section<'_>, key: &'static str) -> Option<Vec<AddressP
     Some(texts.iter().filter_map(|text| address_space(section, text)).collect())
 }
 
+/// `priorities`: those meant.
+pub(super) fn priorities(section: &mut Section<'_>) -> Option<Vec<Rank>> {
+    words(section, "priorities", |word| {
+        PRIORITIES.iter().find(|(name, _)| *name == word).map(|(_, rank)| *rank)
+    })
+}
+
+/// `content_types`: those meant.
+pub(super) fn content_types(section: &mut Section<'_>) -> Option<Vec<ContentType>> {
+    words(section, "content_types", content_type)
+}
+
 /// A list of words, each of which `read` knows.
 fn words<T>(
     section: &mut Section<'_>,
@@ -91,7 +101,9 @@ fn words<T>(
         }
         value
     };
-    Some(texts.iter().filter_map(one).collect())
+    let known: Vec<Option<T>> = texts.iter().map(one).collect();
+    // One that is wrong has been complained about; without the others nothing more is wrong.
+    known.into_iter().collect()
 }
 
 /// A name, a number of X.411 or an object identifier with dots.
