@@ -5,16 +5,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clock::{MonoTime, WallTime};
 use tokio::time::Instant;
 
+use crate::world::Surroundings;
+
 /// Both clocks of the process. The monotonic one is tokio's, so that paused time in tests moves it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Clocks {
     start: Instant,
+    surroundings: Surroundings,
 }
 
 impl Clocks {
     /// Starts the monotonic clock now.
-    pub(crate) fn start() -> Self {
-        Clocks { start: Instant::now() }
+    pub(crate) fn start(surroundings: Surroundings) -> Self {
+        Clocks { start: Instant::now(), surroundings }
     }
 
     /// Now, for deadlines.
@@ -31,12 +34,17 @@ impl Clocks {
 
     /// Now, for trace information and records.
     pub(crate) fn wall(&self) -> WallTime {
-        let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
-        };
-        WallTime::from_unix(seconds)
+        self.surroundings.wall()
     }
+}
+
+/// The time of day as the system has it.
+pub(crate) fn system_time() -> WallTime {
+    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    };
+    WallTime::from_unix(seconds)
 }
 
 /// Microseconds since 1970, for recordings: finer than [`WallTime`], and never computed with.

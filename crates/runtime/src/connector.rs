@@ -101,8 +101,11 @@ impl Connector {
             self.show();
             let wake = self.shared.clocks.instant(self.deadline());
             let entry = Arc::clone(&self.entry);
+            // In this order: neither a stop nor a timer is ever behind in a flood of reports.
             tokio::select! {
-                () = entry.backlog.changed() => {}
+                biased;
+                _ = self.stop.changed() => {}
+                () = tokio::time::sleep_until(wake) => self.timers().await,
                 Some(message) = self.messages.recv() => {
                     self.message(message);
                     // Whatever else has been reported is taken in before anything is decided.
@@ -110,9 +113,8 @@ impl Connector {
                         self.message(message);
                     }
                 }
-                () = tokio::time::sleep_until(wake) => self.timers().await,
                 Some(_) = self.tasks.join_next() => {}
-                _ = self.stop.changed() => {}
+                () = entry.backlog.changed() => {}
             }
         }
         // Associations see the stop signal themselves; they end within the stop timeout.

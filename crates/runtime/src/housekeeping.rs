@@ -68,8 +68,9 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
         }
         round = round.wrapping_add(1);
         tokio::select! {
-            () = tokio::time::sleep(INTERVAL) => {}
+            biased;
             _ = stop.changed() => {}
+            () = tokio::time::sleep(INTERVAL) => {}
         }
     }
 }

@@ -36,6 +36,7 @@ mod sequence;
 mod shared;
 pub mod status;
 mod work;
+mod world;
 
 pub use application::p1_application;
 pub use bind::listen;
@@ -47,6 +48,7 @@ pub use mta::{Mta, RuntimeConfig, StartError};
 pub use recorder::RecorderSettings;
 pub use sequence::SequenceError;
 pub use status::*;
+pub use world::{Connection, Incoming, World, WorldFuture};
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -9,11 +9,11 @@ use agent::settings::RtsSettings;
 use osi::rtse::{Agreed, RtIndication, RtRequest, SessionConnectionIdentifier};
 use osi::stack::{RequestError, Stack, StackAction};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::clocks::Clocks;
 use crate::recorder::Tap;
+use crate::world::Socket;
 
 /// Octets read from the socket at once.
 const READ: usize = 16 * 1024;
@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Drives one [`Stack`]. All methods are cheap but [`Link::next`], which waits.
 pub(crate) struct Link {
-    socket: TcpStream,
+    socket: Socket,
     peer: SocketAddr,
     stack: Stack,
     clocks: Clocks,
@@ -46,7 +46,7 @@ pub(crate) struct Link {
 impl Link {
     /// Puts `stack` on a connected socket and starts it.
     pub(crate) fn new(
-        socket: TcpStream,
+        socket: Socket,
         peer: SocketAddr,
         stack: Stack,
         clocks: Clocks,
@@ -67,7 +67,7 @@ impl Link {
             octets_out: 0,
             tap,
         };
-        link.stack.start(clocks.mono(), &mut link.actions);
+        link.stack.start(link.clocks.mono(), &mut link.actions);
         link.absorb();
         link
     }
@@ -179,7 +179,19 @@ impl Link {
                     None => std::future::pending().await,
                 }
             };
+            // The timer first: a peer that always has an octet to send must not hold it up.
             tokio::select! {
+                biased;
+                () = timer => {
+                    if gives_up.is_some_and(|at| Instant::now() >= at) {
+                        self.outbound.clear();
+                    } else if self.unsent_since.is_some_and(|since| since.elapsed() >= STALLED) {
+                        self.lost(true);
+                    } else {
+                        self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
+                        self.absorb();
+                    }
+                }
                 ready = ready => match ready {
                     Ok(ready) => {
                         if ready.is_writable() {
@@ -191,16 +203,6 @@ impl Link {
                     }
                     Err(_) => self.lost(true),
                 },
-                () = timer => {
-                    if gives_up.is_some_and(|at| Instant::now() >= at) {
-                        self.outbound.clear();
-                    } else if self.unsent_since.is_some_and(|since| since.elapsed() >= STALLED) {
-                        self.lost(true);
-                    } else {
-                        self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
-                        self.absorb();
-                    }
-                }
             }
         }
     }

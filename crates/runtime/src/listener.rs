@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::association;
 use crate::bind;
 use crate::events::EventKind;
 use crate::shared::Shared;
+use crate::world::Listener;
 
 /// Wait after accepting failed, for example for want of file descriptors: trying at once would only spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(500);
@@ -18,11 +18,15 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 const UNBOUND_PER_ADDRESS: usize = 64;
 
 /// Accepts until the MTA stops, then waits for the associations that are ending.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
+pub(crate) async fn run(shared: Arc<Shared>, listener: Listener) {
     let mut stop = shared.stop.subscribe();
     let mut associations = JoinSet::new();
     while !*stop.borrow() {
+        // In this order, so that a stop is never behind in a flood of connections.
         tokio::select! {
+            biased;
+            _ = stop.changed() => {}
+            Some(_) = associations.join_next() => {}
             accepted = listener.accept() => match accepted.map(|(socket, peer)| (socket, bind::canonical(peer))) {
                 Ok((_, peer)) if shared.registry.unbound_from(peer.ip()) >= UNBOUND_PER_ADDRESS => {
                     let text = format!("connection refused: {UNBOUND_PER_ADDRESS} from this address wait to bind");
@@ -47,8 +51,6 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             },
-            Some(_) = associations.join_next() => {}
-            _ = stop.changed() => {}
         }
     }
     drop(listener);

@@ -10,7 +10,6 @@ use spool::{CommitError, EmbeddedSpool, OpenError, Options, Spool, SpoolError};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::clocks::Clocks;
 use crate::connectors::{Connectors, ReloadError};
 use crate::events::EventKind;
 use crate::handle::Handle;
@@ -18,7 +17,8 @@ use crate::limits::RuntimeLimits;
 use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
-use crate::{bind, housekeeping, listener, recovery, work};
+use crate::world::{Surroundings, World};
+use crate::{housekeeping, listener, recovery, work};
 
 /// How long it may take to write what was interrupted, after the stop timeout.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,17 +99,38 @@ impl Mta {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_on(config: RuntimeConfig, spool: Arc<dyn Spool>) -> Result<Mta, StartError> {
+        Mta::start_with(config, spool, Surroundings::default()).await
+    }
+
+    /// The same with `world` in place of the system: for a simulation.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_in(
+        config: RuntimeConfig,
+        spool: Arc<dyn Spool>,
+        world: Arc<dyn World>,
+    ) -> Result<Mta, StartError> {
+        Mta::start_with(config, spool, Surroundings::World(world)).await
+    }
+
+    async fn start_with(
+        config: RuntimeConfig,
+        spool: Arc<dyn Spool>,
+        surroundings: Surroundings,
+    ) -> Result<Mta, StartError> {
         let agent = Agent::new(config.settings).map_err(StartError::Settings)?;
         let mut listeners = Vec::new();
         for &address in &config.p1 {
-            let listener =
-                bind::listen(address, &config.p1).map_err(|error| StartError::Listen { address, error })?;
+            let listener = surroundings
+                .listen(address, &config.p1)
+                .map_err(|error| StartError::Listen { address, error })?;
             listeners.push(listener);
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let sequence = DurableSequence::open(&*spool).await?;
         let shared = Arc::new(Shared::new(
-            Clocks::start(),
+            surroundings,
             config.limits,
             config.recorder,
             spool,

@@ -3,7 +3,6 @@
 //! The only lock that tasks of different peers both take is held for a map look-up, never across an await.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,6 +23,7 @@ use crate::recovery::Recovery;
 use crate::registry::{ConnectorEntry, Registry};
 use crate::sequence::DurableSequence;
 use crate::status::Counters;
+use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
 const MAX_STOP_GRACE: Duration = Duration::from_secs(8);
@@ -47,8 +47,8 @@ pub(crate) struct Shared {
     pub(crate) recovery: Arc<Recovery>,
     /// How long an association may take to end in order when its connector or the MTA stops.
     pub(crate) stop_grace: Duration,
-    /// Makes the names of session connections unguessable.
-    secret: RandomState,
+    /// The system, or what takes its place.
+    pub(crate) surroundings: Surroundings,
     /// The window over the work queue.
     pub(crate) work: Backlog,
     /// Becomes true when the MTA stops; never false again.
@@ -99,7 +99,7 @@ impl Counts {
 
 impl Shared {
     pub(crate) fn new(
-        clocks: Clocks,
+        surroundings: Surroundings,
         limits: RuntimeLimits,
         recorder: RecorderSettings,
         spool: Arc<dyn Spool>,
@@ -108,9 +108,10 @@ impl Shared {
         stop_timeout: Duration,
     ) -> Shared {
         let slots = Arc::new(Semaphore::new(limits.max_associations));
+        let clocks = Clocks::start(surroundings.clone());
         Shared {
-            clocks,
             started: clocks.wall(),
+            clocks,
             limits,
             spool,
             sequence,
@@ -122,7 +123,7 @@ impl Shared {
             recovery: Arc::default(),
             // What is left of the timeout is for the store and for the peers to hear of the end.
             stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
-            secret: RandomState::new(),
+            surroundings,
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: watch::Sender::new(false),
             agent: RwLock::new(Arc::new(agent)),
@@ -192,7 +193,7 @@ impl Shared {
         let agent = self.agent();
         let name: String = agent.settings().mta.name.as_str().chars().take(NAME_IN_REFERENCE).collect();
         SessionReference {
-            user_reference: format!("{name}-{number}-{:016x}", self.secret.hash_one(number)),
+            user_reference: format!("{name}-{number}-{:016x}", self.surroundings.secret(number)),
             time: self.clocks.wall(),
         }
     }
@@ -289,25 +290,6 @@ impl Shared {
 
     fn lock_connectors(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<ConnectorEntry>>> {
         self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Runs `work` where blocking on the disk is allowed, if it may block.
-pub(crate) async fn blocking<T, E>(
-    may_block: bool,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Send + From<spool::SpoolError> + 'static,
-{
-    if !may_block {
-        return work();
-    }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        // Only when the process ends, or if the store itself panicked: either way nothing was made durable.
-        Err(_) => Err(spool::SpoolError::Closed.into()),
     }
 }
 

@@ -30,8 +30,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         if let Err(error) = shared.work.refill(&*shared.spool).await {
             shared.event(EventKind::StoreFailed, "", format!("the work queue can't be read: {error}"));
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => continue,
+                biased;
                 _ = stop.changed() => break,
+                () = tokio::time::sleep(PAUSE) => continue,
             }
         }
         if process_waiting(&shared, &mut held).await {
@@ -44,9 +45,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            () = shared.work.changed() => {}
-            () = sleep => {}
+            biased;
             _ = stop.changed() => {}
+            () = sleep => {}
+            () = shared.work.changed() => {}
         }
     }
 }

@@ -13,7 +13,6 @@ use osi::rtse::{
     SessionConnectionIdentifier,
 };
 use osi::stack::Stack;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::begin::{association, tap};
@@ -24,24 +23,26 @@ use crate::link::Link;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::Role;
+use crate::world::Socket;
 
 /// Accepts an association that a peer opens and drives it until it ends.
-pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr) {
     let number = shared.registry.next_id();
     let registration =
         shared.registry.enter(number, None, peer.to_string(), Role::Responder, shared.clocks.wall());
-    if let Err(error) = shared.limits.apply(&socket) {
+    if let Err(error) = socket.apply(&shared.limits) {
         // It has gone again before it was looked at.
         tracing::debug!("{peer}: {error}");
         return;
     }
     let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
     let tap = tap(&shared, number, Role::Responder, &socket, peer);
-    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks, tap);
+    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks.clone(), tap);
     let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {
-        opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
+        biased;
         _ = stop.wait_for(|stop| *stop) => return,
+        opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
     };
     let opening = match opening {
         Ok(Ok(opening)) => opening,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use agent::connector::AssociationId;
 use agent::settings::ConnectorSettings;
 use osi::rtse::Mode;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::{Association, Ending};
@@ -18,6 +17,7 @@ use crate::recovery::store;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;
 use crate::status::Role;
+use crate::world::Socket;
 
 /// Puts an association together that has just been opened or accepted.
 #[allow(clippy::too_many_arguments, reason = "the one place where an association's parts come together")]
@@ -85,7 +85,7 @@ pub(super) fn tap(
     shared: &Shared,
     number: u64,
     role: Role,
-    socket: &TcpStream,
+    socket: &Socket,
     peer: SocketAddr,
 ) -> Option<Tap> {
     // An error means that the connection is gone again; then there is nothing to record.

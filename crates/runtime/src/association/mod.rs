@@ -143,22 +143,9 @@ impl Association {
                     None => std::future::pending().await,
                 }
             };
+            // In this order: what ends the association or a transfer is never behind in a flood of octets.
             tokio::select! {
-                indication = self.link.next() => match indication {
-                    Some(indication) => {
-                        if !self.indication(indication).await {
-                            break;
-                        }
-                    }
-                    None => break,
-                },
-                Some(command) = self.commands.recv(), if self.outgoing.is_none() => match command {
-                    Command::Transfer(outgoing) => self.begin_transfer(outgoing).await,
-                    Command::Close => {
-                        self.wants_close = true;
-                        self.proceed().await;
-                    }
-                },
+                biased;
                 () = stopped(&mut self.stop), if self.stopping.is_none() => {
                     let (now, grace) = (Instant::now(), self.shared.stop_grace);
                     self.stopping = Some(now + grace);
@@ -168,16 +155,6 @@ impl Association {
                     self.put_back_unsent();
                     self.wants_close = true;
                     self.proceed().await;
-                }
-                () = timed_out => self.transfer_timed_out(),
-                () = interrupt => {
-                    self.interrupt_at = None;
-                    // Only a sender can interrupt (X.225); a receiver ends the association, and keeps what has come.
-                    if self.receiving.as_ref().is_some_and(Receiving::is_resumable) {
-                        self.abort().await;
-                        break;
-                    }
-                    self.interrupt_for_stop();
                 }
                 () = cut_off => {
                     self.abort().await;
@@ -192,6 +169,31 @@ impl Association {
                     self.abort().await;
                     break;
                 }
+                () = interrupt => {
+                    self.interrupt_at = None;
+                    // Only a sender can interrupt (X.225); a receiver ends the association, and keeps what has come.
+                    if self.receiving.as_ref().is_some_and(Receiving::is_resumable) {
+                        self.abort().await;
+                        break;
+                    }
+                    self.interrupt_for_stop();
+                }
+                () = timed_out => self.transfer_timed_out(),
+                Some(command) = self.commands.recv(), if self.outgoing.is_none() => match command {
+                    Command::Transfer(outgoing) => self.begin_transfer(outgoing).await,
+                    Command::Close => {
+                        self.wants_close = true;
+                        self.proceed().await;
+                    }
+                },
+                indication = self.link.next() => match indication {
+                    Some(indication) => {
+                        if !self.indication(indication).await {
+                            break;
+                        }
+                    }
+                    None => break,
+                },
             }
         }
         self.ended().await;

@@ -12,7 +12,6 @@ use osi::rtse::{
     AbortReason, Agreed, InitialTurn, OpenData, OpenRefused, RefuseReason, RtIndication, RtRequest,
 };
 use osi::stack::{Stack, StackConfig};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 
 use super::begin::{association, tap};
@@ -22,6 +21,7 @@ use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;
 use crate::status::Role;
+use crate::world::Socket;
 
 /// How long name resolution may take.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,8 +56,9 @@ pub(crate) async fn open(
     };
     let round = open_round(&shared, &connector, number, &mut recover);
     let opened = tokio::select! {
-        opened = round => opened,
+        biased;
         _ = stop.wait_for(|stop| *stop) => Err("the MTA is stopping".to_owned()),
+        opened = round => opened,
     };
     match opened {
         Ok(Opened { link, agreed, registration, recovered }) => {
@@ -91,7 +92,7 @@ async fn open_round(
     let mut failures = Vec::new();
     let mut tried: Vec<SocketAddr> = Vec::new();
     for host in &connector.hosts {
-        let addresses = match resolve(host).await {
+        let addresses = match resolve(shared, host).await {
             Ok(addresses) => addresses,
             Err(error) => {
                 failures.push(format!("{host}: {error}"));
@@ -116,10 +117,11 @@ async fn open_round(
     Err(if failures.is_empty() { "the connector has no hosts".to_owned() } else { failures.join("; ") })
 }
 
-async fn resolve(host: &str) -> Result<Vec<SocketAddr>, String> {
+async fn resolve(shared: &Shared, host: &str) -> Result<Vec<SocketAddr>, String> {
     let (name, port) = split_host(host).map_err(|error| error.to_string())?;
-    match tokio::time::timeout(RESOLVE_TIMEOUT, lookup_host((name, port))).await {
-        Ok(Ok(addresses)) => Ok(addresses.take(MAX_ADDRESSES).collect()),
+    match tokio::time::timeout(RESOLVE_TIMEOUT, shared.surroundings.resolve(name, port, MAX_ADDRESSES)).await
+    {
+        Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(format!("name resolution failed: {error}")),
         Err(_) => Err(format!("name resolution took longer than {} s", RESOLVE_TIMEOUT.as_secs())),
     }
@@ -180,14 +182,14 @@ async fn open_address(
     Ok(Opened { link, agreed, registration, recovered: false })
 }
 
-async fn connect(shared: &Shared, address: SocketAddr) -> Result<TcpStream, String> {
+async fn connect(shared: &Shared, address: SocketAddr) -> Result<Socket, String> {
     let timeout = shared.limits.connect_timeout;
-    let socket = match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
+    let socket = match tokio::time::timeout(timeout, shared.surroundings.connect(address)).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return Err(format!("TCP: {error}")),
         Err(_) => return Err(format!("TCP: no answer within {} s", timeout.as_secs())),
     };
-    shared.limits.apply(&socket).map_err(|error| format!("TCP: {error}"))?;
+    socket.apply(&shared.limits).map_err(|error| format!("TCP: {error}"))?;
     Ok(socket)
 }
 
@@ -196,13 +198,13 @@ async fn bind(
     shared: &Shared,
     connector: &ConnectorSettings,
     number: u64,
-    (socket, address): (TcpStream, SocketAddr),
+    (socket, address): (Socket, SocketAddr),
     config: StackConfig,
     data: OpenData,
 ) -> Result<(Link, Vec<u8>, Agreed), String> {
     let stack = Stack::initiator(config, data, shared.session_reference(number));
     let tap = tap(shared, number, Role::Initiator, &socket, address);
-    let mut link = Link::new(socket, address, stack, shared.clocks, tap);
+    let mut link = Link::new(socket, address, stack, shared.clocks.clone(), tap);
     link.belongs_to(&connector.name);
     let bind = async {
         loop {

@@ -10,7 +10,7 @@ use spool::{BodyWriter, CommitError, FinishedBody, SpoolError};
 use super::Association;
 use crate::events::EventKind;
 use crate::recovery::{ParkedHead, TransferName};
-use crate::shared::{blocking, describe};
+use crate::shared::{Shared, describe};
 use crate::status::AssociationState;
 
 /// Bodies up to this size are in the writer's memory, so that writing and finishing them never touches the disk.
@@ -91,7 +91,7 @@ impl Association {
         // Without a checkpoint nobody resumes it.
         let names = std::mem::take(&mut receiving.names);
         let names = if receiving.checkpointed { names } else { Vec::new() };
-        match receiving.finish().await {
+        match receiving.finish(&self.shared).await {
             Ok(apdu) => self.take_responsibility(apdu, names).await,
             Err(trouble) => self.refuse(trouble),
         }
@@ -165,7 +165,7 @@ impl Receiving {
     ///
     /// # Errors
     /// The content can't be made durable.
-    pub(crate) async fn into_parts(self) -> Result<Option<ReceivingParts>, SpoolError> {
+    pub(crate) async fn into_parts(self, shared: &Shared) -> Result<Option<ReceivingParts>, SpoolError> {
         let Some(reader) = self.reader.save() else { return Ok(None) };
         let head = self.head.map(|head| match head {
             Head::Message(envelope) => ParkedHead::Message(envelope.to_octets()),
@@ -173,7 +173,7 @@ impl Receiving {
             Head::Report(report) => ParkedHead::Report(MtsApdu::Report(report).to_octets()),
         });
         let body = match self.body {
-            Some(body) => Some(finish_body(body).await?),
+            Some(body) => Some(finish_body(shared, body).await?),
             None => None,
         };
         Ok(Some(ReceivingParts { reader, head, body, complete: self.complete }))
@@ -222,7 +222,7 @@ impl Receiving {
         self.checkpointed = true;
     }
 
-    async fn take(&mut self, shared: &crate::shared::Shared, octets: Vec<u8>) -> Result<(), Trouble> {
+    async fn take(&mut self, shared: &Shared, octets: Vec<u8>) -> Result<(), Trouble> {
         self.reader.push(&octets, &mut self.parts).map_err(|error| Trouble::Malformed(error.to_string()))?;
         for part in std::mem::take(&mut self.parts) {
             match part {
@@ -238,8 +238,8 @@ impl Receiving {
                         return Err(Trouble::Malformed("content before the envelope".to_owned()));
                     };
                     let size = body.len() + content.len() as u64;
-                    let written =
-                        blocking(size > IN_MEMORY, move || body.write(&content).map(|()| body)).await;
+                    let write = move || body.write(&content).map(|()| body);
+                    let written = shared.surroundings.blocking(size > IN_MEMORY, write).await;
                     self.body = Some(written.map_err(store)?);
                 }
                 ApduPart::Probe(probe) => self.head = Some(Head::Probe(probe)),
@@ -250,11 +250,11 @@ impl Receiving {
         Ok(())
     }
 
-    async fn finish(self) -> Result<IncomingApdu, Trouble> {
+    async fn finish(self, shared: &Shared) -> Result<IncomingApdu, Trouble> {
         self.reader.finish().map_err(|error| Trouble::Malformed(error.to_string()))?;
         match (self.head, self.body) {
             (Some(Head::Message(envelope)), Some(body)) if self.complete => {
-                let body = finish_body(body).await.map_err(store)?;
+                let body = finish_body(shared, body).await.map_err(store)?;
                 Ok(IncomingApdu::Message { envelope, body })
             }
             (Some(Head::Probe(probe)), _) if self.complete => Ok(IncomingApdu::Probe(probe)),
@@ -265,8 +265,11 @@ impl Receiving {
 }
 
 /// Completes a body; a large one is synchronized with the disk, which must not hold up other tasks.
-pub(crate) async fn finish_body(body: Box<dyn BodyWriter>) -> Result<FinishedBody, SpoolError> {
-    blocking(body.len() > IN_MEMORY, move || body.finish()).await
+pub(crate) async fn finish_body(
+    shared: &Shared,
+    body: Box<dyn BodyWriter>,
+) -> Result<FinishedBody, SpoolError> {
+    shared.surroundings.blocking(body.len() > IN_MEMORY, move || body.finish()).await
 }
 
 fn store(error: SpoolError) -> Trouble {

@@ -15,7 +15,7 @@ use super::{Dropped, Kept, ParkedRecord, Reception, TransferName};
 use crate::association::Receiving;
 use crate::events::EventKind;
 use crate::pages::Pages;
-use crate::shared::{Shared, blocking};
+use crate::shared::Shared;
 
 /// Octets copied at once.
 const PIECE: usize = 1 << 20;
@@ -73,7 +73,7 @@ async fn write(
     reception: Reception,
 ) -> Result<(), WriteError> {
     let Some(connector) = names.first().map(|name| name.connector.clone()) else { return Ok(()) };
-    let Some(parts) = reception.receiving.into_parts().await? else { return Ok(()) };
+    let Some(parts) = reception.receiving.into_parts(shared).await? else { return Ok(()) };
     let mut step = Step::default();
     let body = parts.body.map(|body| (body.len(), step.batch.link_body(body)));
     let record = ParkedRecord {
@@ -167,7 +167,7 @@ async fn copy(shared: &Arc<Shared>, body: BodyId, length: u64) -> Result<Box<dyn
         if piece.is_empty() {
             return Err(RestoreError::Unusable);
         }
-        writer = blocking(true, move || writer.write(&piece).map(|()| writer)).await?;
+        writer = shared.surroundings.blocking(true, move || writer.write(&piece).map(|()| writer)).await?;
     }
     if writer.len() == length { Ok(writer) } else { Err(RestoreError::Unusable) }
 }
