@@ -4,8 +4,8 @@
 //! rerouted has lost nothing, and changed settings hold for what is waiting already.
 
 use mhs::p1::{
-    Extensions, MessageTransferEnvelope, Obstacle, OutgoingMessage, P1Error, PerMessageIndicators,
-    ProbeTransferEnvelope, Report, Stretch,
+    Criticality, ExtensionType, Extensions, MessageTransferEnvelope, Obstacle, OutgoingMessage, P1Error,
+    PerMessageIndicators, ProbeTransferEnvelope, Report, Stretch,
 };
 use mhs::{ContentType, Kept};
 use spool::BodyId;
@@ -97,6 +97,8 @@ impl ConnectorSettings {
         match item {
             Item::Message { envelope, body, content_length } => {
                 let mut envelope = MessageTransferEnvelope::from_octets(envelope)?;
+                let recipients = &mut envelope.per_recipient_fields;
+                recipients.iter_mut().for_each(|recipient| self.strip_private(&mut recipient.extensions));
                 self.strip(
                     &mut envelope.extensions,
                     Some(&mut envelope.per_domain_bilateral_information),
@@ -111,6 +113,8 @@ impl ConnectorSettings {
             }
             Item::Probe { apdu } => {
                 let mut probe = ProbeTransferEnvelope::from_octets(apdu)?;
+                let recipients = &mut probe.per_recipient_fields;
+                recipients.iter_mut().for_each(|recipient| self.strip_private(&mut recipient.extensions));
                 self.strip(
                     &mut probe.extensions,
                     Some(&mut probe.per_domain_bilateral_information),
@@ -125,6 +129,9 @@ impl ConnectorSettings {
             Item::Report { apdu } => {
                 let mut report = Report::from_octets(apdu)?;
                 self.strip(&mut report.envelope.extensions, None, None);
+                self.strip_private(&mut report.content.extensions);
+                let recipients = &mut report.content.per_recipient_fields;
+                recipients.iter_mut().for_each(|recipient| self.strip_private(&mut recipient.extensions));
                 if self.speaks_1984() {
                     report = report.to_1984()?;
                 }
@@ -140,6 +147,7 @@ impl ConnectorSettings {
         bilateral: Option<&mut Option<Vec<u8>>>,
         indicators: Option<&mut Kept<PerMessageIndicators>>,
     ) {
+        self.strip_private(extensions);
         if self.strip_internal_trace {
             trace::strip_internal(extensions);
         }
@@ -150,6 +158,17 @@ impl ConnectorSettings {
             && indicators.content_return_request()
         {
             indicators.edit().set(CONTENT_RETURN_REQUEST, false);
+        }
+    }
+
+    /// Leaves out private extensions, but for those without which it would not be the same: a peer that does not know
+    /// these has to refuse it.
+    fn strip_private(&self, extensions: &mut Extensions) {
+        if self.strip_private_extensions {
+            extensions.retain(|field| match field.extension_type() {
+                ExtensionType::Private(_) => field.criticality() != Criticality::NONE,
+                ExtensionType::Standard(_) => true,
+            });
         }
     }
 }

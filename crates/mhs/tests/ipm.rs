@@ -64,6 +64,13 @@ fn kind_of_text_part_follows_its_characters() {
 }
 
 #[test]
+fn an_empty_subject_is_left_out() {
+    let ipm = Ipm::decode(&draft("").text("t").content).unwrap();
+    assert_eq!((ipm.heading.subject.clone(), ipm.heading.subject_text()), (None, None));
+    assert!(ipm.heading.extensions.is_empty());
+}
+
+#[test]
 fn subject_beyond_t61_goes_into_the_extended_subject_too() {
     for (subject, extended) in [
         ("Hello", false),
@@ -320,7 +327,7 @@ proptest! {
     fn any_subject_and_text_come_back(subject in "\\PC{0,200}", text in any::<String>()) {
         let composed = draft(&subject).text(&text);
         let ipm = Ipm::decode(&composed.content).unwrap();
-        prop_assert_eq!(ipm.heading.subject_text().unwrap(), subject);
+        prop_assert_eq!(ipm.heading.subject_text().unwrap_or_default(), subject);
         let lines = |text: &str| text.replace("\r\n", "\n");
         prop_assert_eq!(lines(&ipm.body[0].text().unwrap()), lines(&text));
         prop_assert_eq!(ipm.encode(), composed.content);

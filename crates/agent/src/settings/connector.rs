@@ -52,6 +52,9 @@ pub struct ConnectorSettings {
     pub strip_internal_trace: bool,
     /// Leave per-domain bilateral information out of what is sent, for peers that refuse it. Default false.
     pub strip_bilateral_information: bool,
+    /// Leave extensions out of what is sent that are identified by an object identifier and are not critical, for peers
+    /// that refuse them. Default false.
+    pub strip_private_extensions: bool,
     /// Ask for no contents back with non-delivery reports, for peers that return what nobody wants. Default false.
     pub strip_content_return_request: bool,
     /// How it is coded what is sent to the peer.
@@ -89,6 +92,7 @@ impl ConnectorSettings {
             pass_on_deferred: false,
             strip_internal_trace: false,
             strip_bilateral_information: false,
+            strip_private_extensions: false,
             strip_content_return_request: false,
             form: FormSettings::default(),
             rts: RtsSettings::default(),

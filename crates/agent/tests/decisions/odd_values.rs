@@ -2,7 +2,9 @@
 
 use agent::record::Item;
 use ber::{Oid, Tag, Writer};
-use mhs::p1::{Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope, Report};
+use mhs::p1::{
+    ContentIdentifier, Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope, Report,
+};
 use mhs::{ContentType, OrName};
 
 use crate::bench::{Mta, envelope_of, foreign, mta_a, user};
@@ -183,4 +185,18 @@ fn object_identifiers_of_any_length_pass_and_are_reported_on() {
     assert_eq!(a.messages_in(&user("al", "A")).len(), 1);
     let report = &reports(&a, "to-C")[0];
     assert_eq!(report.content.content_type.as_deref(), Some(&ContentType::Extended(long)));
+}
+
+#[test]
+fn an_empty_content_identifier_passes_and_comes_back_in_reports() {
+    let mut a = mta_a();
+    let mut envelope = envelope_to(&user("nobody", "Q").into());
+    envelope.content_identifier = Some(ContentIdentifier(String::new()).into());
+    a.receive_message("to-C", &envelope);
+    a.work();
+    let sent = envelope_of(&a.queue("to-B")[0].1.item);
+    assert_eq!(sent.content_identifier.as_deref(), Some(&ContentIdentifier(String::new())));
+    assert_eq!(a.messages_in(&user("al", "A")).len(), 1);
+    let report = &reports(&a, "to-C")[0];
+    assert_eq!(report.content.content_identifier.as_deref(), Some(&ContentIdentifier(String::new())));
 }

@@ -1,6 +1,6 @@
 use agent::record::{MailboxItem, OutboundKey, Rank};
 use agent::{Effect, Submission};
-use mhs::p1::Priority;
+use mhs::p1::{Criticality, ExtensionField, ExtensionType, Extensions, Priority, StandardExtension};
 use spool::Spool;
 
 use crate::bench::{Mta, NOW, address, envelope_of, foreign, mta_a, mta_b, settings, user};
@@ -46,9 +46,9 @@ fn one_copy_per_next_hop_names_all_recipients_and_makes_each_hop_responsible_for
 fn a_relayed_message_keeps_what_the_mta_has_no_business_with() {
     let mut a = mta_a();
     let mut envelope = foreign("1", &[(&user("x", "B"), 0xA8)]);
-    let private = mhs::p1::ExtensionField::new(
-        mhs::p1::ExtensionType::Private(ber::Oid::from_arcs(&[1, 2, 3]).unwrap()),
-        mhs::p1::Criticality::NONE,
+    let private = ExtensionField::new(
+        ExtensionType::Private(ber::Oid::from_arcs(&[1, 2, 3]).unwrap()),
+        Criticality::NONE,
         vec![4, 1, 7],
     );
     envelope.extensions.set(private.clone());
@@ -152,14 +152,45 @@ fn a_peer_that_refuses_internal_trace_or_bilateral_information_is_spared_them() 
 }
 
 #[test]
+fn a_peer_that_refuses_private_extensions_gets_those_alone_that_are_critical() {
+    let mut strict = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB"), ("X", "P=X;A= ;C=GB")]);
+    strict.connectors[0].strip_private_extensions = true;
+    let mut a = Mta::new(strict);
+    let private = |arc: u32| ExtensionType::Private(ber::Oid::from_arcs(&[1, 2, 840, 113_556, arc]).unwrap());
+    let standard = ExtensionType::Standard(StandardExtension::CONTENT_CORRELATOR);
+    let critical = Criticality { for_delivery: true, ..Criticality::NONE };
+    let add = |extensions: &mut Extensions| {
+        for (number, criticality) in
+            [(private(1), Criticality::NONE), (private(2), critical), (standard.clone(), Criticality::NONE)]
+        {
+            extensions.set(ExtensionField::new(number, criticality, vec![5, 0]));
+        }
+    };
+    let mut envelope = foreign("1", &[(&user("bob", "B"), 0xA8), (&user("dan", "D"), 0xA8)]);
+    add(&mut envelope.extensions);
+    envelope.per_recipient_fields.iter_mut().for_each(|recipient| add(&mut recipient.extensions));
+    a.receive_message("to-X", &envelope);
+    a.work();
+    let has = |extensions: &Extensions| {
+        [private(1), private(2), standard.clone()].map(|number| extensions.get(&number).is_some())
+    };
+    for (connector, expected) in [("to-B", [false, true, true]), ("to-C", [true; 3])] {
+        let sent = a.sent(connector, 0);
+        assert_eq!(has(&sent.extensions), expected, "{connector}");
+        let recipients = sent.per_recipient_fields.iter();
+        recipients.for_each(|recipient| assert_eq!(has(&recipient.extensions), expected, "{connector}"));
+    }
+}
+
+#[test]
 fn a_fan_out_too_large_for_one_batch_is_done_in_portions() {
     let mut a = mta_a();
     // A large envelope, delivered to many, each of whom sees it nearly whole.
     let recipients: Vec<_> = (0..200).map(|n| user(&format!("u{n}"), "A")).collect();
     let mut envelope = foreign("1", &recipients.iter().map(|address| (address, 0xA8)).collect::<Vec<_>>());
-    let large = mhs::p1::ExtensionField::new(
-        mhs::p1::ExtensionType::Standard(23),
-        mhs::p1::Criticality::NONE,
+    let large = ExtensionField::new(
+        ExtensionType::Standard(23),
+        Criticality::NONE,
         ber::Writer::encode(|w| w.primitive(ber::Tag::OCTET_STRING, &vec![7; 400_000])),
     );
     envelope.extensions.set(large);

@@ -59,6 +59,7 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.pass_on_deferred = section.boolean("pass_on_deferred", false);
     connector.strip_internal_trace = section.boolean("strip_internal_trace", false);
     connector.strip_bilateral_information = section.boolean("strip_bilateral_information", false);
+    connector.strip_private_extensions = section.boolean("strip_private_extensions", false);
     connector.strip_content_return_request = section.boolean("strip_content_return_request", false);
     connector.form = section.section("form").map(form).unwrap_or_default();
     connector.rts = section.section("rts").map(rts).unwrap_or_default();

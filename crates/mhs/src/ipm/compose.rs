@@ -85,7 +85,8 @@ impl Draft {
     ///
     /// A subject that is not exactly a TeletexString of 128 octets goes into the extended subject as well, which
     /// takes 256 characters of any script; the subject then holds the nearest spelling
-    /// (see [`charset::encode_teletex`]) of as much as fits. Control characters become spaces.
+    /// (see [`charset::encode_teletex`]) of as much as fits. Control characters become spaces. An empty subject is left
+    /// out.
     ///
     /// # Errors
     /// Subject too long, or identifier too long or not printable.
@@ -110,7 +111,8 @@ impl Draft {
         if !teletex.exact {
             heading.extensions.push(IpmsExtension::extended_subject(&subject));
         }
-        heading.subject = Some(teletex.octets);
+        // An empty string is legal, and what peers have made of it is not: left out, nobody has to read it.
+        heading.subject = Some(teletex.octets).filter(|octets| !octets.is_empty());
         Ok(Draft { heading })
     }
 
