@@ -10,6 +10,7 @@ use mhs::p1::{MessageTransferEnvelope, ProbeTransferEnvelope, Report, TraceInfor
 use spool::{Batch, FinishedBody};
 use thiserror::Error;
 
+use crate::about::About;
 use crate::agent::Agent;
 use crate::duplicate;
 use crate::effect::{Discard, Effect, Kind, Sequence, Step};
@@ -102,8 +103,15 @@ impl Agent {
         let rank = Rank::of(*envelope.priority);
         let responsible = envelope.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*envelope.message_identifier).clone();
-        let accepted =
-            Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
+        let about = About::message(&envelope);
+        let accepted = Accepted {
+            kind: Kind::Message,
+            identifier,
+            from,
+            size: body.len(),
+            recipients: responsible,
+            about,
+        };
         accepted.announce(&envelope.trace_information, step);
         if responsible == 0 {
             // `body` goes out of scope: its space is given back.
@@ -130,6 +138,7 @@ impl Agent {
             from,
             size: 0,
             recipients: report.content.per_recipient_fields.len(),
+            about: About::report(&report),
         };
         accepted.announce(&report.envelope.trace_information, step);
         remember(&mut step.batch, now, duplicate::report(&report));
@@ -147,7 +156,9 @@ impl Agent {
     ) -> (Option<Item>, Rank) {
         let responsible = probe.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*probe.probe_identifier).clone();
-        let accepted = Accepted { kind: Kind::Probe, identifier, from, size: 0, recipients: responsible };
+        let about = About::probe(&probe);
+        let accepted =
+            Accepted { kind: Kind::Probe, identifier, from, size: 0, recipients: responsible, about };
         accepted.announce(&probe.trace_information, step);
         if responsible == 0 {
             accepted.discard(step);
@@ -194,6 +205,7 @@ struct Accepted<'a> {
     from: &'a str,
     size: u64,
     recipients: usize,
+    about: About,
 }
 
 impl Accepted<'_> {
@@ -204,6 +216,7 @@ impl Accepted<'_> {
             connector: self.from.to_owned(),
             size: self.size,
             recipients: u32::try_from(self.recipients).unwrap_or(u32::MAX),
+            about: Box::new(self.about.clone()),
         });
         let first = trace.first().map(|element| &element.domain);
         if let Some(traced) = first.filter(|traced| !traced.is_same_domain(&self.identifier.domain)) {

@@ -4,6 +4,7 @@ use mhs::codes::{NonDeliveryDiagnosticCode, NonDeliveryReasonCode, RedirectionRe
 use mhs::{GlobalDomainIdentifier, MtsIdentifier};
 use spool::Batch;
 
+use crate::about::About;
 use crate::record::Rank;
 
 /// Gives numbers that are unique for ever, restarts included, and never go down.
@@ -65,17 +66,21 @@ pub enum Effect {
         size: u64,
         /// Recipients that this MTA is responsible for.
         recipients: u32,
+        /// Who sent it, and to whom.
+        about: Box<About>,
     },
-    /// A user's message was accepted.
+    /// A user's message or probe was accepted.
     Submitted {
+        /// What it is: a message or a probe.
+        kind: Kind,
         /// The identifier given to it.
         mts_identifier: MtsIdentifier,
-        /// Who sent it.
-        originator: String,
         /// Length of the content, octets.
         size: u64,
         /// Number of recipients.
         recipients: u32,
+        /// Who sent it, and to whom.
+        about: Box<About>,
     },
     /// A copy waits for transfer.
     Queued {
@@ -108,6 +113,17 @@ pub enum Effect {
         recipients: u32,
         /// How it left.
         why: Departure,
+        /// What it is.
+        kind: Kind,
+        /// Of what was transferred: who sent it, and to whom.
+        about: Option<Box<About>>,
+    },
+    /// A message was transferred in 1984 P1, which left out some of it.
+    Downgraded {
+        /// The connector.
+        connector: String,
+        /// Its identifier in text form.
+        mts_identifier: String,
     },
     /// A transfer failed and will be repeated.
     TransferRetry {
@@ -139,6 +155,8 @@ pub enum Effect {
         sequence: u64,
         /// Its identifier.
         mts_identifier: MtsIdentifier,
+        /// Length of the content, or of the APDU of a report; octets.
+        size: u64,
     },
     /// Another recipient was chosen in place of one.
     Redirected {
@@ -258,6 +276,9 @@ pub enum Discard {
     /// A report on a member of a distribution list which passes reports on to nobody.
     #[error("distribution list {0} passes it on to nobody")]
     Absorbed(String),
+    /// An operator did not want it to go on.
+    #[error("an operator deleted it")]
+    Deleted,
     /// A report the originator did not ask for: it ends at the originating MTA.
     #[error("its originator did not ask for it")]
     NotRequested,

@@ -141,6 +141,17 @@ impl ConnectorSettings {
         }
     }
 
+    /// Whether 1984 P1 leaves out some of a message on its way over this link.
+    pub(crate) fn loses_in_1984(&self, item: &Item) -> bool {
+        let Item::Message { envelope: octets, .. } = item else { return false };
+        if !self.speaks_1984() {
+            return false;
+        }
+        // What becomes of the content type was settled before it was transferred.
+        let older = MessageTransferEnvelope::from_octets(octets).map(|envelope| envelope.to_1984(true));
+        older.is_ok_and(|older| older.is_ok_and(|older| older.to_octets() != *octets))
+    }
+
     fn strip(
         &self,
         extensions: &mut Extensions,

@@ -42,6 +42,7 @@
 //!
 //! Deliberately not done here: conversion of contents.
 
+mod about;
 mod accept;
 mod agent;
 mod bind;
@@ -61,8 +62,10 @@ pub mod settings;
 mod submission;
 mod submit;
 mod trace;
+mod track;
 mod transfer;
 
+pub use about::About;
 pub use accept::{IncomingApdu, Refusal};
 pub use agent::Agent;
 pub use bind::BindRefusal;
@@ -75,3 +78,4 @@ pub use routing::{Route, RouteDecision, RouteFailure, RouteQuestion};
 pub use selection::Restricted;
 pub use settings::{AgentSettings, Secret, SettingsProblem};
 pub use submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};
+pub use track::{TrackEvent, TrackRecord};

@@ -6,6 +6,7 @@ use clock::WallTime;
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::p1::{P1Error, Report};
 
+use crate::about::About;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
@@ -60,6 +61,15 @@ impl Agent {
     /// The peer has taken over responsibility.
     pub fn transferred(&self, key: &[u8], record: &OutboundRecord) -> Step {
         let mut step = leave(key, record, Departure::Transferred);
+        if let Some(connector) = connector_of(key)
+            && self
+                .settings()
+                .connector(&connector)
+                .is_some_and(|settings| settings.loses_in_1984(&record.item))
+        {
+            let mts_identifier = record.mts_identifier.clone();
+            step.effects.insert(0, Effect::Downgraded { connector, mts_identifier });
+        }
         release(&record.item, &mut step);
         step
     }
@@ -247,6 +257,15 @@ fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
             size: record.size,
             recipients: record.recipients,
             why,
+            kind: match record.item {
+                Item::Message { .. } => Kind::Message,
+                Item::Report { .. } => Kind::Report,
+                Item::Probe { .. } => Kind::Probe,
+            },
+            about: match why {
+                Departure::Transferred => About::item(&record.item).map(Box::new),
+                Departure::GivenUp | Departure::Expired => None,
+            },
         });
     }
     step

@@ -12,9 +12,10 @@ use mhs::p1::{
 use mhs::{Kept, MtsIdentifier, OrAddress, OrName, UtcTime};
 use spool::FinishedBody;
 
+use crate::about::About;
 use crate::accept::add_work;
 use crate::agent::Agent;
-use crate::effect::{Effect, Sequence, Step};
+use crate::effect::{Effect, Kind, Sequence, Step};
 use crate::record::{Item, Rank, Source, WorkRecord};
 use crate::routing::RouteDecision;
 use crate::selection::Traveller;
@@ -42,8 +43,9 @@ impl Agent {
         let mut step = Step::default();
         let content_length = body.len();
         step.effects.push(Effect::Submitted {
+            kind: Kind::Message,
             mts_identifier: identifier.clone(),
-            originator: submission.originator.to_string(),
+            about: Box::new(About::message(&envelope)),
             size: content_length,
             recipients: u32::try_from(submission.recipients.len()).unwrap_or(u32::MAX),
         });

@@ -204,6 +204,46 @@ pub(crate) struct Event {
     pub(crate) text: String,
 }
 
+/// What became of a message, and of the reports on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tracking {
+    /// Its MTS-identifier.
+    pub(crate) mts_id: String,
+    /// What happened, in order.
+    pub(crate) items: Vec<Tracked>,
+    /// Whether more happened.
+    pub(crate) cut: bool,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tracked {
+    /// When.
+    pub(crate) time: String,
+    /// Number of the event in the tracking log of Exchange.
+    pub(crate) event_id: Option<u16>,
+    /// The event.
+    pub(crate) event: String,
+    /// To what.
+    pub(crate) mts_id: String,
+    /// Of a report: what it is about.
+    pub(crate) subject_mts_id: Option<String>,
+    /// The connector concerned.
+    pub(crate) connector: Option<String>,
+    /// Who sent it.
+    pub(crate) originator: Option<String>,
+    /// The first recipients concerned.
+    pub(crate) recipients: Vec<String>,
+    /// How many there are.
+    pub(crate) recipient_count: u32,
+    /// `urgent`, `normal` or `non-urgent`.
+    pub(crate) priority: Option<String>,
+    /// Octets of content.
+    pub(crate) size: Option<u64>,
+    /// What else there is to say.
+    pub(crate) text: Option<String>,
+}
+
 /// A connector was told to connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Connecting {

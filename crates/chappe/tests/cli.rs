@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["association", "recordings"],
     &["route"],
     &["decode"],
+    &["track"],
     &["events"],
     &["bench", "relay"],
     &["bench", "spool"],

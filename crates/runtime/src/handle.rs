@@ -23,6 +23,7 @@ use crate::shared::Shared;
 use crate::status::{
     AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage, RecordingStatus,
 };
+use crate::tracking::{self, Tracking};
 
 /// Recipients shown of one queued message.
 const RECIPIENTS_SHOWN: usize = 100;
@@ -369,6 +370,15 @@ impl Handle {
     /// The newest events whose number is `after` or above.
     pub fn events(&self, after: u64) -> Vec<Event> {
         self.shared.events.since(after)
+    }
+
+    /// What became of a message, probe or report and of the reports on it, by its MTS-identifier; over restarts, as far
+    /// back as tracking is kept.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn track(&self, mts_identifier: &str) -> Result<Tracking, AdminError> {
+        tracking::find(&self.shared, mts_identifier).await
     }
 
     async fn oldest(&self, connector: &str) -> Result<Option<String>, AdminError> {

@@ -35,6 +35,7 @@ mod registry;
 mod sequence;
 mod shared;
 pub mod status;
+mod tracking;
 mod work;
 mod world;
 
@@ -48,6 +49,7 @@ pub use mta::{Mta, RuntimeConfig, StartError};
 pub use recorder::RecorderSettings;
 pub use sequence::SequenceError;
 pub use status::*;
+pub use tracking::{Tracked, Tracking};
 pub use world::{Connection, Incoming, World, WorldFuture};
 
 /// Version of the program.

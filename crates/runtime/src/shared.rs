@@ -163,7 +163,8 @@ impl Shared {
     ///
     /// Both happen even if the caller goes away meanwhile: a step that is durable but not announced would be work
     /// that nobody does until a restart.
-    pub(crate) async fn commit(self: &Arc<Self>, step: Step) -> Result<(), CommitError> {
+    pub(crate) async fn commit(self: &Arc<Self>, mut step: Step) -> Result<(), CommitError> {
+        self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             if !step.batch.is_empty() {
@@ -219,7 +220,8 @@ impl Shared {
                 }
             }
             Effect::Accepted { .. } => self.counters.transferred_in.add(),
-            Effect::Submitted { mts_identifier, originator, size, recipients } => {
+            Effect::Submitted { kind: _, mts_identifier, size, recipients, about } => {
+                let originator = &about.originator;
                 self.counters.submitted.add();
                 self.event(
                     EventKind::Submitted,
@@ -227,6 +229,8 @@ impl Shared {
                     format!("{mts_identifier} from {originator}, {size} octets, {recipients} recipients"),
                 );
             }
+            // The settings of the link say as much; tracking keeps it.
+            Effect::Downgraded { .. } => {}
             Effect::TransferRetry { connector, mts_identifier, attempts, text } => self.event(
                 EventKind::TransferFailed,
                 &connector,

@@ -378,6 +378,10 @@ pub(super) fn put_in_mailbox(
     step: &mut Step,
 ) {
     let number = sequence.next();
+    let size = match &item {
+        MailboxItem::Message { content_length, .. } => *content_length,
+        MailboxItem::Report { apdu } => u64::try_from(apdu.len()).unwrap_or(u64::MAX),
+    };
     let record = MailboxRecord {
         kind: item,
         delivered: now,
@@ -390,5 +394,6 @@ pub(super) fn put_in_mailbox(
         mailbox: address,
         sequence: number,
         mts_identifier: identifier.clone(),
+        size,
     });
 }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::{MailboxRecord, OutboundRecord, WorkRecord};
+use crate::track::TrackRecord;
 
 /// Why octets are no record.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,16 +68,20 @@ impl Record for MailboxRecord {
     const VERSION: u8 = 1;
 }
 
+impl Record for TrackRecord {
+    const VERSION: u8 = 1;
+}
+
 /// A [`clock::WallTime`] as seconds since 1970.
-pub(super) mod wall {
+pub(crate) mod wall {
     use clock::WallTime;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(in crate::record) fn serialize<S: Serializer>(time: &WallTime, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &WallTime, to: S) -> Result<S::Ok, S::Error> {
         time.unix().serialize(to)
     }
 
-    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WallTime, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WallTime, D::Error> {
         i64::deserialize(from).map(WallTime::from_unix)
     }
 }
@@ -86,11 +91,11 @@ pub(super) mod body {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use spool::BodyId;
 
-    pub(in crate::record) fn serialize<S: Serializer>(body: &BodyId, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(body: &BodyId, to: S) -> Result<S::Ok, S::Error> {
         body.0.serialize(to)
     }
 
-    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BodyId, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BodyId, D::Error> {
         u64::deserialize(from).map(BodyId)
     }
 }

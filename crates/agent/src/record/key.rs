@@ -3,6 +3,7 @@
 //! Sequence numbers and times are big-endian, so that the order of the keys is the order of the queue.
 
 use clock::WallTime;
+use sha2::{Digest, Sha256};
 
 use super::Rank;
 
@@ -162,6 +163,63 @@ impl DuplicateAgeKey {
     }
 }
 
+/// Octets of a digest in a [`TrackKey`].
+const TRACK_DIGEST: usize = 16;
+
+/// Key in [`super::TRACK`]: day, digest of the MTS-identifier, sequence number. What is old stands in front, and what
+/// one day knows of one identifier stands together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackKey {
+    /// Days since 1970.
+    pub day: u32,
+    /// [`track_digest`] of the identifier under which it is found.
+    pub digest: [u8; TRACK_DIGEST],
+    /// Unique number, growing with time.
+    pub sequence: u64,
+}
+
+/// By what an MTS-identifier in text form is found.
+pub fn track_digest(mts_identifier: &str) -> [u8; TRACK_DIGEST] {
+    let digest = Sha256::digest(mts_identifier.as_bytes());
+    let mut short = [0; TRACK_DIGEST];
+    short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    short
+}
+
+/// What no key of this day is greater than.
+pub fn track_day_end(day: u32) -> Vec<u8> {
+    TrackKey { day, digest: [u8::MAX; TRACK_DIGEST], sequence: u64::MAX }.encode()
+}
+
+impl TrackKey {
+    /// The day of a time. Times before 1970 count as 1970.
+    pub fn day_of(time: WallTime) -> u32 {
+        u32::try_from(time.unix().div_euclid(86_400).max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Start of every key of this day and identifier.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut key = self.day.to_be_bytes().to_vec();
+        key.extend_from_slice(&self.digest);
+        key
+    }
+
+    /// The key as octets.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut key = self.prefix();
+        key.extend_from_slice(&self.sequence.to_be_bytes());
+        key
+    }
+
+    /// Takes a key apart; `None` if it is not of this form.
+    pub fn parse(key: &[u8]) -> Option<TrackKey> {
+        let (day, rest) = key.split_first_chunk::<4>()?;
+        let (digest, sequence) = rest.split_first_chunk::<TRACK_DIGEST>()?;
+        let sequence = u64::from_be_bytes(sequence.try_into().ok()?);
+        Some(TrackKey { day: u32::from_be_bytes(*day), digest: *digest, sequence })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +254,10 @@ mod tests {
         assert_eq!(MailboxKey::parse(&key.encode()), Some(key));
         let key = DuplicateAgeKey { accepted: WallTime::from_unix(1_795_321_800), digest: [9; 32] };
         assert_eq!(DuplicateAgeKey::parse(&key.encode()), Some(key));
+        let key = TrackKey { day: 20_779, digest: track_digest("C=GB;A= ;L=1"), sequence: 7 };
+        assert_eq!(TrackKey::parse(&key.encode()), Some(key));
+        assert!(key.encode() < track_day_end(20_779));
+        assert!(TrackKey { day: 20_780, digest: [0; 16], sequence: 0 }.encode() > track_day_end(20_779));
     }
 
     #[test]
@@ -207,5 +269,7 @@ mod tests {
         assert_eq!(ParkedKey::parse(b"\x01\0\0\0\0\0\0\0\0"), None);
         assert_eq!(MailboxKey::parse(b"\0\0\0\0\0\0\0\0"), None);
         assert_eq!(DuplicateAgeKey::parse(&[0; 39]), None);
+        assert_eq!(TrackKey::parse(&[0; 27]), None);
+        assert_eq!(TrackKey::parse(&[0; 29]), None);
     }
 }

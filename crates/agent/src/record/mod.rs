@@ -4,7 +4,7 @@
 //! readable: a changed record gets a new version number, and [`Record::decode`] goes on to accept the old one.
 //! Addresses and envelopes inside records are the octets of P1, so their format can't change with the program.
 
-mod codec;
+pub(crate) mod codec;
 mod key;
 
 use clock::WallTime;
@@ -14,7 +14,8 @@ use spool::{BodyId, Space};
 
 pub use codec::{Record, RecordError};
 pub use key::{
-    DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, WorkKey, mailbox_prefix, outbound_prefix,
+    DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, mailbox_prefix, outbound_prefix,
+    track_day_end, track_digest,
 };
 
 /// Accepted and not yet processed. Key: [`WorkKey`]; value: [`WorkRecord`].
@@ -38,6 +39,8 @@ pub const RESUME: Space = Space(8);
 /// Transfers in that were interrupted, over a restart. Key: [`ParkedKey`]; value: a record of the runtime, which may
 /// hold a reference to a body.
 pub const PARKED: Space = Space(9);
+/// Message tracking. Key: [`TrackKey`]; value: [`crate::TrackRecord`].
+pub const TRACK: Space = Space(10);
 
 /// Priority of a queue entry: lower goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

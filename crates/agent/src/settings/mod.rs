@@ -100,6 +100,8 @@ pub struct MtaSettings {
     pub hop_limit: u32,
     /// For how many days a transfer is remembered, so that its repetition is recognised; 1 to 365. Default 15.
     pub duplicate_history_days: u32,
+    /// For how many days message tracking keeps what became of a message; 0 to 365, 0 for no tracking. Default 7.
+    pub tracking_days: u32,
     /// Most recipients of one message; 1 to 32767. Default 32767.
     pub max_recipients: u32,
 }
@@ -121,6 +123,7 @@ impl MtaSettings {
             message_timeout: MessageTimeouts::default(),
             hop_limit: MtaSettings::DEFAULT_HOP_LIMIT,
             duplicate_history_days: MtaSettings::DEFAULT_DUPLICATE_HISTORY_DAYS,
+            tracking_days: MtaSettings::DEFAULT_TRACKING_DAYS,
             max_recipients: MtaSettings::DEFAULT_MAX_RECIPIENTS,
         }
     }
@@ -129,6 +132,8 @@ impl MtaSettings {
     pub const DEFAULT_HOP_LIMIT: u32 = 512;
     /// Default of `duplicate_history_days`.
     pub const DEFAULT_DUPLICATE_HISTORY_DAYS: u32 = 15;
+    /// Default of `tracking_days`.
+    pub const DEFAULT_TRACKING_DAYS: u32 = 7;
     /// Default of `return_content_kb`.
     pub const DEFAULT_RETURN_CONTENT_KB: u32 = 64;
     /// Default and upper bound of `max_recipients`.

@@ -92,7 +92,8 @@ impl Mta {
         self.try_commit(step).unwrap();
     }
 
-    pub(crate) fn try_commit(&mut self, step: Step) -> Result<(), CommitError> {
+    pub(crate) fn try_commit(&mut self, mut step: Step) -> Result<(), CommitError> {
+        self.agent.track(self.now, &self.counter, &mut step);
         let Step { batch, effects } = step;
         self.spool.commit(batch).wait()?;
         self.effects.extend(effects);

@@ -22,3 +22,4 @@ mod routing;
 mod settings;
 mod submission;
 mod time_limits;
+mod tracking;

@@ -4,7 +4,7 @@ use agent::{RouteDecision, RouteQuestion};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use runtime::{AssociationStatus, ConnectorStatus, Event, MtaInfo, QueueStatus, QueuedMessage};
+use runtime::{AssociationStatus, ConnectorStatus, Event, MtaInfo, QueueStatus, QueuedMessage, Tracking};
 
 use super::error::ApiError;
 use super::query::{Query, address, number};
@@ -88,6 +88,23 @@ pub(super) async fn message(
         ));
     }
     Ok(whole(copies.into_iter().map(|copy| copy.summary).collect()))
+}
+
+/// What became of one message, over restarts.
+pub(super) async fn tracking(
+    State(api): State<Api>,
+    Path(mts_id): Path<String>,
+    query: Query,
+) -> Answer<Tracking> {
+    query.only(&[])?;
+    let tracking = api.handle.track(&mts_id).await?;
+    if tracking.items.is_empty() {
+        return Err(ApiError::not_found(
+            format!("nothing is known of `{mts_id}`"),
+            "it was never here, or longer ago than `tracking_days` of [mta], or tracking was off",
+        ));
+    }
+    Ok(Json(tracking))
 }
 
 pub(super) async fn connectors(State(api): State<Api>, query: Query) -> Answer<Page<ConnectorStatus>> {

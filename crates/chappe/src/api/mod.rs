@@ -61,6 +61,7 @@ fn router(api: Api) -> Router {
         .route("/api/v1/associations/{number}/recording", get(recording::recording))
         .route("/api/v1/recordings", get(recording::list))
         .route("/api/v1/route", get(admin::route))
+        .route("/api/v1/tracking/{mts_id}", get(admin::tracking))
         .route("/api/v1/events", get(admin::events))
         .route("/api/v1/mailboxes", get(mailbox::list))
         .route("/api/v1/mailboxes/{address}", get(mailbox::show))
@@ -99,6 +100,7 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          GET  /api/v1/associations/{{number}}/recording       its last TPDUs, as a packet capture\n\
          GET  /api/v1/recordings                            what is recorded\n\
          GET  /api/v1/route?to={{OR}}                         where a message would go\n\
+         GET  /api/v1/tracking/{{MTS-identifier}}             what became of a message\n\
          GET  /api/v1/events?after={{number}}&limit={{most}}    newest events\n\
          GET  /api/v1/mailboxes                             mailboxes\n\
          GET  /api/v1/mailboxes/{{OR}}                        messages and reports of one\n\

@@ -16,6 +16,7 @@ mod queue;
 mod route;
 mod serve;
 mod submit;
+mod track;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ enum Command {
     Message(message::Message),
     Connector(connector::Connector),
     Association(association::Association),
+    Track(track::Track),
     Events(events::Events),
     Route(Box<route::Route>),
     Decode(decode::Decode),
@@ -102,6 +104,7 @@ impl Command {
             Command::Message(command) => command.online.take(ahead),
             Command::Connector(command) => command.online.take(ahead),
             Command::Association(command) => command.online.take(ahead),
+            Command::Track(command) => command.online.take(ahead),
             Command::Events(command) => command.online.take(ahead),
             Command::Route(command) => command.online.take(ahead),
             Command::Decode(command) => {
@@ -133,6 +136,7 @@ impl Command {
             Command::Message(command) => command.run(),
             Command::Connector(command) => command.run(),
             Command::Association(command) => command.run(),
+            Command::Track(command) => command.run(),
             Command::Events(command) => command.run(),
             Command::Route(command) => command.run(),
             Command::Decode(command) => command.run(),

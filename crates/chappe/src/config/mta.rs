@@ -54,6 +54,9 @@ pub(super) fn read(mut section: Section<'_>) -> MtaSettings {
     if let Some(days) = section.number_of("duplicate_history_days") {
         settings.duplicate_history_days = days;
     }
+    if let Some(days) = section.number_of("tracking_days") {
+        settings.tracking_days = days;
+    }
     if let Some(most) = section.number_of("max_recipients") {
         settings.max_recipients = most;
     }
