@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
