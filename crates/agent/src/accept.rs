@@ -103,16 +103,9 @@ impl Agent {
         let rank = Rank::of(*envelope.priority);
         let responsible = envelope.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*envelope.message_identifier).clone();
-        let about = About::message(&envelope);
-        let accepted = Accepted {
-            kind: Kind::Message,
-            identifier,
-            from,
-            size: body.len(),
-            recipients: responsible,
-            about,
-        };
-        accepted.announce(&envelope.trace_information, step);
+        let accepted =
+            Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
+        accepted.announce(About::message(&envelope), &envelope.trace_information, step);
         if responsible == 0 {
             // `body` goes out of scope: its space is given back.
             accepted.discard(step);
@@ -138,9 +131,8 @@ impl Agent {
             from,
             size: 0,
             recipients: report.content.per_recipient_fields.len(),
-            about: About::report(&report),
         };
-        accepted.announce(&report.envelope.trace_information, step);
+        accepted.announce(About::report(&report), &report.envelope.trace_information, step);
         remember(&mut step.batch, now, duplicate::report(&report));
         let envelope = &mut report.envelope;
         self.here().arrive(now, &mut envelope.trace_information, &mut envelope.extensions);
@@ -156,10 +148,8 @@ impl Agent {
     ) -> (Option<Item>, Rank) {
         let responsible = probe.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*probe.probe_identifier).clone();
-        let about = About::probe(&probe);
-        let accepted =
-            Accepted { kind: Kind::Probe, identifier, from, size: 0, recipients: responsible, about };
-        accepted.announce(&probe.trace_information, step);
+        let accepted = Accepted { kind: Kind::Probe, identifier, from, size: 0, recipients: responsible };
+        accepted.announce(About::probe(&probe), &probe.trace_information, step);
         if responsible == 0 {
             accepted.discard(step);
             return (None, Rank::Urgent);
@@ -205,18 +195,17 @@ struct Accepted<'a> {
     from: &'a str,
     size: u64,
     recipients: usize,
-    about: About,
 }
 
 impl Accepted<'_> {
-    fn announce(&self, trace: &TraceInformation, step: &mut Step) {
+    fn announce(&self, about: About, trace: &TraceInformation, step: &mut Step) {
         step.effects.push(Effect::Accepted {
             kind: self.kind,
             mts_identifier: self.identifier.clone(),
             connector: self.from.to_owned(),
             size: self.size,
             recipients: u32::try_from(self.recipients).unwrap_or(u32::MAX),
-            about: Box::new(self.about.clone()),
+            about: Box::new(about),
         });
         let first = trace.first().map(|element| &element.domain);
         if let Some(traced) = first.filter(|traced| !traced.is_same_domain(&self.identifier.domain)) {

@@ -365,5 +365,9 @@ fn end(kind: Kind, why: &Discard) -> TrackEvent {
 
 /// A text cut to what an entry has room for.
 fn bounded(text: &str) -> String {
-    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text).to_owned()
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default().to_owned()
 }
