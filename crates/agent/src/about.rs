@@ -3,7 +3,7 @@
 use mhs::MtsIdentifier;
 use mhs::p1::{MessageTransferEnvelope, PerRecipientFields, ProbeTransferEnvelope, Recipients, Report};
 
-use crate::record::{Item, Rank};
+use crate::record::Rank;
 
 /// Most recipients named.
 const MAX_NAMED: usize = 32;
@@ -19,6 +19,16 @@ pub struct About {
     pub recipients: Vec<String>,
     /// Of a report: the message or probe that it is about.
     pub subject: Option<MtsIdentifier>,
+}
+
+/// What there is to tell of something once it has been transferred. It is made when it takes the form of its link: it is
+/// decoded for that anyway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// Who sent it, and to whom.
+    pub about: About,
+    /// Whether 1984 P1 leaves out some of it.
+    pub is_downgraded: bool,
 }
 
 impl About {
@@ -46,19 +56,6 @@ impl About {
             originator: String::new(),
             recipients: vec![report.envelope.report_destination_name.to_string()],
             subject: Some((*report.content.subject_identifier).clone()),
-        }
-    }
-
-    /// `None` if it can't be read.
-    pub(crate) fn item(item: &Item) -> Option<About> {
-        match item {
-            Item::Message { envelope, .. } => {
-                MessageTransferEnvelope::from_octets(envelope).ok().map(|envelope| About::message(&envelope))
-            }
-            Item::Probe { apdu } => {
-                ProbeTransferEnvelope::from_octets(apdu).ok().map(|probe| About::probe(&probe))
-            }
-            Item::Report { apdu } => Report::from_octets(apdu).ok().map(|report| About::report(&report)),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Agent {
         let identifier = (*envelope.message_identifier).clone();
         let accepted =
             Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
-        accepted.announce(About::message(&envelope), &envelope.trace_information, step);
+        accepted.announce(self.about(|| About::message(&envelope)), &envelope.trace_information, step);
         if responsible == 0 {
             // `body` goes out of scope: its space is given back.
             accepted.discard(step);
@@ -132,7 +132,7 @@ impl Agent {
             size: 0,
             recipients: report.content.per_recipient_fields.len(),
         };
-        accepted.announce(About::report(&report), &report.envelope.trace_information, step);
+        accepted.announce(self.about(|| About::report(&report)), &report.envelope.trace_information, step);
         remember(&mut step.batch, now, duplicate::report(&report));
         let envelope = &mut report.envelope;
         self.here().arrive(now, &mut envelope.trace_information, &mut envelope.extensions);
@@ -149,7 +149,7 @@ impl Agent {
         let responsible = probe.per_recipient_fields.iter().filter(|r| r.responsibility()).count();
         let identifier = (*probe.probe_identifier).clone();
         let accepted = Accepted { kind: Kind::Probe, identifier, from, size: 0, recipients: responsible };
-        accepted.announce(About::probe(&probe), &probe.trace_information, step);
+        accepted.announce(self.about(|| About::probe(&probe)), &probe.trace_information, step);
         if responsible == 0 {
             accepted.discard(step);
             return (None, Rank::Urgent);
@@ -198,14 +198,14 @@ struct Accepted<'a> {
 }
 
 impl Accepted<'_> {
-    fn announce(&self, about: About, trace: &TraceInformation, step: &mut Step) {
+    fn announce(&self, about: Option<Box<About>>, trace: &TraceInformation, step: &mut Step) {
         step.effects.push(Effect::Accepted {
             kind: self.kind,
             mts_identifier: self.identifier.clone(),
             connector: self.from.to_owned(),
             size: self.size,
             recipients: u32::try_from(self.recipients).unwrap_or(u32::MAX),
-            about: Box::new(about),
+            about,
         });
         let first = trace.first().map(|element| &element.domain);
         if let Some(traced) = first.filter(|traced| !traced.is_same_domain(&self.identifier.domain)) {

@@ -66,8 +66,8 @@ pub enum Effect {
         size: u64,
         /// Recipients that this MTA is responsible for.
         recipients: u32,
-        /// Who sent it, and to whom.
-        about: Box<About>,
+        /// Who sent it, and to whom; if there is message tracking.
+        about: Option<Box<About>>,
     },
     /// A user's message or probe was accepted.
     Submitted {
@@ -75,12 +75,14 @@ pub enum Effect {
         kind: Kind,
         /// The identifier given to it.
         mts_identifier: MtsIdentifier,
+        /// Who sent it.
+        originator: String,
         /// Length of the content, octets.
         size: u64,
         /// Number of recipients.
         recipients: u32,
-        /// Who sent it, and to whom.
-        about: Box<About>,
+        /// Who sent it, and to whom; if there is message tracking.
+        about: Option<Box<About>>,
     },
     /// A copy waits for transfer.
     Queued {
@@ -115,7 +117,7 @@ pub enum Effect {
         why: Departure,
         /// What it is.
         kind: Kind,
-        /// Of what was transferred: who sent it, and to whom.
+        /// Of what was transferred: who sent it, and to whom; if there is message tracking.
         about: Option<Box<About>>,
     },
     /// A message was transferred in 1984 P1, which left out some of it.

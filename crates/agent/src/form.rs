@@ -11,6 +11,7 @@ use mhs::{ContentType, Kept};
 use spool::BodyId;
 use thiserror::Error;
 
+use crate::about::{About, Telling};
 use crate::agent::Agent;
 use crate::record::Item;
 use crate::settings::{Conformance, ConnectorSettings};
@@ -88,15 +89,21 @@ impl ConnectorSettings {
         }
     }
 
-    /// The form in which `item` goes over this link. `is_p2` is what [`mhs::ipm::P2Check`] says about the content of a
-    /// message that [`asks_for_p2`] names; false for others.
+    /// The form in which `item` goes over this link, and if it `is_tracked` what is told of it later. `is_p2` is what
+    /// [`mhs::ipm::P2Check`] says about the content of a message that [`asks_for_p2`] names; false for others.
     ///
     /// # Errors
     /// It can't be read, or can't be said in 1984 P1.
-    pub fn on_wire(&self, item: &Item, is_p2: bool) -> Result<OnWire, FormError> {
+    pub fn on_wire(
+        &self,
+        item: &Item,
+        is_p2: bool,
+        is_tracked: bool,
+    ) -> Result<(OnWire, Option<Telling>), FormError> {
         match item {
             Item::Message { envelope, body, content_length } => {
                 let mut envelope = MessageTransferEnvelope::from_octets(envelope)?;
+                let about = is_tracked.then(|| About::message(&envelope));
                 let recipients = &mut envelope.per_recipient_fields;
                 recipients.iter_mut().for_each(|recipient| self.strip_private(&mut recipient.extensions));
                 self.strip(
@@ -104,15 +111,20 @@ impl ConnectorSettings {
                     Some(&mut envelope.per_domain_bilateral_information),
                     Some(&mut envelope.per_message_indicators),
                 );
+                let mut is_downgraded = false;
                 if self.speaks_1984() {
-                    envelope = envelope.to_1984(is_p2)?;
+                    let older = envelope.to_1984(is_p2)?;
+                    is_downgraded = is_tracked && older.to_octets() != envelope.to_octets();
+                    envelope = older;
                 }
                 envelope.recode_extensions(self.form.extension_coding);
                 let octets = OutgoingMessage::new(&envelope, *content_length, self.form.content_coding);
-                Ok(OnWire::Message { octets, body: *body })
+                let telling = about.map(|about| Telling { about, is_downgraded });
+                Ok((OnWire::Message { octets, body: *body }, telling))
             }
             Item::Probe { apdu } => {
                 let mut probe = ProbeTransferEnvelope::from_octets(apdu)?;
+                let about = is_tracked.then(|| About::probe(&probe));
                 let recipients = &mut probe.per_recipient_fields;
                 recipients.iter_mut().for_each(|recipient| self.strip_private(&mut recipient.extensions));
                 self.strip(
@@ -124,10 +136,12 @@ impl ConnectorSettings {
                     probe = probe.to_1984()?;
                 }
                 probe.recode_extensions(self.form.extension_coding);
-                Ok(OnWire::Apdu(probe.to_octets()))
+                let telling = about.map(|about| Telling { about, is_downgraded: false });
+                Ok((OnWire::Apdu(probe.to_octets()), telling))
             }
             Item::Report { apdu } => {
                 let mut report = Report::from_octets(apdu)?;
+                let about = is_tracked.then(|| About::report(&report));
                 self.strip(&mut report.envelope.extensions, None, None);
                 self.strip_private(&mut report.content.extensions);
                 let recipients = &mut report.content.per_recipient_fields;
@@ -136,20 +150,10 @@ impl ConnectorSettings {
                     report = report.to_1984()?;
                 }
                 report.recode_extensions(self.form.extension_coding);
-                Ok(OnWire::Apdu(report.to_octets()))
+                let telling = about.map(|about| Telling { about, is_downgraded: false });
+                Ok((OnWire::Apdu(report.to_octets()), telling))
             }
         }
-    }
-
-    /// Whether 1984 P1 leaves out some of a message on its way over this link.
-    pub(crate) fn loses_in_1984(&self, item: &Item) -> bool {
-        let Item::Message { envelope: octets, .. } = item else { return false };
-        if !self.speaks_1984() {
-            return false;
-        }
-        // What becomes of the content type was settled before it was transferred.
-        let older = MessageTransferEnvelope::from_octets(octets).map(|envelope| envelope.to_1984(true));
-        older.is_ok_and(|older| older.is_ok_and(|older| older.to_octets() != *octets))
     }
 
     fn strip(

@@ -65,7 +65,7 @@ mod trace;
 mod track;
 mod transfer;
 
-pub use about::About;
+pub use about::{About, Telling};
 pub use accept::{IncomingApdu, Refusal};
 pub use agent::Agent;
 pub use bind::BindRefusal;

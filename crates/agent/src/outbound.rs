@@ -6,7 +6,7 @@ use clock::WallTime;
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::p1::{P1Error, Report};
 
-use crate::about::About;
+use crate::about::Telling;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
@@ -58,17 +58,18 @@ pub enum Failed {
 }
 
 impl Agent {
-    /// The peer has taken over responsibility.
-    pub fn transferred(&self, key: &[u8], record: &OutboundRecord) -> Step {
+    /// The peer has taken over responsibility. `telling` is what [`crate::settings::ConnectorSettings::on_wire`] gave
+    /// with the form in which it went.
+    pub fn transferred(&self, key: &[u8], record: &OutboundRecord, telling: Option<Telling>) -> Step {
         let mut step = leave(key, record, Departure::Transferred);
-        if let Some(connector) = connector_of(key)
-            && self
-                .settings()
-                .connector(&connector)
-                .is_some_and(|settings| settings.loses_in_1984(&record.item))
-        {
-            let mts_identifier = record.mts_identifier.clone();
-            step.effects.insert(0, Effect::Downgraded { connector, mts_identifier });
+        if let Some(Telling { about, is_downgraded }) = telling {
+            if let Some(Effect::Dequeued { about: told, .. }) = step.effects.first_mut() {
+                *told = Some(Box::new(about));
+            }
+            if let Some(connector) = connector_of(key).filter(|_| is_downgraded) {
+                let mts_identifier = record.mts_identifier.clone();
+                step.effects.insert(0, Effect::Downgraded { connector, mts_identifier });
+            }
         }
         release(&record.item, &mut step);
         step
@@ -262,10 +263,7 @@ fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
                 Item::Report { .. } => Kind::Report,
                 Item::Probe { .. } => Kind::Probe,
             },
-            about: match why {
-                Departure::Transferred => About::item(&record.item).map(Box::new),
-                Departure::GivenUp | Departure::Expired => None,
-            },
+            about: None,
         });
     }
     step

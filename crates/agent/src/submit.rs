@@ -45,7 +45,8 @@ impl Agent {
         step.effects.push(Effect::Submitted {
             kind: Kind::Message,
             mts_identifier: identifier.clone(),
-            about: Box::new(About::message(&envelope)),
+            originator: submission.originator.to_string(),
+            about: self.about(|| About::message(&envelope)),
             size: content_length,
             recipients: u32::try_from(submission.recipients.len()).unwrap_or(u32::MAX),
         });

@@ -2,8 +2,9 @@
 //! that they tell of.
 //!
 //! The numbers of the events are those of the tracking log that Exchange administrators know. Entries are found by the
-//! MTS-identifier, those of a report by that of its subject as well; they go when they are `tracking_days` old. What a
-//! step adds is bounded: tracking never makes a batch too large for the spool.
+//! MTS-identifier, those of a report by that of its subject as well; they go when they are `tracking_days` old, and the
+//! oldest as soon as there are more than `tracking_entries`. What a step adds is bounded: tracking never makes a batch too
+//! large for the spool.
 
 use clock::WallTime;
 use serde::{Deserialize, Serialize};
@@ -146,13 +147,15 @@ impl TrackRecord {
         }
     }
 
-    fn about(mut self, about: &About, size: u64, recipients: u32) -> TrackRecord {
-        self.subject = about.subject.as_ref().map(ToString::to_string);
-        self.originator = Some(&about.originator).filter(|name| !name.is_empty()).map(|name| bounded(name));
-        self.recipients = about.recipients.iter().take(MAX_NAMED).map(|name| bounded(name)).collect();
+    fn about(mut self, about: Option<Box<About>>, size: u64, recipients: u32) -> TrackRecord {
         self.recipient_count = recipients;
         self.size = Some(size);
-        self.rank = Some(about.rank.octet());
+        let Some(about) = about else { return self };
+        let About { rank, originator, recipients, subject } = *about;
+        self.subject = subject.as_ref().map(ToString::to_string);
+        self.originator = Some(originator).filter(|name| !name.is_empty()).map(cut);
+        self.recipients = recipients.into_iter().map(cut).collect();
+        self.rank = Some(rank.octet());
         self
     }
 
@@ -162,13 +165,13 @@ impl TrackRecord {
     }
 
     fn recipient(mut self, name: &str) -> TrackRecord {
-        self.recipients = vec![bounded(name)];
+        self.recipients = vec![cut(name.to_owned())];
         self.recipient_count = 1;
         self
     }
 
-    fn text(mut self, text: &str) -> TrackRecord {
-        self.text = Some(bounded(text));
+    fn text(mut self, text: String) -> TrackRecord {
+        self.text = Some(cut(text));
         self
     }
 
@@ -196,13 +199,24 @@ impl TrackRecord {
 }
 
 impl Agent {
-    /// Adds to a step what message tracking keeps of it. Called once for each step, before it is committed.
-    pub fn track(&self, now: WallTime, sequence: &dyn Sequence, step: &mut Step) {
-        if self.settings().mta.tracking_days == 0 {
-            return;
+    /// Whether there is message tracking.
+    pub fn tracks(&self) -> bool {
+        self.settings().mta.tracking_days > 0
+    }
+
+    /// What tracking keeps of something, if there is tracking.
+    pub(crate) fn about(&self, about: impl FnOnce() -> About) -> Option<Box<About>> {
+        self.tracks().then(|| Box::new(about()))
+    }
+
+    /// Adds to a step what message tracking keeps of it, and takes out of its effects what is in them for this alone.
+    /// Called once for each step, before it is committed. Tells how many records were added.
+    pub fn track(&self, now: WallTime, sequence: &dyn Sequence, step: &mut Step) -> u64 {
+        if !self.tracks() {
+            return 0;
         }
         let mut entries: Vec<TrackRecord> = Vec::new();
-        for entry in step.effects.iter().filter_map(entry) {
+        for entry in step.effects.iter_mut().filter_map(entry) {
             if entries.last_mut().is_some_and(|last| last.joins(&entry)) {
                 continue;
             }
@@ -211,43 +225,52 @@ impl Agent {
             }
             entries.push(entry);
         }
-        let day = TrackKey::day_of(now);
+        let hour = TrackKey::hour_of(now);
+        let mut added = 0_u64;
         for mut entry in entries {
             if step.batch.octets() > MAX_BATCH {
-                return;
+                break;
             }
             entry.time = now;
             let value = entry.encode();
             let number = sequence.next();
             let key = |identifier: &str| {
-                TrackKey { day, digest: track_digest(identifier), sequence: number }.encode()
+                TrackKey { hour, digest: track_digest(identifier), sequence: number }.encode()
             };
             if let Some(subject) = entry.subject.as_deref().filter(|_| entry.is_first_of_report()) {
                 step.batch.put(TRACK, key(subject), value.clone());
+                added = added.saturating_add(1);
             }
             step.batch.put(TRACK, key(&entry.mts_identifier), value);
+            added = added.saturating_add(1);
         }
+        added
     }
 
-    /// Forgets what is older than `tracking_days`. `keys` are keys of [`TRACK`] in order, from the first; the second
-    /// value tells that all of them were old, so that there may be more.
+    /// Forgets what is older than `tracking_days`, and the oldest of the `kept` records that are more than
+    /// `tracking_entries`. `keys` are keys of [`TRACK`] in order, from the first; the second value tells that all of them
+    /// had to go, so that there may be more.
     pub fn forget_tracking<'k>(
         &self,
         now: WallTime,
+        kept: u64,
         keys: impl IntoIterator<Item = &'k [u8]>,
     ) -> (Step, bool) {
-        let today = TrackKey::day_of(now);
-        let oldest = match self.settings().mta.tracking_days {
+        let mta = &self.settings().mta;
+        let oldest = match mta.tracking_days {
             0 => None,
-            days => Some(today.saturating_sub(days)),
+            days => Some(TrackKey::hour_of(now).saturating_sub(days.saturating_mul(24))),
         };
+        let mut excess = kept.saturating_sub(mta.tracking_entries.into());
         let mut step = Step::default();
         for key in keys {
             // What is none of ours is of no use to anybody.
-            let is_kept = TrackKey::parse(key).is_some_and(|key| oldest.is_some_and(|day| key.day >= day));
-            if is_kept {
+            let is_young =
+                TrackKey::parse(key).is_some_and(|key| oldest.is_some_and(|oldest| key.hour >= oldest));
+            if is_young && excess == 0 {
                 return (step, false);
             }
+            excess = excess.saturating_sub(1);
             step.batch.delete(TRACK, key);
         }
         let more = !step.batch.is_empty();
@@ -255,8 +278,8 @@ impl Agent {
     }
 }
 
-/// What is kept of an effect.
-fn entry(effect: &Effect) -> Option<TrackRecord> {
+/// What is kept of an effect, which it is taken from where nobody else wants it.
+fn entry(effect: &mut Effect) -> Option<TrackRecord> {
     let record = TrackRecord::new;
     Some(match effect {
         Effect::Accepted { kind, mts_identifier, connector, size, recipients, about } => {
@@ -265,16 +288,16 @@ fn entry(effect: &Effect) -> Option<TrackRecord> {
                 Kind::Probe => TrackEvent::ProbeIn,
                 Kind::Report => TrackEvent::ReportIn,
             };
-            record(event, mts_identifier.to_string()).about(about, *size, *recipients).over(connector)
+            record(event, mts_identifier.to_string()).about(about.take(), *size, *recipients).over(connector)
         }
-        Effect::Submitted { kind, mts_identifier, size, recipients, about } => {
+        Effect::Submitted { kind, mts_identifier, originator: _, size, recipients, about } => {
             let event = match kind {
                 Kind::Message => TrackEvent::MessageSubmitted,
                 Kind::Probe => TrackEvent::ProbeSubmitted,
                 // Nobody submits one.
                 Kind::Report => return None,
             };
-            record(event, mts_identifier.to_string()).about(about, *size, *recipients)
+            record(event, mts_identifier.to_string()).about(about.take(), *size, *recipients)
         }
         Effect::Dequeued { connector, mts_identifier, size, recipients, why, kind, about, .. } => {
             let event = match (why, kind) {
@@ -284,18 +307,14 @@ fn entry(effect: &Effect) -> Option<TrackRecord> {
                 // What comes of it is told by what follows: another connector or a report.
                 (Departure::GivenUp | Departure::Expired, _) => return None,
             };
-            let left = record(event, mts_identifier.clone()).over(connector);
-            match about {
-                Some(about) => left.about(about, *size, *recipients),
-                None => left,
-            }
+            record(event, mts_identifier.clone()).about(about.take(), *size, *recipients).over(connector)
         }
         Effect::Downgraded { connector, mts_identifier } => {
             record(TrackEvent::Downgraded, mts_identifier.clone()).over(connector)
         }
         Effect::Rerouted { mts_identifier, from, to } => {
             let text = format!("in place of connector {from}");
-            record(TrackEvent::Rerouted, mts_identifier.to_string()).over(to).text(&text)
+            record(TrackEvent::Rerouted, mts_identifier.to_string()).over(to).text(text)
         }
         Effect::Delivered { kind, mailbox, mts_identifier, size, .. } => {
             let event = match kind {
@@ -307,23 +326,23 @@ fn entry(effect: &Effect) -> Option<TrackRecord> {
         }
         Effect::Redirected { mts_identifier, from, to, reason } => {
             let text = format!("to {to}: {reason}");
-            record(TrackEvent::Redirected, mts_identifier.to_string()).recipient(from).text(&text)
+            record(TrackEvent::Redirected, mts_identifier.to_string()).recipient(from).text(text)
         }
         Effect::Expanded { mts_identifier, list, members } => {
             let text = format!("to {members} members");
-            record(TrackEvent::ListExpanded, mts_identifier.to_string()).recipient(list).text(&text)
+            record(TrackEvent::ListExpanded, mts_identifier.to_string()).recipient(list).text(text)
         }
         Effect::NonDelivered { mts_identifier, recipient, reason, diagnostic, text } => {
             let text = format!("{reason}, {diagnostic}: {text}");
-            record(TrackEvent::NonDelivered, mts_identifier.to_string()).recipient(recipient).text(&text)
+            record(TrackEvent::NonDelivered, mts_identifier.to_string()).recipient(recipient).text(text)
         }
         Effect::ReportMade { mts_identifier, subject, delivered, non_delivered } => {
             let text = format!("{delivered} delivered, {non_delivered} not delivered");
-            let made = record(TrackEvent::ReportGenerated, mts_identifier.to_string()).text(&text);
+            let made = record(TrackEvent::ReportGenerated, mts_identifier.to_string()).text(text);
             TrackRecord { subject: Some(subject.to_string()), ..made }
         }
         Effect::Discarded { kind, mts_identifier, why } => {
-            record(end(*kind, why), mts_identifier.to_string()).text(&why.to_string())
+            record(end(*kind, why), mts_identifier.to_string()).text(why.to_string())
         }
         Effect::WorkAdded { .. }
         | Effect::Queued { .. }
@@ -364,10 +383,10 @@ fn end(kind: Kind, why: &Discard) -> TrackEvent {
 }
 
 /// A text cut to what an entry has room for.
-fn bounded(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
-        return text.to_owned();
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or(0));
     }
-    let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end));
-    end.and_then(|end| text.get(..end)).unwrap_or_default().to_owned()
+    text
 }

@@ -1,5 +1,5 @@
 //! What has to be done now and then: numbers reserved ahead, the duplicate history kept to its age, interrupted
-//! transfers dropped after their time, message tracking kept to its age.
+//! transfers dropped after their time, message tracking kept to its age and size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
     let mut stop = shared.stop.subscribe();
     let mut round = 0u32;
     let mut trouble: Option<String> = None;
-    let mut tracking_is_old = false;
+    let mut tracking = tracking::Keeper::default();
     while !*stop.borrow() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
         match (&trouble, &now) {
@@ -61,16 +61,9 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
                 format!("the duplicate history can't be trimmed: {error}"),
             );
         }
-        // What one portion leaves is for the next round: removing a whole day at once would delay mail.
-        if tracking_is_old || round.is_multiple_of(HISTORY_EVERY) {
-            tracking_is_old = match tracking::forget(&shared).await {
-                Ok(more) => more,
-                Err(error) => {
-                    let text = format!("old message tracking can't be removed: {error}");
-                    shared.event(EventKind::StoreFailed, "", text);
-                    false
-                }
-            };
+        if let Err(error) = tracking.keep(&shared, round.is_multiple_of(HISTORY_EVERY)).await {
+            let text = format!("old message tracking can't be removed: {error}");
+            shared.event(EventKind::StoreFailed, "", text);
         }
         // A message may have been routed to a connector in the moment in which a reload removed it.
         if round.is_multiple_of(ORPHANS_EVERY)

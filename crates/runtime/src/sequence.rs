@@ -16,6 +16,8 @@ const KEY: &[u8] = b"sequence";
 pub(crate) struct DurableSequence {
     next: AtomicU64,
     reserved: AtomicU64,
+    /// The first number that this process can have given out.
+    first: u64,
 }
 
 impl DurableSequence {
@@ -27,9 +29,15 @@ impl DurableSequence {
                 octets.try_into().map_err(|octets: Vec<u8>| SequenceError::Malformed(octets.len()))?,
             ),
         };
-        let sequence = DurableSequence { next: AtomicU64::new(mark), reserved: AtomicU64::new(mark) };
+        let sequence =
+            DurableSequence { next: AtomicU64::new(mark), reserved: AtomicU64::new(mark), first: mark };
         sequence.reserve(spool).await?;
         Ok(sequence)
+    }
+
+    /// The first number that this process can have given out; all earlier ones come from others before it.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
     }
 
     /// Reserves a further step if the numbers run low. Called by the housekeeping task.

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) work: Backlog,
     /// Becomes true when the MTA stops; never false again.
     pub(crate) stop: watch::Sender<bool>,
+    /// Records of message tracking in the store, as far as they are counted.
+    pub(crate) tracked: AtomicU64,
     agent: RwLock<Arc<Agent>>,
     connectors: Mutex<BTreeMap<String, Arc<ConnectorEntry>>>,
 }
@@ -126,6 +128,7 @@ impl Shared {
             surroundings,
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: watch::Sender::new(false),
+            tracked: AtomicU64::new(0),
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),
         }
@@ -164,11 +167,16 @@ impl Shared {
     /// Both happen even if the caller goes away meanwhile: a step that is durable but not announced would be work
     /// that nobody does until a restart.
     pub(crate) async fn commit(self: &Arc<Self>, mut step: Step) -> Result<(), CommitError> {
-        self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
+        let tracked = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             if !step.batch.is_empty() {
-                shared.spool.commit(step.batch).await?;
+                // Counted first: housekeeping must not take away what isn't counted yet.
+                shared.tracked.fetch_add(tracked, Ordering::Relaxed);
+                if let Err(error) = shared.spool.commit(step.batch).await {
+                    shared.tracked.fetch_sub(tracked, Ordering::Relaxed);
+                    return Err(error);
+                }
             }
             for effect in step.effects {
                 shared.announce(effect);
@@ -220,8 +228,7 @@ impl Shared {
                 }
             }
             Effect::Accepted { .. } => self.counters.transferred_in.add(),
-            Effect::Submitted { kind: _, mts_identifier, size, recipients, about } => {
-                let originator = &about.originator;
+            Effect::Submitted { mts_identifier, originator, size, recipients, .. } => {
                 self.counters.submitted.add();
                 self.event(
                     EventKind::Submitted,

@@ -1,12 +1,13 @@
-//! Message tracking as the store has it: read for people, and kept to its age.
+//! Message tracking as the store has it: read for people, and kept to its age and size.
 //!
 //! What is written, and when it is too old, the agent decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use agent::TrackRecord;
-use agent::record::{Rank, Record, TRACK, TrackKey, track_day_end, track_digest};
+use agent::record::{Rank, Record, TRACK, TrackKey, track_digest, track_hour_end};
 use mhs::MtsIdentifier;
 use serde::Serialize;
 use spool::SpoolError;
@@ -18,10 +19,10 @@ use crate::shared::Shared;
 const MAX_ENTRIES: usize = 1_000;
 /// Reports on one message of which everything is read.
 const MAX_REPORTS: usize = 50;
-/// Entries removed by one commit.
+/// Entries counted by one scan, or removed by one commit.
 const PAGE: usize = 1_000;
-/// Commits of one round of housekeeping.
-const PAGES: usize = 20;
+/// Scans or commits of one round of housekeeping.
+const PAGES: usize = 40;
 
 /// What became of one message, probe or report.
 #[derive(Clone, Debug, Serialize)]
@@ -108,7 +109,7 @@ pub(crate) async fn find(shared: &Shared, identifier: &str) -> Result<Tracking, 
     Ok(Tracking { mts_id, items, cut })
 }
 
-/// Adds the entries of one identifier by their number, day by day; tells whether there are more.
+/// Adds the entries of one identifier by their number, hour by hour; tells whether there are more.
 async fn collect(
     shared: &Shared,
     mts_id: &str,
@@ -118,13 +119,13 @@ async fn collect(
     let digest = track_digest(mts_id);
     let mut room = MAX_ENTRIES;
     let mut after = None;
-    // Each round takes the next day of which there is anything: at most a year of them.
+    // Each round takes the next hour of which there is anything: at most a year of them.
     while let Some((key, _)) = spool.scan(TRACK, &[], after.as_deref(), 1).await?.into_iter().next() {
-        let Some(TrackKey { day, .. }) = TrackKey::parse(&key) else {
+        let Some(TrackKey { hour, .. }) = TrackKey::parse(&key) else {
             after = Some(key);
             continue;
         };
-        let prefix = TrackKey { day, digest, sequence: 0 }.prefix();
+        let prefix = TrackKey { hour, digest, sequence: 0 }.prefix();
         let page = spool.scan(TRACK, &prefix, None, room.saturating_add(1)).await?;
         let is_more = page.len() > room;
         for (key, octets) in page.into_iter().take(room) {
@@ -135,21 +136,86 @@ async fn collect(
         if is_more {
             return Ok(true);
         }
-        after = Some(track_day_end(day));
+        after = Some(track_hour_end(hour));
     }
     Ok(false)
 }
 
-/// Removes what is too old, a portion of it; tells whether there is more.
-pub(crate) async fn forget(shared: &Arc<Shared>) -> Result<bool, SpoolError> {
+/// Keeps tracking to its age and size, a portion at a time: what one portion leaves is for the next round of
+/// housekeeping, since removing it all at once would delay mail.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    /// How far what earlier processes left has been counted.
+    counted: Counted,
+    /// Whether the last portion left some of what is too old.
+    is_behind: bool,
+}
+
+/// What earlier processes left: before all of it is counted nothing is removed, or it would be counted twice.
+#[derive(Debug, Default)]
+enum Counted {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// Up to this key.
+    To(Vec<u8>),
+    /// All of it.
+    All,
+}
+
+impl Keeper {
+    /// One round. `is_time` says that it is time to look for what has become too old.
+    pub(crate) async fn keep(&mut self, shared: &Arc<Shared>, is_time: bool) -> Result<(), SpoolError> {
+        self.is_behind |= is_time;
+        if !self.count(shared).await? {
+            return Ok(());
+        }
+        let most = u64::from(shared.agent().settings().mta.tracking_entries);
+        if self.is_behind || shared.tracked.load(Ordering::Relaxed) > most {
+            // Whatever comes of it, a store in trouble is left alone until it is time again.
+            self.is_behind = false;
+            self.is_behind = forget(shared).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a portion; tells whether everything is counted.
+    async fn count(&mut self, shared: &Shared) -> Result<bool, SpoolError> {
+        // What this process writes it counts itself.
+        let ours = shared.sequence.first();
+        for _ in 0..PAGES {
+            let after = match &self.counted {
+                Counted::Nothing => None,
+                Counted::To(key) => Some(key.as_slice()),
+                Counted::All => return Ok(true),
+            };
+            let page = shared.spool.scan(TRACK, &[], after, PAGE).await?;
+            let is_earlier = |key: &[u8]| TrackKey::parse(key).is_none_or(|key| key.sequence < ours);
+            let earlier = page.iter().filter(|(key, _)| is_earlier(key)).count();
+            shared.tracked.fetch_add(earlier as u64, Ordering::Relaxed);
+            self.counted = match page.into_iter().nth(PAGE - 1) {
+                Some((last, _)) => Counted::To(last),
+                None => Counted::All,
+            };
+        }
+        Ok(matches!(self.counted, Counted::All))
+    }
+}
+
+/// Removes a portion of what is too old or too much; tells whether there is more.
+async fn forget(shared: &Arc<Shared>) -> Result<bool, SpoolError> {
     for _ in 0..PAGES {
         let page = shared.spool.scan(TRACK, &[], None, PAGE).await?;
         let keys = page.iter().map(|(key, _)| key.as_slice());
-        let (step, more) = shared.agent().forget_tracking(shared.clocks.wall(), keys);
+        let kept = shared.tracked.load(Ordering::Relaxed);
+        let (step, more) = shared.agent().forget_tracking(shared.clocks.wall(), kept, keys);
+        let gone = step.batch.len() as u64;
         if let Err(error) = shared.commit(step).await {
             shared.store_failed(&error);
             return Ok(false);
         }
+        // Only this task takes away, so it never goes below zero.
+        shared.tracked.fetch_sub(gone, Ordering::Relaxed);
         if !more || page.len() < PAGE {
             return Ok(false);
         }

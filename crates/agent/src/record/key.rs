@@ -166,12 +166,12 @@ impl DuplicateAgeKey {
 /// Octets of a digest in a [`TrackKey`].
 const TRACK_DIGEST: usize = 16;
 
-/// Key in [`super::TRACK`]: day, digest of the MTS-identifier, sequence number. What is old stands in front, and what
-/// one day knows of one identifier stands together.
+/// Key in [`super::TRACK`]: hour, digest of the MTS-identifier, sequence number. What is old stands in front, and what
+/// one hour knows of one identifier stands together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackKey {
-    /// Days since 1970.
-    pub day: u32,
+    /// Hours since 1970.
+    pub hour: u32,
     /// [`track_digest`] of the identifier under which it is found.
     pub digest: [u8; TRACK_DIGEST],
     /// Unique number, growing with time.
@@ -186,20 +186,20 @@ pub fn track_digest(mts_identifier: &str) -> [u8; TRACK_DIGEST] {
     short
 }
 
-/// What no key of this day is greater than.
-pub fn track_day_end(day: u32) -> Vec<u8> {
-    TrackKey { day, digest: [u8::MAX; TRACK_DIGEST], sequence: u64::MAX }.encode()
+/// What no key of this hour is greater than.
+pub fn track_hour_end(hour: u32) -> Vec<u8> {
+    TrackKey { hour, digest: [u8::MAX; TRACK_DIGEST], sequence: u64::MAX }.encode()
 }
 
 impl TrackKey {
-    /// The day of a time. Times before 1970 count as 1970.
-    pub fn day_of(time: WallTime) -> u32 {
-        u32::try_from(time.unix().div_euclid(86_400).max(0)).unwrap_or(u32::MAX)
+    /// The hour of a time. Times before 1970 count as 1970.
+    pub fn hour_of(time: WallTime) -> u32 {
+        u32::try_from(time.unix().div_euclid(3_600).max(0)).unwrap_or(u32::MAX)
     }
 
-    /// Start of every key of this day and identifier.
+    /// Start of every key of this hour and identifier.
     pub fn prefix(&self) -> Vec<u8> {
-        let mut key = self.day.to_be_bytes().to_vec();
+        let mut key = self.hour.to_be_bytes().to_vec();
         key.extend_from_slice(&self.digest);
         key
     }
@@ -213,10 +213,10 @@ impl TrackKey {
 
     /// Takes a key apart; `None` if it is not of this form.
     pub fn parse(key: &[u8]) -> Option<TrackKey> {
-        let (day, rest) = key.split_first_chunk::<4>()?;
+        let (hour, rest) = key.split_first_chunk::<4>()?;
         let (digest, sequence) = rest.split_first_chunk::<TRACK_DIGEST>()?;
         let sequence = u64::from_be_bytes(sequence.try_into().ok()?);
-        Some(TrackKey { day: u32::from_be_bytes(*day), digest: *digest, sequence })
+        Some(TrackKey { hour: u32::from_be_bytes(*hour), digest: *digest, sequence })
     }
 }
 
@@ -254,10 +254,10 @@ mod tests {
         assert_eq!(MailboxKey::parse(&key.encode()), Some(key));
         let key = DuplicateAgeKey { accepted: WallTime::from_unix(1_795_321_800), digest: [9; 32] };
         assert_eq!(DuplicateAgeKey::parse(&key.encode()), Some(key));
-        let key = TrackKey { day: 20_779, digest: track_digest("C=GB;A= ;L=1"), sequence: 7 };
+        let key = TrackKey { hour: 498_696, digest: track_digest("C=GB;A= ;L=1"), sequence: 7 };
         assert_eq!(TrackKey::parse(&key.encode()), Some(key));
-        assert!(key.encode() < track_day_end(20_779));
-        assert!(TrackKey { day: 20_780, digest: [0; 16], sequence: 0 }.encode() > track_day_end(20_779));
+        assert!(key.encode() < track_hour_end(498_696));
+        assert!(TrackKey { hour: 498_697, digest: [0; 16], sequence: 0 }.encode() > track_hour_end(498_696));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use spool::{BodyId, Space};
 pub use codec::{Record, RecordError};
 pub use key::{
     DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, mailbox_prefix, outbound_prefix,
-    track_day_end, track_digest,
+    track_digest, track_hour_end,
 };
 
 /// Accepted and not yet processed. Key: [`WorkKey`]; value: [`WorkRecord`].

@@ -102,6 +102,8 @@ pub struct MtaSettings {
     pub duplicate_history_days: u32,
     /// For how many days message tracking keeps what became of a message; 0 to 365, 0 for no tracking. Default 7.
     pub tracking_days: u32,
+    /// Most records that message tracking keeps, the oldest go first; 1000 to 100 million. Default 2 million.
+    pub tracking_entries: u32,
     /// Most recipients of one message; 1 to 32767. Default 32767.
     pub max_recipients: u32,
 }
@@ -124,6 +126,7 @@ impl MtaSettings {
             hop_limit: MtaSettings::DEFAULT_HOP_LIMIT,
             duplicate_history_days: MtaSettings::DEFAULT_DUPLICATE_HISTORY_DAYS,
             tracking_days: MtaSettings::DEFAULT_TRACKING_DAYS,
+            tracking_entries: MtaSettings::DEFAULT_TRACKING_ENTRIES,
             max_recipients: MtaSettings::DEFAULT_MAX_RECIPIENTS,
         }
     }
@@ -134,6 +137,8 @@ impl MtaSettings {
     pub const DEFAULT_DUPLICATE_HISTORY_DAYS: u32 = 15;
     /// Default of `tracking_days`.
     pub const DEFAULT_TRACKING_DAYS: u32 = 7;
+    /// Default of `tracking_entries`.
+    pub const DEFAULT_TRACKING_ENTRIES: u32 = 2_000_000;
     /// Default of `return_content_kb`.
     pub const DEFAULT_RETURN_CONTENT_KB: u32 = 64;
     /// Default and upper bound of `max_recipients`.

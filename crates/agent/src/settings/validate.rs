@@ -114,6 +114,7 @@ fn mta(settings: &MtaSettings, found: &mut Problems) {
     found.range("mta.hop_limit", settings.hop_limit, 1, MtaSettings::DEFAULT_HOP_LIMIT.into());
     found.range("mta.duplicate_history_days", settings.duplicate_history_days, 1, 365);
     found.range("mta.tracking_days", settings.tracking_days, 0, 365);
+    found.range("mta.tracking_entries", settings.tracking_entries, 1_000, 100_000_000);
     found.range("mta.max_recipients", settings.max_recipients, 1, MtaSettings::DEFAULT_MAX_RECIPIENTS.into());
     served(&settings.served_selectors, found);
     found.range("mta.return_content_kb", settings.return_content_kb, 0, 1024);

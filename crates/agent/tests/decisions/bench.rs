@@ -177,7 +177,7 @@ impl Mta {
     /// The octets of a copy as they would be sent.
     pub(crate) fn apdu(&self, connector: &str, record: &OutboundRecord) -> Vec<u8> {
         let settings = self.agent.settings().connector(connector).unwrap();
-        let wire = settings.on_wire(&record.item, self.is_p2(&record.item)).unwrap();
+        let (wire, _) = settings.on_wire(&record.item, self.is_p2(&record.item), false).unwrap();
         let content = wire.body().map(|body| block_on(self.spool.read_body(body, 0, usize::MAX)).unwrap());
         let mut apdu = Vec::new();
         while let Some(stretch) = wire.at(apdu.len() as u64) {
@@ -193,6 +193,12 @@ impl Mta {
         apdu
     }
 
+    /// What tracking tells of a copy once it has been transferred.
+    pub(crate) fn telling(&self, connector: &str, record: &OutboundRecord) -> Option<agent::Telling> {
+        let settings = self.agent.settings().connector(connector).unwrap();
+        settings.on_wire(&record.item, self.is_p2(&record.item), self.agent.tracks()).unwrap().1
+    }
+
     /// What a peer reads of the message that stands at `place` in the queue of a connector.
     pub(crate) fn sent(&self, connector: &str, place: usize) -> MessageTransferEnvelope {
         match MtsApdu::from_octets(&self.apdu(connector, &self.queue(connector)[place].1)).unwrap() {
@@ -206,7 +212,7 @@ impl Mta {
         let queue = self.queue(connector);
         for (key, record) in &queue {
             peer.receive(incoming, &self.apdu(connector, record)).unwrap();
-            let step = self.agent.transferred(key, record);
+            let step = self.agent.transferred(key, record, self.telling(connector, record));
             self.commit(step);
         }
         peer.work();

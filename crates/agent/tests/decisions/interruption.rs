@@ -21,7 +21,7 @@ fn the_point_to_resume_from_goes_with_the_item_whichever_way_it_leaves() {
     for way in 0..5 {
         let (mut a, key, record) = interrupted();
         let step = match way {
-            0 => a.agent.transferred(&key, &record),
+            0 => a.agent.transferred(&key, &record, None),
             1 => a.agent.expired(record.expires, &a.counter, &key, &record).unwrap(),
             2 => a.agent.reroute(a.now, &a.counter, &key, &record),
             3 => a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record),

@@ -164,7 +164,7 @@ fn settings_that_change_to_1984_hold_for_what_waits_already() {
     a.agent = agent::Agent::new(settings).unwrap();
     let (key, record) = a.queue("to-B").remove(0);
     let connector = a.agent.settings().connector("to-B").unwrap();
-    assert!(connector.on_wire(&record.item, false).is_err());
+    assert!(connector.on_wire(&record.item, false, false).is_err());
     let failure = TransferFailure { kind: TransferFailureKind::WrongForm, text: "1984".into() };
     let Failed::Settled(step) = a.agent.transfer_failed(a.now, &a.counter, &key, &record, &failure) else {
         panic!("it is tried again as it is")

@@ -220,7 +220,7 @@ fn ten_thousand_members_get_it_in_envelopes_of_bounded_size() {
     assert_eq!(seen, members);
     assert_eq!(a.spool.stats().bodies, 1, "all of them share one content");
     for (key, record) in a.queue("to-B") {
-        let step = a.agent.transferred(&key, &record);
+        let step = a.agent.transferred(&key, &record, None);
         a.commit(step);
     }
     assert_eq!(a.spool.stats().bodies, 0);
@@ -391,7 +391,7 @@ fn a_probe_is_answered_for_the_list_and_not_expanded() {
             }
             ReportType::NonDelivery(failed) => assert_eq!(failed.diagnostic.map(|code| code.0), expected),
         }
-        let step = a.agent.transferred(&key, &record);
+        let step = a.agent.transferred(&key, &record, None);
         a.commit(step);
     }
 }

@@ -245,7 +245,7 @@ impl Network {
             assert!(time == 0 || received.is_err(), "the repetition is recognised");
         }
         self.mtas[item.peer].work();
-        let step = self.mtas[item.mta].agent.transferred(&item.key, &item.record);
+        let step = self.mtas[item.mta].agent.transferred(&item.key, &item.record, None);
         self.mtas[item.mta].commit(step);
         self.transfers += 1;
         assert!(self.transfers < ENOUGH, "a loop without end");

@@ -185,7 +185,7 @@ fn two_decisions_about_one_copy_exclude_each_other() {
     let mut a = queued();
     let (key, record) = a.queue("to-B").remove(0);
     let sequence = a.sequence_of(&key);
-    let first = a.agent.transferred(&key, &record);
+    let first = a.agent.transferred(&key, &record, None);
     let second = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
     a.commit(first);
     assert!(a.try_commit(second).is_err());

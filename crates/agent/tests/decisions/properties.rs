@@ -80,7 +80,7 @@ proptest! {
         for connector in ["to-B", "to-C"] {
             for (key, record) in a.queue(connector) {
                 prop_assert_eq!(a.spool.stats().bodies, 1);
-                let step = a.agent.transferred(&key, &record);
+                let step = a.agent.transferred(&key, &record, None);
                 a.commit(step);
             }
         }

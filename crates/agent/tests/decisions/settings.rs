@@ -9,7 +9,7 @@ fn the_defaults_are_those_that_operators_know() {
     let timeouts = mta.message_timeout;
     assert_eq!((timeouts.urgent_min, timeouts.normal_min, timeouts.non_urgent_min), (2880, 10080, 14400));
     assert_eq!((mta.hop_limit, mta.duplicate_history_days, mta.message_size_limit_kb), (512, 15, None));
-    assert_eq!(mta.tracking_days, 7);
+    assert_eq!((mta.tracking_days, mta.tracking_entries), (7, 2_000_000));
     let connector = ConnectorSettings::new("c", MtaName::new("N").unwrap());
     let rts = connector.rts;
     assert_eq!((rts.checkpoint_size_kb, rts.recovery_timeout_s, rts.window_size), (30, 60, 5));
@@ -46,6 +46,7 @@ fn every_problem_is_found_and_placed() {
     bad.mta.message_timeout.urgent_min = 65_537;
     bad.mta.duplicate_history_days = 366;
     bad.mta.tracking_days = 366;
+    bad.mta.tracking_entries = 999;
     bad.mta.max_recipients = 40_000;
     bad.mta.message_size_limit_kb = Some(0);
     bad.mta.password = Some(Secret::new("p".repeat(65)));
@@ -77,6 +78,7 @@ fn every_problem_is_found_and_placed() {
             "mta.hop_limit",
             "mta.duplicate_history_days",
             "mta.tracking_days",
+            "mta.tracking_entries",
             "mta.max_recipients",
             "mta.mailboxes[0]",
             "connector[0].remote_password",

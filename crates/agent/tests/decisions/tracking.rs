@@ -130,8 +130,15 @@ fn event_5_probe_submit() {
         recipients: vec![user("bob", "B").to_string()],
         subject: None,
     };
-    let (mts_identifier, about) = (foreign_id("5"), Box::new(about));
-    let a = happened(Effect::Submitted { kind: Kind::Probe, mts_identifier, size: 0, recipients: 1, about });
+    let (mts_identifier, about) = (foreign_id("5"), Some(Box::new(about)));
+    let a = happened(Effect::Submitted {
+        kind: Kind::Probe,
+        mts_identifier,
+        originator: user("alice", "A").to_string(),
+        size: 0,
+        recipients: 1,
+        about,
+    });
     assert_eq!(only(&a, &foreign_id("5"), 5).event, TrackEvent::ProbeSubmitted);
 }
 
@@ -320,8 +327,10 @@ fn nothing_is_kept_when_tracking_is_off_and_what_was_kept_goes() {
 
 /// Forgets a portion; tells how many went and whether there may be more.
 fn forget(a: &mut Mta, most: usize) -> (usize, bool) {
-    let keys: Vec<Vec<u8>> = a.scan(TRACK, b"").into_iter().map(|(key, _)| key).take(most).collect();
-    let (step, more) = a.agent.forget_tracking(a.now, keys.iter().map(Vec::as_slice));
+    let mut keys: Vec<Vec<u8>> = a.scan(TRACK, b"").into_iter().map(|(key, _)| key).collect();
+    let kept = keys.len() as u64;
+    keys.truncate(most);
+    let (step, more) = a.agent.forget_tracking(a.now, kept, keys.iter().map(Vec::as_slice));
     let gone = step.batch.len();
     a.spool.commit(step.batch).wait().unwrap();
     (gone, more)
@@ -333,12 +342,29 @@ fn entries_go_in_portions_when_they_are_seven_days_old_and_not_before() {
     let old: Vec<_> = (0..5).map(|_| a.submit(&submission())).collect();
     a.now = a.now.plus_seconds(7 * 86_400);
     let young = a.submit(&submission());
-    assert_eq!(forget(&mut a, 1_000), (0, false), "what is seven days old is kept to the end of the day");
-    a.now = a.now.plus_seconds(86_400);
+    assert_eq!(forget(&mut a, 1_000), (0, false), "what is seven days old is kept to the end of the hour");
+    a.now = a.now.plus_seconds(3_600);
     assert_eq!(forget(&mut a, 3), (3, true));
     assert_eq!(forget(&mut a, 3), (2, false));
     assert!(old.iter().all(|identifier| tracked(&a, identifier).is_empty()));
     assert_eq!(numbers(&a, &young), [4]);
+}
+
+#[test]
+fn the_oldest_entries_go_in_portions_when_there_are_too_many() {
+    let mut settings = settings("A", &[("B", "P=B;A= ;C=GB")]);
+    settings.mta.tracking_entries = 1_000;
+    let mut a = Mta::new(settings);
+    let old: Vec<_> = (0..5).map(|_| a.submit(&submission())).collect();
+    a.now = a.now.plus_seconds(3_600);
+    let young: Vec<_> = (0..995).map(|_| a.submit(&submission())).collect();
+    assert_eq!(forget(&mut a, 3), (0, false), "as many as there may be");
+    young.iter().take(4).for_each(|_| drop(a.submit(&submission())));
+    assert_eq!(forget(&mut a, 3), (3, true));
+    assert_eq!(forget(&mut a, 3), (1, false));
+    let left = old.iter().filter(|identifier| !tracked(&a, identifier).is_empty()).count();
+    assert_eq!(left, 1);
+    assert!(young.iter().all(|identifier| numbers(&a, identifier) == [4]));
 }
 
 #[test]
@@ -359,7 +385,7 @@ fn what_a_step_adds_is_bounded() {
     let a = mta_a();
     let mut step = Step::default();
     step.effects.extend((0..30_000).map(delivered).chain((0..30_000).map(redirected)));
-    a.agent.track(a.now, &a.counter, &mut step);
+    assert_eq!(a.agent.track(a.now, &a.counter, &mut step), 1_024);
     assert_eq!(step.batch.len(), 1_024);
     assert!(step.batch.octets() < 1 << 20, "{}", step.batch.octets());
     a.spool.commit(step.batch).wait().unwrap();

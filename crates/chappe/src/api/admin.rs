@@ -101,7 +101,7 @@ pub(super) async fn tracking(
     if tracking.items.is_empty() {
         return Err(ApiError::not_found(
             format!("nothing is known of `{mts_id}`"),
-            "it was never here, or longer ago than `tracking_days` of [mta], or tracking was off",
+            "it was never here, or longer ago than `tracking_days` and `tracking_entries` of [mta] allow, or tracking was off",
         ));
     }
     Ok(Json(tracking))

@@ -57,6 +57,9 @@ pub(super) fn read(mut section: Section<'_>) -> MtaSettings {
     if let Some(days) = section.number_of("tracking_days") {
         settings.tracking_days = days;
     }
+    if let Some(entries) = section.number_of("tracking_entries") {
+        settings.tracking_entries = entries;
+    }
     if let Some(most) = section.number_of("max_recipients") {
         settings.max_recipients = most;
     }

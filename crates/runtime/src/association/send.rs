@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent::record::{OutboundKey, OutboundRecord, RESUME, Rank};
 use agent::settings::{ConnectorSettings, TransferTimeouts};
-use agent::{Failed, FormError, OnWire, Step, TransferFailure, TransferFailureKind, apdu_digest};
+use agent::{Failed, FormError, OnWire, Step, Telling, TransferFailure, TransferFailureKind, apdu_digest};
 use mhs::p1::Stretch;
 use osi::rtse::RtRequest;
 use osi::stack::RequestError;
@@ -28,6 +28,8 @@ pub(super) struct Sending {
     pub(super) resumes: Option<Interruption>,
     /// The form in which it goes over this link.
     wire: OnWire,
+    /// What message tracking tells of it once it has been transferred.
+    telling: Option<Telling>,
     position: u64,
     /// What the transfer may take (X.400 connector setting, by priority and size).
     time_allowed: Duration,
@@ -42,10 +44,11 @@ impl Sending {
         outgoing: Box<Outgoing>,
         connector: &ConnectorSettings,
         is_p2: bool,
+        is_tracked: bool,
         normal_mode: bool,
     ) -> Result<Sending, (Box<Outgoing>, FormError)> {
-        let wire = match connector.on_wire(&outgoing.record.item, is_p2) {
-            Ok(wire) => wire,
+        let (wire, telling) = match connector.on_wire(&outgoing.record.item, is_p2, is_tracked) {
+            Ok(form) => form,
             Err(error) => return Err((outgoing, error)),
         };
         let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
@@ -57,6 +60,7 @@ impl Sending {
             digest,
             resumes: None,
             wire,
+            telling,
             position: 0,
             time_allowed,
             deadline: None,
@@ -111,7 +115,8 @@ impl Association {
                 return self.idle(false).await;
             }
         };
-        match Sending::new(outgoing, &self.connector, is_p2, self.normal_mode) {
+        let is_tracked = self.shared.agent().tracks();
+        match Sending::new(outgoing, &self.connector, is_p2, is_tracked, self.normal_mode) {
             Ok(sending) => {
                 let remembered = sending.outgoing.resume.as_ref();
                 if sending.resumes.is_none() && remembered.is_some_and(|resume| resume.interruption.is_some())
@@ -236,7 +241,7 @@ impl Association {
     }
 
     pub(super) async fn transfer_confirmed(&mut self) {
-        let Some(sending) = self.outgoing.take() else {
+        let Some(mut sending) = self.outgoing.take() else {
             return self.defect("a transfer was confirmed, but nothing is in transfer");
         };
         // One removal may be under way while the next message is transferred, never two.
@@ -259,7 +264,8 @@ impl Association {
             ),
         );
         let shared = Arc::clone(&self.shared);
-        let step = shared.agent().transferred(&sending.outgoing.key, &sending.outgoing.record);
+        let Outgoing { key, record, .. } = &*sending.outgoing;
+        let step = shared.agent().transferred(key, record, sending.telling.take());
         let in_use = self.entry.in_use();
         self.removal = Some(tokio::spawn(async move {
             let _in_use = in_use;
