@@ -1,6 +1,6 @@
 //! Message tracking is kept to its size, whichever process wrote it.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
