@@ -1,4 +1,4 @@
-use agent::record::{MailboxItem, OutboundKey, Rank};
+use agent::record::{MailboxItem, OutboundKey, Rank, WORK, WorkKey};
 use agent::{Effect, Submission};
 use mhs::p1::{Criticality, ExtensionField, ExtensionType, Extensions, Priority, StandardExtension};
 use spool::Spool;
@@ -90,6 +90,27 @@ fn urgent_goes_before_normal_before_non_urgent() {
     let ranks: Vec<Rank> =
         a.queue("to-B").iter().map(|(key, _)| OutboundKey::parse(key).unwrap().rank).collect();
     assert_eq!(ranks, [Rank::Urgent, Rank::Normal, Rank::Normal, Rank::NonUrgent]);
+}
+
+#[test]
+fn urgent_goes_first_in_the_work_queue_too_and_reports_count_as_urgent() {
+    let mut a = mta_a();
+    for priority in [Priority::NonUrgent, Priority::Normal, Priority::Urgent] {
+        let mut submission = Submission::new(user("alice", "A"), [user("bob", "B")]);
+        submission.priority = priority;
+        a.submit(&submission);
+    }
+    let mut b = mta_b();
+    b.receive_message("to-A", &foreign("1", &[(&user("nobody", "B"), 0xA8), (&user("x", "Q"), 0xA8)]));
+    let ranks = |mta: &Mta| -> Vec<Rank> {
+        mta.scan(WORK, b"").iter().map(|(key, _)| WorkKey::parse(key).unwrap().rank).collect()
+    };
+    assert_eq!(ranks(&a), [Rank::Urgent, Rank::Normal, Rank::NonUrgent]);
+    b.work();
+    let report = b.queue("to-A").remove(0);
+    assert_eq!(OutboundKey::parse(&report.0).unwrap().rank, Rank::Urgent);
+    a.receive("to-B", &b.apdu("to-A", &report.1)).unwrap();
+    assert_eq!(ranks(&a), [Rank::Urgent, Rank::Urgent, Rank::Normal, Rank::NonUrgent]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod line;
 mod lists;
 mod ring;
+mod rules;
 mod star;
 #[path = "../support/mod.rs"]
 mod support;

@@ -27,6 +27,7 @@ pub struct Node {
 struct Link {
     to: String,
     spaces: Vec<(String, u8)>,
+    relay: String,
     lines: String,
     retry: String,
 }
@@ -50,15 +51,22 @@ impl Node {
     pub fn link(mut self, to: &str, spaces: &[(&str, u8)]) -> Node {
         let spaces = spaces.iter().map(|(space, cost)| ((*space).to_owned(), *cost)).collect();
         let retry = "open_interval_s = 1\ntransfer_interval_s = 1\n".to_owned();
-        let lines = "relay_to = \"*\"\n".to_owned();
-        self.links.push(Link { to: to.to_owned(), spaces, lines, retry });
+        let relay = "relay_to = \"*\"\n".to_owned();
+        self.links.push(Link { to: to.to_owned(), spaces, relay, lines: String::new(), retry });
         self
     }
 
     /// Where what comes in over the last link is relayed, as TOML.
     #[must_use]
     pub fn relay(mut self, relay_to: &str) -> Node {
-        self.links.last_mut().expect("there is a link").lines = format!("relay_to = {relay_to}\n");
+        self.links.last_mut().expect("there is a link").relay = format!("relay_to = {relay_to}\n");
+        self
+    }
+
+    /// More lines of the last link.
+    #[must_use]
+    pub fn with(mut self, lines: &str) -> Node {
+        self.links.last_mut().expect("there is a link").lines += &format!("{lines}\n");
         self
     }
 
@@ -124,11 +132,12 @@ impl Network {
                     .collect();
                 text += &format!(
                     "[[connector]]\nname = \"to-{}\"\nremote_mta = \"MTA-{to}\"\n\
-                     remote_password = \"password of {to}\"\nhosts = [\"{}\"]\naddress_space = [{}]\n{}\n\
+                     remote_password = \"password of {to}\"\nhosts = [\"{}\"]\naddress_space = [{}]\n{}{}\n\
                      [connector.retry]\n{}\n[connector.association]\nlifetime_s = 1\n",
                     link.to.to_lowercase(),
                     proxy.address(),
                     spaces.join(", "),
+                    link.relay,
                     link.lines,
                     link.retry,
                     to = link.to,

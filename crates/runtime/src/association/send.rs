@@ -361,3 +361,25 @@ fn time_allowed(timeouts: &TransferTimeouts, rank: Rank, octets: u64) -> Duratio
     let seconds = u64::from(per_kb).saturating_mul(octets.div_ceil(1024).max(1));
     Duration::from_secs(seconds.min(365 * 86_400))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_a_transfer_grows_with_its_size_by_priority() {
+        let timeouts = TransferTimeouts::default();
+        let allowed = |rank, octets| time_allowed(&timeouts, rank, octets).as_secs();
+        assert_eq!(
+            [Rank::Urgent, Rank::Normal, Rank::NonUrgent].map(|rank| allowed(rank, 1)),
+            [1000, 2000, 3000]
+        );
+        assert_eq!(
+            [0, 1024, 1025, 10 << 10].map(|octets| allowed(Rank::Urgent, octets)),
+            [1000, 1000, 2000, 10_000]
+        );
+        let other = TransferTimeouts { urgent_s_per_kb: 7, ..timeouts };
+        assert_eq!(time_allowed(&other, Rank::Urgent, 3000), Duration::from_secs(21));
+        assert_eq!(allowed(Rank::NonUrgent, u64::MAX), 365 * 86_400, "and no more than a year");
+    }
+}
