@@ -1,13 +1,13 @@
-//! Submission by a local user (X.411 message submission): checked strictly, unlike what is relayed.
+//! Submission by a local user (X.411 message submission, probe submission): checked strictly, unlike what is relayed.
 
 use std::collections::HashSet;
 
 use ber::{Tag, Writer};
 use clock::WallTime;
 use mhs::p1::{
-    ContentIdentifier, Criticality, ExtensionField, ExtensionType, MessageTransferEnvelope,
+    ContentIdentifier, Criticality, ExtensionField, ExtensionType, Extensions, MessageTransferEnvelope,
     OriginatingMtaReport, OriginatorReport, PerMessageIndicators, PerRecipientFields, PerRecipientIndicators,
-    StandardExtension,
+    ProbeTransferEnvelope, StandardExtension,
 };
 use mhs::{Kept, MtsIdentifier, OrAddress, OrName, UtcTime};
 use spool::FinishedBody;
@@ -34,13 +34,103 @@ impl Agent {
         submission: &Submission,
         body: FinishedBody,
     ) -> Result<(MtsIdentifier, Step), SubmitError> {
-        let problems = self.problems(submission, body.len());
-        if !problems.is_empty() {
-            return Err(SubmitError { problems });
+        self.judge(submission, body.len())?;
+        let mut step = Step::default();
+        let identifier = self.accept_message(now, sequence, submission, body, &mut step);
+        Ok((identifier, step))
+    }
+
+    /// Accepts several messages from a local user, all or none of them: what he takes for one message that has blind
+    /// copies. Gives their identifiers in order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the first of them in which something is wrong.
+    pub fn submit_all(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        copies: Vec<(Submission, FinishedBody)>,
+    ) -> Result<(Vec<MtsIdentifier>, Step), SubmitError> {
+        for (submission, body) in &copies {
+            self.judge(submission, body.len())?;
         }
+        let mut step = Step::default();
+        let identifiers = copies
+            .into_iter()
+            .map(|(submission, body)| self.accept_message(now, sequence, &submission, body, &mut step))
+            .collect();
+        Ok((identifiers, step))
+    }
+
+    /// Accepts a probe from a local user: whether a message like `submission`, with a content of `content_length`
+    /// octets if that is known, would be delivered. Priority, deferral, disclosure of recipients and return of the
+    /// content have no place in a probe.
+    ///
+    /// # Errors
+    /// As for a message. A recipient who can't be reached is reported.
+    pub fn probe(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        submission: &Submission,
+        content_length: Option<u64>,
+    ) -> Result<(MtsIdentifier, Step), SubmitError> {
+        self.judge(submission, content_length.unwrap_or(0))?;
+        let here = self.here();
+        let identifier = self.new_identifier(now, sequence);
+        let mut probe = ProbeTransferEnvelope::new(
+            identifier.clone(),
+            OrName::new(submission.originator.clone()),
+            submission.content_type.clone(),
+            recipients(submission),
+            here.first_trace(now),
+        );
+        here.add_internal(UtcTime::from_wall(now), &mut probe.extensions);
+        prohibit(submission, &mut probe.extensions);
+        probe.original_encoded_information_types = submission.encoded_information_types.clone();
+        probe.content_identifier = content_identifier(submission);
+        probe.content_length =
+            content_length.map(|octets| Kept::new(i64::try_from(octets).unwrap_or(i64::MAX)));
+        probe.per_message_indicators = indicators_of([
+            (1, submission.implicit_conversion_prohibited),
+            (2, submission.alternate_recipient_allowed),
+        ]);
+        let mut step = Step::default();
+        step.effects.push(Effect::Submitted {
+            kind: Kind::Probe,
+            mts_identifier: identifier.clone(),
+            originator: submission.originator.to_string(),
+            about: self.about(|| About::probe(&probe)),
+            size: content_length.unwrap_or(0),
+            recipients: u32::try_from(probe.per_recipient_fields.len()).unwrap_or(u32::MAX),
+        });
+        let record = WorkRecord {
+            item: Item::Probe { apdu: probe.to_octets() },
+            source: Source::Submission,
+            arrived: now,
+            exhausted: Vec::new(),
+            failure: None,
+        };
+        add_work(&mut step, sequence, Rank::Urgent, &record);
+        Ok((identifier, step))
+    }
+
+    fn judge(&self, submission: &Submission, octets: u64) -> Result<(), SubmitError> {
+        let problems = self.problems(submission, octets);
+        if problems.is_empty() { Ok(()) } else { Err(SubmitError { problems }) }
+    }
+
+    /// Adds a message that was checked to a step.
+    fn accept_message(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        submission: &Submission,
+        body: FinishedBody,
+        step: &mut Step,
+    ) -> MtsIdentifier {
         let identifier = self.new_identifier(now, sequence);
         let envelope = self.envelope(now, identifier.clone(), submission);
-        let mut step = Step::default();
         let content_length = body.len();
         step.effects.push(Effect::Submitted {
             kind: Kind::Message,
@@ -58,8 +148,8 @@ impl Agent {
             exhausted: Vec::new(),
             failure: None,
         };
-        add_work(&mut step, sequence, Rank::of(submission.priority), &record);
-        Ok((identifier, step))
+        add_work(step, sequence, Rank::of(submission.priority), &record);
+        identifier
     }
 
     fn envelope(
@@ -69,51 +159,25 @@ impl Agent {
         submission: &Submission,
     ) -> MessageTransferEnvelope {
         let here = self.here();
-        let mut named = HashSet::new();
-        let distinct =
-            submission.recipients.iter().filter(|recipient| named.insert(recipient.address.canonical_key()));
-        let recipients = (1_i64..).zip(distinct).map(|(number, recipient)| {
-            let name = OrName::new(recipient.address.clone());
-            let mut fields = PerRecipientFields::new(name, number, indicators(recipient));
-            if let Some(alternate) = &recipient.alternate {
-                let number = StandardExtension::ORIGINATOR_REQUESTED_ALTERNATE_RECIPIENT;
-                fields.extensions.set_name(number, &OrName::new(alternate.clone()));
-            }
-            fields
-        });
         let mut envelope = MessageTransferEnvelope::new(
             identifier,
             OrName::new(submission.originator.clone()),
             submission.content_type.clone(),
-            recipients.collect(),
+            recipients(submission),
             here.first_trace(now),
         );
         here.add_internal(UtcTime::from_wall(now), &mut envelope.extensions);
         envelope.original_encoded_information_types = submission.encoded_information_types.clone();
         envelope.priority = Kept::new(submission.priority);
         envelope.deferred_delivery_time = submission.deferred.map(|time| Kept::new(UtcTime::from_wall(time)));
-        envelope.content_identifier =
-            submission.content_identifier.clone().map(|text| Kept::new(ContentIdentifier(text)));
-        let mut flags = PerMessageIndicators::default();
-        for (bit, on) in [
+        envelope.content_identifier = content_identifier(submission);
+        prohibit(submission, &mut envelope.extensions);
+        envelope.per_message_indicators = indicators_of([
             (0, submission.disclose_recipients),
             (1, submission.implicit_conversion_prohibited),
             (2, submission.alternate_recipient_allowed),
             (3, submission.return_content),
-        ] {
-            if on {
-                flags.set(bit, true);
-            }
-        }
-        for (number, on) in [
-            (StandardExtension::RECIPIENT_REASSIGNMENT_PROHIBITED, submission.reassignment_prohibited),
-            (StandardExtension::DL_EXPANSION_PROHIBITED, submission.dl_expansion_prohibited),
-        ] {
-            if on {
-                envelope.extensions.set(prohibited(number));
-            }
-        }
-        envelope.per_message_indicators = Kept::new(flags);
+        ]);
         envelope
     }
 
@@ -173,6 +237,48 @@ impl Agent {
             found.push(SubmitProblem::ContentIdentifier(text.clone()));
         }
         found
+    }
+}
+
+/// Per-recipient fields of the recipients, each once.
+fn recipients(submission: &Submission) -> Vec<PerRecipientFields> {
+    let mut named = HashSet::new();
+    let distinct =
+        submission.recipients.iter().filter(|recipient| named.insert(recipient.address.canonical_key()));
+    let recipients = (1_i64..).zip(distinct).map(|(number, recipient)| {
+        let name = OrName::new(recipient.address.clone());
+        let mut fields = PerRecipientFields::new(name, number, indicators(recipient));
+        if let Some(alternate) = &recipient.alternate {
+            let number = StandardExtension::ORIGINATOR_REQUESTED_ALTERNATE_RECIPIENT;
+            fields.extensions.set_name(number, &OrName::new(alternate.clone()));
+        }
+        fields
+    });
+    recipients.collect()
+}
+
+fn content_identifier(submission: &Submission) -> Option<Kept<ContentIdentifier>> {
+    submission.content_identifier.clone().map(|text| Kept::new(ContentIdentifier(text)))
+}
+
+/// PerMessageIndicators with those bits that are on.
+fn indicators_of<const N: usize>(bits: [(usize, bool); N]) -> Kept<PerMessageIndicators> {
+    let mut flags = PerMessageIndicators::default();
+    for (bit, _) in bits.into_iter().filter(|(_, on)| *on) {
+        flags.set(bit, true);
+    }
+    Kept::new(flags)
+}
+
+/// Says what must not be done with it.
+fn prohibit(submission: &Submission, extensions: &mut Extensions) {
+    for (number, on) in [
+        (StandardExtension::RECIPIENT_REASSIGNMENT_PROHIBITED, submission.reassignment_prohibited),
+        (StandardExtension::DL_EXPANSION_PROHIBITED, submission.dl_expansion_prohibited),
+    ] {
+        if on {
+            extensions.set(prohibited(number));
+        }
     }
 }
 

@@ -33,10 +33,29 @@ pub(crate) struct Page<T> {
 /// A message was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Submitted {
-    /// Its MTS-identifier.
+    /// Its MTS-identifier; if it has only blind copies, that of the first.
     pub(crate) mts_id: String,
     /// Octets of its content.
     pub(crate) content_octets: u64,
+    /// The copies for blind copy recipients, which are messages of their own.
+    #[serde(default)]
+    pub(crate) blind_copies: Vec<BlindCopy>,
+}
+
+/// A copy for one blind copy recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BlindCopy {
+    /// The recipient.
+    pub(crate) recipient: String,
+    /// The MTS-identifier of the copy.
+    pub(crate) mts_id: String,
+}
+
+/// A probe was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Probed {
+    /// Its MTS-identifier.
+    pub(crate) mts_id: String,
 }
 
 /// The queue of one connector.
@@ -321,8 +340,14 @@ pub(crate) enum MailboxContent {
 pub(crate) struct DeliveredMessage {
     /// Originator, from the envelope.
     pub(crate) from: String,
-    /// Primary and copy recipients, from the heading.
+    /// Primary recipients, from the heading.
     pub(crate) to: Vec<String>,
+    /// Copy recipients, from the heading.
+    #[serde(default)]
+    pub(crate) cc: Vec<String>,
+    /// Blind copy recipients, from the heading: in a copy for one of them he alone should be named.
+    #[serde(default)]
+    pub(crate) bcc: Vec<String>,
     /// `urgent`, `normal` or `non-urgent`.
     pub(crate) priority: String,
     /// Content type.

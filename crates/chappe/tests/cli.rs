@@ -6,11 +6,12 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 26] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
     &["submit"],
+    &["probe"],
     &["mailbox", "list"],
     &["mailbox", "show"],
     &["mailbox", "export"],
@@ -81,6 +82,10 @@ fn wrong_usage_is_status_2() {
         &["submit", "--from", "S=x;C=GB", "--to", ANNA, "--text", "x"],
         &["submit", "--from", ANNA, "--to", "A= ;C=GB", "--text", "x"],
         &["submit", "--from", ANNA, "--to", ANNA, "--subject", "a\nb", "--text", "x"],
+        &["probe", "--from", ANNA],
+        &["probe", "--from", ANNA, "--to", ANNA, "--content-length", "many"],
+        &["probe", "--from", ANNA, "--to", ANNA, "--content-type", "p3"],
+        &["submit", "--from", ANNA, "--bcc", "nonsense", "--text", "x"],
         &["mailbox", "show", "nonsense"],
         &["mailbox", "list", "nonsense"],
         &["mailbox", "export", "nonsense", "1"],

@@ -1,4 +1,4 @@
-//! What administration and local users ask of a running MTA.
+//! What administration asks of a running MTA, and local users of their mailboxes. What they submit is in `submission`.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use agent::record::{
     RecordError, WORK, WorkKey, WorkRecord, mailbox_prefix, outbound_prefix,
 };
 use agent::settings::AgentSettings;
-use agent::{Route, RouteDecision, RouteQuestion, Submission, SubmitError};
+use agent::{Route, RouteDecision, RouteQuestion};
 use clock::WallTime;
+use mhs::OrAddress;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
-use mhs::{MtsIdentifier, OrAddress};
-use spool::{BodyId, BodyWriter, CommitError, FinishedBody, SpoolError};
+use spool::{BodyId, SpoolError};
 use tokio::sync::Mutex;
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
@@ -31,22 +31,8 @@ const RECIPIENTS_SHOWN: usize = 100;
 /// Access to a running MTA. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     connectors: Arc<Mutex<Connectors>>,
-}
-
-/// Why a submission was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitFailure {
-    /// Something is wrong with it.
-    #[error(transparent)]
-    Refused(#[from] SubmitError),
-    /// The store does not take on new messages.
-    #[error("the MTA does not accept messages now: {0}")]
-    Unhealthy(String),
-    /// The store failed; whether the message was accepted is unknown.
-    #[error("the message could not be stored: {0}")]
-    Commit(#[from] CommitError),
 }
 
 /// Why an administrative request failed.
@@ -84,33 +70,6 @@ pub struct MessageDetail {
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) -> Handle {
         Handle { shared, connectors }
-    }
-
-    /// Reserves a body for [`Handle::submit`]. Writing to it may block on the disk.
-    ///
-    /// # Errors
-    /// The store can't take it.
-    pub fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
-        self.shared.spool.begin_body()
-    }
-
-    /// Accepts a message for local users. When this returns, the MTA is responsible for it.
-    ///
-    /// # Errors
-    /// See [`SubmitFailure`].
-    pub async fn submit(
-        &self,
-        submission: Submission,
-        body: FinishedBody,
-    ) -> Result<MtsIdentifier, SubmitFailure> {
-        if let Some(reason) = self.shared.spool.unhealthy_reason() {
-            return Err(SubmitFailure::Unhealthy(reason.to_string()));
-        }
-        let agent = self.shared.agent();
-        let (identifier, step) =
-            agent.submit(self.shared.clocks.wall(), &self.shared.sequence, &submission, body)?;
-        self.shared.commit(step).await?;
-        Ok(identifier)
     }
 
     /// Every connector's queue.

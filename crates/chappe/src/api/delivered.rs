@@ -1,7 +1,7 @@
 //! What stands in a mailbox, read as far as it takes to show it.
 
 use agent::record::{MailboxItem as Stored, MailboxRecord};
-use mhs::ipm::{Ipm, OrDescriptor, PartSummary, Summary};
+use mhs::ipm::{Ipm, OrDescriptor, PartSummary, RecipientSpecifier, Summary};
 use mhs::p1::{MessageTransferEnvelope, MtsApdu, PerRecipientReportFields, ReportType};
 use mhs::{ContentType, UtcTime};
 use runtime::MailboxEntry;
@@ -17,7 +17,7 @@ use crate::model::{
 pub(super) const GLANCE_OCTETS: usize = 64 << 10;
 /// Octets of a content that are read to show it alone.
 pub(super) const FULL_OCTETS: usize = 4 << 20;
-/// Recipients shown of one heading or report.
+/// Recipients shown of one field of a heading, or of a report.
 const RECIPIENTS_SHOWN: usize = 1000;
 
 /// An entry of a mailbox for the API; at most `octets` of a content are read.
@@ -77,12 +77,17 @@ pub(super) fn is_interpersonal(content_type: &ContentType) -> bool {
 fn describe(summary: Summary, message: &mut DeliveredMessage) {
     let heading = &summary.heading;
     message.subject = heading.subject_text();
-    let recipients = heading.primary_recipients.iter().chain(&heading.copy_recipients);
-    message.to = recipients.take(RECIPIENTS_SHOWN).map(|to| descriptor(&to.recipient)).collect();
+    message.to = named(&heading.primary_recipients);
+    message.cc = named(&heading.copy_recipients);
+    message.bcc = named(&heading.blind_copy_recipients);
     message.parts = summary.parts.iter().enumerate().map(|(n, summary)| part(n + 1, summary)).collect();
     if summary.more {
         message.problem = Some("there are more body parts; export the content to see them".to_owned());
     }
+}
+
+fn named(recipients: &[RecipientSpecifier]) -> Vec<String> {
+    recipients.iter().take(RECIPIENTS_SHOWN).map(|named| descriptor(&named.recipient)).collect()
 }
 
 fn descriptor(descriptor: &OrDescriptor) -> String {

@@ -8,6 +8,7 @@ mod delivered;
 mod error;
 mod guard;
 mod mailbox;
+mod probe;
 mod query;
 mod recording;
 mod server;
@@ -52,6 +53,7 @@ fn router(api: Api) -> Router {
         .route("/api/v1/info", get(admin::info))
         .route("/api/v1/messages", get(admin::messages).post(submit::submit))
         .route("/api/v1/messages/{reference}", get(admin::message))
+        .route("/api/v1/probes", post(probe::submit))
         .route("/api/v1/queues", get(admin::queues))
         .route("/api/v1/queues/{connector}", get(admin::queue))
         .route("/api/v1/connectors", get(admin::connectors))
@@ -89,6 +91,7 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          GET  /readyz                                       accepts messages\n\
          GET  /api/v1/info                                  the MTA and its counters\n\
          POST /api/v1/messages                              submit a message\n\
+         POST /api/v1/probes                                submit a probe\n\
          GET  /api/v1/messages                              messages of all queues\n\
          GET  /api/v1/messages/{{number or MTS-identifier}}   copies of one message\n\
          GET  /api/v1/queues                                queues\n\

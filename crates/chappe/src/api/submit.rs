@@ -1,5 +1,9 @@
 //! Submission: the fields are in the query, the body of the request is the text or the file.
+//!
+//! A blind copy recipient gets a message of his own, whose heading names him alone as such, so nothing that the others
+//! get can tell of him, whatever their MTAs make of it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent::{ReportRequest, Submission};
@@ -20,7 +24,7 @@ use tokio::sync::mpsc;
 use super::Api;
 use super::error::ApiError;
 use super::query::{Query, address};
-use crate::model::Submitted;
+use crate::model::{BlindCopy, Submitted};
 use crate::time_text;
 
 /// Longest text. It is held in memory to find out which characters it uses; what is longer is a file.
@@ -28,13 +32,29 @@ const MAX_TEXT_OCTETS: usize = 4 << 20;
 /// Pieces of a file that wait for the disk. Each is at most what one read from the socket gave.
 const PIECES_AHEAD: usize = 4;
 
-const FIELDS: [&str; 9] =
-    ["from", "to", "subject", "priority", "report", "deferred", "file_name", "request", "alternate"];
+/// Most blind copy recipients: the content is stored once for each.
+const MAX_BLIND: usize = 32;
+
+const FIELDS: [&str; 11] = [
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "priority",
+    "report",
+    "deferred",
+    "file_name",
+    "request",
+    "alternate",
+];
 
 /// The message without its content.
 struct Fields {
     from: OrAddress,
     to: Vec<OrAddress>,
+    cc: Vec<OrAddress>,
+    bcc: Vec<OrAddress>,
     subject: String,
     priority: Priority,
     report: ReportRequest,
@@ -76,10 +96,17 @@ impl Fields {
                 "write it on one line without them",
             ));
         }
-        let to: Vec<OrAddress> = query.all("to").map(|to| address(to, "to")).collect::<Result<_, _>>()?;
-        let one_of = |name: &str, choices: &str| {
-            ApiError::bad_request(format!("`{name}` is not known"), format!("choose one of {choices}"))
+        let named = |field: &str| -> Result<Vec<OrAddress>, ApiError> {
+            query.all(field).map(|text| address(text, field)).collect()
         };
+        let bcc = named("bcc")?;
+        if bcc.len() > MAX_BLIND {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("there are {} blind copy recipients, the limit is {MAX_BLIND}", bcc.len()),
+                "each gets a message of his own; submit several",
+            ));
+        }
         let requests = query.all("request").map(|text| {
             let known = REQUESTS.iter().find(|(name, _)| *name == text).map(|(_, request)| *request);
             known.ok_or_else(|| one_of("request", &REQUESTS.map(|(name, _)| name).join(", ")))
@@ -89,7 +116,9 @@ impl Fields {
             requests,
             alternate: query.one("alternate")?.map(|text| address(text, "alternate")).transpose()?,
             from: address(from, "from")?,
-            to,
+            to: named("to")?,
+            cc: named("cc")?,
+            bcc,
             subject: subject.to_owned(),
             priority: match query.one("priority")? {
                 None | Some("normal") => Priority::Normal,
@@ -97,12 +126,7 @@ impl Fields {
                 Some("non-urgent") => Priority::NonUrgent,
                 Some(_) => return Err(one_of("priority", "urgent, normal, non-urgent")),
             },
-            report: match query.one("report")? {
-                None | Some("non-delivery") => ReportRequest::NonDelivery,
-                Some("delivery") => ReportRequest::Delivery,
-                Some("none") => ReportRequest::None,
-                Some(_) => return Err(one_of("report", "delivery, non-delivery, none")),
-            },
+            report: report_request(&query)?.unwrap_or(ReportRequest::NonDelivery),
             deferred: query
                 .one("deferred")?
                 .map(|text| {
@@ -118,9 +142,26 @@ impl Fields {
         })
     }
 
-    fn submission(&self, types: EncodedInformationTypes) -> Submission {
-        let mut submission =
-            Submission::new(self.from.clone(), self.to.iter().cloned()).with_report_request(self.report);
+    /// The message for all whom the others may know of, if there is anybody, and one for each blind copy recipient.
+    fn copies(&self, draft: Draft) -> Vec<Copy> {
+        let open: Vec<OrAddress> = self.to.iter().chain(&self.cc).cloned().collect();
+        let mut named: HashSet<String> = open.iter().map(OrAddress::canonical_key).collect();
+        let blind = self.bcc.iter().filter(|blind| named.insert(blind.canonical_key()));
+        let blind = blind.map(|blind| Copy {
+            draft: draft.clone().blind_copy_to(OrName::new(blind.clone())),
+            recipients: vec![blind.clone()],
+            is_blind: true,
+        });
+        let mut copies: Vec<Copy> = blind.collect();
+        // Without any recipient it is refused for that.
+        if !open.is_empty() || copies.is_empty() {
+            copies.insert(0, Copy { draft, recipients: open, is_blind: false });
+        }
+        copies
+    }
+
+    fn submission(&self, recipients: Vec<OrAddress>, types: EncodedInformationTypes) -> Submission {
+        let mut submission = Submission::new(self.from.clone(), recipients).with_report_request(self.report);
         submission.priority = self.priority;
         submission.deferred = self.deferred;
         submission.content_type = CONTENT_TYPE;
@@ -141,6 +182,29 @@ impl Fields {
     }
 }
 
+/// One message of a submission.
+struct Copy {
+    draft: Draft,
+    recipients: Vec<OrAddress>,
+    is_blind: bool,
+}
+
+/// What the originator wants to be told, if it is said.
+pub(super) fn report_request(query: &Query) -> Result<Option<ReportRequest>, ApiError> {
+    Ok(match query.one("report")? {
+        None => None,
+        Some("non-delivery") => Some(ReportRequest::NonDelivery),
+        Some("delivery") => Some(ReportRequest::Delivery),
+        Some("none") => Some(ReportRequest::None),
+        Some(_) => return Err(one_of("report", "delivery, non-delivery, none")),
+    })
+}
+
+/// The answer to a value that is none of those known.
+pub(super) fn one_of(name: &str, choices: &str) -> ApiError {
+    ApiError::bad_request(format!("`{name}` is not known"), format!("choose one of {choices}"))
+}
+
 pub(super) async fn submit(
     State(api): State<Api>,
     query: Query,
@@ -152,25 +216,60 @@ pub(super) async fn submit(
     for to in &fields.to {
         draft = draft.to(OrName::new(to.clone()));
     }
-    let writer = api.handle.begin_body()?;
-    let (body, types) = match &fields.file_name {
-        None => {
-            let composed = draft.text(&text(request.into_body()).await?);
-            (store(writer, composed.content).await?, composed.encoded_information_types)
-        }
-        Some(name) => {
-            let length = content_length(&request)?;
-            let composed = draft
-                .file(None, name, length)
-                .map_err(|error| ApiError::bad_request("the message can't be composed", error.to_string()))?;
-            let body = stream(writer, composed.prefix, request.into_body(), length, composed.suffix).await?;
-            (body, composed.encoded_information_types)
-        }
+    for cc in &fields.cc {
+        draft = draft.copy_to(OrName::new(cc.clone()));
+    }
+    let copies = fields.copies(draft);
+    let mut submissions = Vec::new();
+    let mut names: Vec<Option<String>> = Vec::new();
+    for (copy, (body, types)) in copies.iter().zip(contents(&api, &fields, &copies, request).await?) {
+        names.push(copy.recipients.first().filter(|_| copy.is_blind).map(ToString::to_string));
+        submissions.push((fields.submission(copy.recipients.clone(), types), body));
+    }
+    let content_octets = submissions.first().map_or(0, |(_, body)| body.len());
+    let identifiers = api.handle.submit_all(submissions).await.map_err(refusal)?;
+    let blind = names.into_iter().zip(&identifiers).filter_map(|(recipient, identifier)| {
+        recipient.map(|recipient| BlindCopy { recipient, mts_id: identifier.to_string() })
+    });
+    let submitted = Submitted {
+        mts_id: identifiers.first().map(ToString::to_string).unwrap_or_default(),
+        content_octets,
+        blind_copies: blind.collect(),
     };
-    let content_octets = body.len();
-    let identifier = api.handle.submit(fields.submission(types), body).await.map_err(refusal)?;
-    let submitted = Submitted { mts_id: identifier.to_string(), content_octets };
     Ok((StatusCode::CREATED, Json(submitted)))
+}
+
+/// Stores the content of each copy; what the request carries is the same in all.
+async fn contents(
+    api: &Api,
+    fields: &Fields,
+    copies: &[Copy],
+    request: Request,
+) -> Result<Vec<(FinishedBody, EncodedInformationTypes)>, ApiError> {
+    let mut contents = Vec::new();
+    let Some(name) = &fields.file_name else {
+        let text = text(request.into_body()).await?;
+        for copy in copies {
+            let composed = copy.draft.text(&text);
+            let body = store(api.handle.begin_body()?, composed.content).await?;
+            contents.push((body, composed.encoded_information_types));
+        }
+        return Ok(contents);
+    };
+    let length = content_length(&request)?;
+    let (mut around, mut types) = (Vec::new(), Vec::new());
+    for copy in copies {
+        let composed = copy
+            .draft
+            .file(None, name, length)
+            .map_err(|error| ApiError::bad_request("the message can't be composed", error.to_string()))?;
+        let writer = api.handle.begin_body()?;
+        around.push(Around { writer, prefix: composed.prefix, suffix: composed.suffix });
+        types.push(composed.encoded_information_types);
+    }
+    let bodies = stream(around, request.into_body(), length).await?;
+    contents.extend(bodies.into_iter().zip(types));
+    Ok(contents)
 }
 
 /// A LocalIPMIdentifier that this service never gives twice: number, start of the service, process.
@@ -180,8 +279,8 @@ fn local_identifier(api: &Api) -> String {
     format!("{number} {} {}", api.handle.info().started, std::process::id())
 }
 
-fn refusal(failure: SubmitFailure) -> ApiError {
-    let what = "the message was not accepted";
+pub(super) fn refusal(failure: SubmitFailure) -> ApiError {
+    let what = "it was not accepted";
     match failure {
         SubmitFailure::Refused(error) => {
             let why: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
@@ -230,27 +329,39 @@ async fn store(mut writer: Box<dyn BodyWriter>, content: Vec<u8>) -> Result<Fini
     finished(stored.await)
 }
 
-/// Stores a content around a body of `length` octets, piece by piece: the disk sets the pace of the connection.
-async fn stream(
-    mut writer: Box<dyn BodyWriter>,
+/// What stands around a file in one content, and where that goes.
+struct Around {
+    writer: Box<dyn BodyWriter>,
     prefix: Vec<u8>,
+    suffix: Vec<u8>,
+}
+
+/// Stores contents around a body of `length` octets, piece by piece: the disk sets the pace of the connection.
+async fn stream(
+    mut contents: Vec<Around>,
     mut body: Body,
     length: u64,
-    suffix: Vec<u8>,
-) -> Result<FinishedBody, ApiError> {
+) -> Result<Vec<FinishedBody>, ApiError> {
     let (pieces, mut waiting) = mpsc::channel::<Bytes>(PIECES_AHEAD);
     let (commit, committed) = std::sync::mpsc::channel::<()>();
     let storing = tokio::task::spawn_blocking(move || {
-        writer.write(&prefix)?;
-        while let Some(piece) = waiting.blocking_recv() {
-            writer.write(&piece)?;
+        for Around { writer, prefix, .. } in &mut contents {
+            writer.write(prefix)?;
         }
-        // Without this word the body broke off; what is stored of it is given back with the writer.
+        while let Some(piece) = waiting.blocking_recv() {
+            for Around { writer, .. } in &mut contents {
+                writer.write(&piece)?;
+            }
+        }
+        // Without this word the body broke off; what is stored of it is given back with the writers.
         if committed.recv().is_err() {
             return Ok(None);
         }
-        writer.write(&suffix)?;
-        writer.finish().map(Some)
+        let finish = |Around { mut writer, suffix, .. }: Around| {
+            writer.write(&suffix)?;
+            writer.finish()
+        };
+        contents.into_iter().map(finish).collect::<Result<Vec<_>, SpoolError>>().map(Some)
     });
     let mut received = 0_u64;
     let mut broken = None;

@@ -44,7 +44,9 @@ pub(super) fn item(item: &MailboxItem) -> String {
 
 fn message_text(item: &MailboxItem, message: &DeliveredMessage) -> String {
     let mut lines = vec![("Number", item.number.to_string()), ("From", message.from.clone())];
-    lines.extend(message.to.iter().map(|to| ("To", to.clone())));
+    for (name, recipients) in [("To", &message.to), ("Cc", &message.cc), ("Bcc", &message.bcc)] {
+        lines.extend(recipients.iter().map(|recipient| (name, recipient.clone())));
+    }
     lines.push(("Delivered", item.delivered.clone()));
     lines.push(("MTS-identifier", item.mts_id.clone()));
     lines.push(("Priority", message.priority.clone()));

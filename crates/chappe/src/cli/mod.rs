@@ -11,6 +11,7 @@ mod mailbox;
 mod mailbox_text;
 mod message;
 mod output;
+mod probe;
 mod progress;
 mod queue;
 mod route;
@@ -51,6 +52,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     Submit(Box<submit::Submit>),
+    Probe(Box<probe::Probe>),
     Mailbox(Box<mailbox::Mailbox>),
     Queue(queue::Queue),
     Message(message::Message),
@@ -99,6 +101,7 @@ impl Command {
         let json = ahead.json;
         match self {
             Command::Submit(command) => command.online.take(ahead),
+            Command::Probe(command) => command.online.take(ahead),
             Command::Mailbox(command) => command.online.take(ahead),
             Command::Queue(command) => command.online.take(ahead),
             Command::Message(command) => command.online.take(ahead),
@@ -131,6 +134,7 @@ impl Command {
             Command::Serve(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Submit(command) => command.run(),
+            Command::Probe(command) => command.run(),
             Command::Mailbox(command) => command.run(),
             Command::Queue(command) => command.run(),
             Command::Message(command) => command.run(),

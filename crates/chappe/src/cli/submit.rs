@@ -23,8 +23,15 @@ pub(super) struct Submit {
     #[arg(long, value_name = "OR", value_parser = complete)]
     from: OrAddress,
     /// Recipient; may be given several times.
-    #[arg(long, value_name = "OR", value_parser = complete, required = true)]
+    #[arg(long, value_name = "OR", value_parser = complete, required_unless_present_any = ["cc", "bcc"])]
     to: Vec<OrAddress>,
+    /// Copy recipient; may be given several times.
+    #[arg(long, value_name = "OR", value_parser = complete)]
+    cc: Vec<OrAddress>,
+    /// Blind copy recipient, of whom no other recipient learns; may be given several times. Each gets a message of his
+    /// own, whose MTS-identifier is printed as well.
+    #[arg(long, value_name = "OR", value_parser = complete)]
+    bcc: Vec<OrAddress>,
     /// Subject, one line of at most 256 characters.
     #[arg(long, default_value = "", allow_hyphen_values = true, value_parser = subject)]
     subject: String,
@@ -89,7 +96,7 @@ enum Report {
 }
 
 /// An address as messages need it: of one of the forms of X.402, which a pattern of a route need not be.
-fn complete(text: &str) -> Result<OrAddress, String> {
+pub(super) fn complete(text: &str) -> Result<OrAddress, String> {
     let parsed = address(text)?;
     match parsed.validate_for_submission() {
         Ok(()) => Ok(parsed),
@@ -114,7 +121,9 @@ fn time(text: &str) -> Result<clock::WallTime, String> {
 impl Submit {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut query = vec![("from", self.from.to_string())];
-        query.extend(self.to.iter().map(|to| ("to", to.to_string())));
+        for (name, recipients) in [("to", &self.to), ("cc", &self.cc), ("bcc", &self.bcc)] {
+            query.extend(recipients.iter().map(|recipient| (name, recipient.to_string())));
+        }
         query.push(("subject", self.subject));
         query.push((
             "priority",
@@ -165,8 +174,22 @@ impl Submit {
                 client.post("/api/v1/messages", &query, content_type, length, &mut text.as_bytes())?
             }
         };
-        self.online.print(&submitted, |submitted| format!("{}\n", submitted.mts_id))
+        self.online.print(&submitted, show)
     }
+}
+
+/// The MTS-identifier of the message first, then those of blind copies with whom they are for.
+fn show(submitted: &Submitted) -> String {
+    let blind = &submitted.blind_copies;
+    let mut lines = String::new();
+    if blind.iter().all(|copy| copy.mts_id != submitted.mts_id) {
+        lines.push_str(&submitted.mts_id);
+        lines.push('\n');
+    }
+    for copy in blind {
+        lines.push_str(&format!("{} to blind copy recipient {}\n", copy.mts_id, copy.recipient));
+    }
+    lines
 }
 
 /// Standard input in a temporary file: the length stands in front of what is sent.

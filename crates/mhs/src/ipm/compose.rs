@@ -130,6 +130,14 @@ impl Draft {
         self
     }
 
+    /// This message with one more blind copy recipient: for a copy that goes to nobody else (X.420: the others do not
+    /// learn of a blind copy recipient).
+    #[must_use]
+    pub fn blind_copy_to(mut self, recipient: OrName) -> Self {
+        self.heading.blind_copy_recipients.push(RecipientSpecifier::new(recipient));
+        self
+    }
+
     /// This message with an importance.
     #[must_use]
     pub fn importance(mut self, importance: Importance) -> Self {
