@@ -83,7 +83,7 @@ fn blind_copies_of_a_file_have_the_whole_file() {
     let submitted = submit(&pair.a, &[&OPEN, &BLIND, &["--file", file.to_str().unwrap()]]);
     check_copies(&pair, &submitted);
     for (site, mailbox) in [(&pair.b, LURKER), (&pair.a, SHADOW), (&pair.b, OPERATIONS)] {
-        let (entry, _) = received(site, mailbox);
+        let entry = site.mailbox(mailbox).remove(0);
         let (number, path) = (entry["number"].to_string(), site.path("attachment"));
         let arguments = ["mailbox", "export", mailbox, &number, "--attachment", "1", "--output"];
         site.run(&[&arguments[..], &[path.to_str().unwrap()]].concat()).ok();

@@ -169,3 +169,67 @@ fn what_the_originator_allows_requests_and_prohibits_is_in_the_envelope() {
     let problems = problems(&a, &plain, 1);
     assert!(matches!(problems[..], [SubmitProblem::AlternateInvalid { .. }, ..]), "{problems:?}");
 }
+
+#[test]
+fn a_probe_says_what_was_asked_for_and_leaves_for_the_next_mta() {
+    let mut a = mta_a();
+    let mut submission = Submission::new(user("alice", "A"), [user("bob", "B"), user("BOB", "B")])
+        .with_report_request(ReportRequest::Delivery);
+    submission.content_type = mhs::ContentType::P2;
+    submission.content_identifier = Some("ref 7".into());
+    submission.alternate_recipient_allowed = true;
+    submission.dl_expansion_prohibited = true;
+    // None of these is to be found in a probe.
+    submission.disclose_recipients = true;
+    submission.return_content = true;
+    let (identifier, step) = a.agent.probe(a.now, &a.counter, &submission, Some(70_000)).unwrap();
+    a.commit(step);
+    a.work();
+    let (_, record) = a.queue("to-B").remove(0);
+    let agent::record::Item::Probe { apdu } = &record.item else { panic!("{record:?}") };
+    let probe = mhs::p1::ProbeTransferEnvelope::from_octets(apdu).unwrap();
+    assert_eq!(*probe.probe_identifier, identifier);
+    assert_eq!(*probe.content_type, mhs::ContentType::P2);
+    assert_eq!(probe.content_length.as_deref(), Some(&70_000));
+    assert_eq!(probe.content_identifier.unwrap().0, "ref 7");
+    let flags = &probe.per_message_indicators;
+    assert!(flags.alternate_recipient_allowed() && !flags.disclosure_of_other_recipients());
+    assert!(!flags.content_return_request());
+    let prohibited = mhs::p1::StandardExtension::DL_EXPANSION_PROHIBITED;
+    assert!(probe.extensions.standard(prohibited).is_some());
+    assert_eq!(probe.per_recipient_fields.len(), 1, "who is named twice is asked about once");
+    assert_eq!((record.recipients, record.originator), (1, user("alice", "A").to_string()));
+}
+
+#[test]
+fn a_probe_is_refused_for_what_a_message_is_refused_for() {
+    let mut limited = settings("A", &[]);
+    limited.mta.message_size_limit_kb = Some(1);
+    let a = Mta::new(limited);
+    let submission = Submission::new(user("alice", "A"), []);
+    let refused = a.agent.probe(a.now, &a.counter, &submission, Some(2_000)).unwrap_err();
+    let expected = [SubmitProblem::NoRecipient, SubmitProblem::ContentTooLong { octets: 2_000, limit_kb: 1 }];
+    assert_eq!(refused.problems, expected);
+}
+
+#[test]
+fn several_messages_are_accepted_together_or_not_at_all() {
+    let mut a = mta_a();
+    let copy = |recipient| Submission::new(user("alice", "A"), [recipient]);
+    let copies = vec![(copy(user("bob", "B")), a.body(b"one")), (copy(user("carl", "B")), a.body(b"two"))];
+    let (identifiers, step) = a.agent.submit_all(a.now, &a.counter, copies).unwrap();
+    a.commit(step);
+    a.work();
+    let queued: Vec<String> = a.queue("to-B").into_iter().map(|(_, record)| record.mts_identifier).collect();
+    assert_eq!(queued, identifiers.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for (place, recipient) in [user("bob", "B"), user("carl", "B")].iter().enumerate() {
+        let envelope = a.sent("to-B", place);
+        let named: Vec<_> = envelope.per_recipient_fields.iter().map(|fields| fields.address()).collect();
+        assert_eq!(named, [recipient]);
+    }
+    let bodies = a.spool.stats().bodies;
+    let bad = copy(address("O=Acme;C=GB"));
+    let copies = vec![(copy(user("bob", "B")), a.body(b"one")), (bad, a.body(b"two"))];
+    a.agent.submit_all(a.now, &a.counter, copies).unwrap_err();
+    assert_eq!(a.spool.stats().bodies, bodies);
+}
