@@ -152,6 +152,10 @@ impl TrackRecord {
         self.size = Some(size);
         let Some(about) = about else { return self };
         let About { rank, originator, recipients, subject } = *about;
+        if subject.is_some() {
+            // A report goes to one, however many it tells of.
+            self.recipient_count = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
+        }
         self.subject = subject.as_ref().map(ToString::to_string);
         self.originator = Some(originator).filter(|name| !name.is_empty()).map(cut);
         self.recipients = recipients.into_iter().map(cut).collect();

@@ -115,6 +115,20 @@ fn event_2_report_in_is_found_by_its_subject_too() {
 }
 
 #[test]
+fn a_report_goes_to_one_however_many_it_tells_of() {
+    let (mut a, mut b) = (mta_a(), mta_b());
+    let message = Submission::new(user("alice", "A"), [user("bob", "B"), user("carl", "B")]);
+    let identifier = a.submit(&message.with_report_request(ReportRequest::Delivery));
+    a.work();
+    a.transfer("to-B", &mut b, "to-A");
+    b.transfer("to-A", &mut a, "to-B");
+    let report = report_on(&b, &identifier);
+    for record in [only(&a, &report, 2), only(&b, &report, 8)] {
+        assert_eq!((record.recipients, record.recipient_count), (vec![user("alice", "A").to_string()], 1));
+    }
+}
+
+#[test]
 fn event_4_submit() {
     let (a, _, identifier) = sent(ReportRequest::None);
     let record = only(&a, &identifier, 4);
