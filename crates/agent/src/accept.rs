@@ -15,7 +15,7 @@ use crate::agent::Agent;
 use crate::duplicate;
 use crate::effect::{Discard, Effect, Kind, Sequence, Step};
 use crate::record::{
-    DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey, Item, Rank, Record, Source, WORK, WorkKey, WorkRecord,
+    DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey, Item, Rank, Record, Source, Tries, WORK, WorkKey, WorkRecord,
 };
 use crate::trace::Here;
 
@@ -86,7 +86,14 @@ impl Agent {
         };
         if let Some(item) = item {
             let source = Source::Connector(from.to_owned());
-            let record = WorkRecord { item, source, arrived: now, exhausted: Vec::new(), failure: None };
+            let record = WorkRecord {
+                item,
+                source,
+                arrived: now,
+                exhausted: Vec::new(),
+                failure: None,
+                tries: Tries::default(),
+            };
             add_work(&mut step, sequence, rank, &record);
         }
         Ok(step)

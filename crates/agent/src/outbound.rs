@@ -11,7 +11,9 @@ use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 use crate::process::unreadable;
-use crate::record::{Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record, WorkRecord};
+use crate::record::{
+    Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record, Tries, WorkRecord,
+};
 
 /// Why a transfer came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +171,8 @@ impl Agent {
                 .clone()
                 .unwrap_or_else(|| "it waited too long for its transfer".to_owned()),
         };
-        Some(back_to_work(sequence, key, record, record.exhausted.clone(), failure, Departure::Expired))
+        let (exhausted, tries) = (record.exhausted.clone(), record.tries.clone());
+        Some(back_to_work(sequence, key, record, exhausted, tries, failure, Departure::Expired))
     }
 
     /// Puts a copy back into the work queue as if it had not been routed yet.
@@ -189,6 +192,7 @@ impl Agent {
             arrived: record.arrived,
             exhausted: record.exhausted.clone(),
             failure: None,
+            tries: record.tries.clone(),
         };
         let mut step = leave(key, record, Departure::GivenUp);
         let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
@@ -211,19 +215,25 @@ impl Agent {
         if let Some(step) = self.expired(now, sequence, key, record) {
             return step;
         }
-        let mut exhausted = record.exhausted.clone();
-        exhausted.extend(connector_of(key).filter(|name| !record.exhausted.contains(name)));
+        let (mut exhausted, mut tries) = (record.exhausted.clone(), record.tries.clone());
+        if let Some(name) = connector_of(key) {
+            tries = tries.after(&name, 0);
+            if !exhausted.contains(&name) {
+                exhausted.push(name);
+            }
+        }
         let failure = Failure { reason: reason.0, diagnostic: diagnostic.0, text: text.to_owned() };
-        back_to_work(sequence, key, record, exhausted, failure, Departure::GivenUp)
+        back_to_work(sequence, key, record, exhausted, tries, failure, Departure::GivenUp)
     }
 }
 
 /// Moves a copy from its queue to the work queue, to be routed again or reported about.
-fn back_to_work(
+pub(crate) fn back_to_work(
     sequence: &dyn Sequence,
     key: &[u8],
     record: &OutboundRecord,
     exhausted: Vec<String>,
+    tries: Tries,
     failure: Failure,
     why: Departure,
 ) -> Step {
@@ -233,6 +243,7 @@ fn back_to_work(
         arrived: record.arrived,
         exhausted,
         failure: Some(failure),
+        tries,
     };
     let mut step = leave(key, record, why);
     let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
@@ -240,7 +251,7 @@ fn back_to_work(
     step
 }
 
-fn connector_of(key: &[u8]) -> Option<String> {
+pub(crate) fn connector_of(key: &[u8]) -> Option<String> {
     OutboundKey::parse(key).map(|key| key.connector)
 }
 
@@ -297,6 +308,7 @@ fn expire_report(key: &[u8], record: &OutboundRecord, apdu: &[u8]) -> Step {
 /// Quarantines a copy whose octets are unreadable; its queue is shorter by it.
 fn put_aside(key: &[u8], record: &OutboundRecord, error: &P1Error) -> Step {
     let mut step = unreadable(OUTBOUND, key, record, error);
+    step.batch.delete(RESUME, key);
     step.effects.extend(leave(key, record, Departure::GivenUp).effects);
     step
 }

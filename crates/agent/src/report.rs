@@ -16,7 +16,7 @@ use mhs::{OrName, UtcTime};
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Sequence, Step};
-use crate::record::{Failure, Item, Rank, Source, WorkRecord};
+use crate::record::{Failure, Item, Rank, Source, Tries, WorkRecord};
 use crate::transfer::{Changed, Transfer};
 
 /// Most recipients in one report. A message may have 32767; what is said about them must fit into what other MTAs
@@ -135,6 +135,7 @@ impl Agent {
             arrived: now,
             exhausted: Vec::new(),
             failure: None,
+            tries: Tries::default(),
         };
         add_work(step, sequence, Rank::Urgent, &record);
     }

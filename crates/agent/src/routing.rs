@@ -2,14 +2,16 @@
 //!
 //! The address of a distribution list that is expanded here is compared as a whole, before anything else.
 //! Address spaces are compared by how specifically they match; only the most specific count, wherever they are
-//! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. Which of
-//! the connectors that remain is used is for `selection`.
+//! configured, so the local spaces and the connectors compete on equal terms and the local ones win a draw. A connector
+//! with a less specific match is no substitute for one that fails: it was not meant for the address. Which of the connectors
+//! that remain is used is for `selection` and `choice`.
 
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::p1::Obstacle;
 use mhs::{OrAddress, Specificity};
 
 use crate::agent::Agent;
+use crate::links::Moment;
 use crate::selection::{Candidate, Explain, Restricted, Traveller};
 use crate::settings::RedirectionClass;
 
@@ -67,6 +69,9 @@ pub enum RouteFailure {
     /// The restrictions of the connectors forbid it.
     #[error("no connector which takes its address accepts its {0}")]
     Restricted(Restricted),
+    /// It has been in the domains of all connectors for it.
+    #[error("it has been in the domain where it would go")]
+    Loop,
     /// All connectors were tried and given up.
     #[error("every connector which takes it was tried and given up")]
     Exhausted,
@@ -86,12 +91,13 @@ impl RouteFailure {
                 (Reason::UNABLE_TO_TRANSFER, Diagnostic::UNRECOGNISED_OR_NAME)
             }
             RouteFailure::RelayDenied(_)
-            | RouteFailure::Restricted(Restricted::Originator | Restricted::Priority) => {
+            | RouteFailure::Restricted(Restricted::Originator | Restricted::Priority | Restricted::Kind) => {
                 (Reason::UNABLE_TO_TRANSFER, Diagnostic::NO_BILATERAL_AGREEMENT)
             }
             RouteFailure::Restricted(Restricted::ContentType) => {
                 (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TYPE_NOT_SUPPORTED)
             }
+            RouteFailure::Loop => (Reason::UNABLE_TO_TRANSFER, Diagnostic::LOOP_DETECTED),
             RouteFailure::Exhausted => (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION),
             RouteFailure::TooLong => (Reason::UNABLE_TO_TRANSFER, Diagnostic::CONTENT_TOO_LONG),
             RouteFailure::Downgrade(obstacle) => obstacle.codes(),
@@ -113,6 +119,22 @@ pub struct RouteQuestion<'a> {
 impl Agent {
     /// Where an address leads, after redirections of the settings.
     pub fn route(&self, address: &OrAddress, question: RouteQuestion<'_>) -> Route {
+        self.route_with(address, question, Traveller::default())
+    }
+
+    /// The same at a moment: connectors that are not active then, or that fail, come behind others.
+    pub fn route_now(&self, address: &OrAddress, question: RouteQuestion<'_>, moment: Moment<'_>) -> Route {
+        let traveller =
+            Traveller { now: Some(moment.now), links: Some(moment.links), ..Traveller::default() };
+        self.route_with(address, question, traveller)
+    }
+
+    fn route_with(
+        &self,
+        address: &OrAddress,
+        question: RouteQuestion<'_>,
+        traveller: Traveller<'_>,
+    ) -> Route {
         let mut steps = Vec::new();
         let mut address = address;
         let mut incoming = question.incoming;
@@ -133,7 +155,7 @@ impl Agent {
             incoming = None;
         }
         let (originator, content_length) = (question.originator, question.content_length);
-        let traveller = Traveller { incoming, originator, content_length, ..Traveller::default() };
+        let traveller = Traveller { incoming, originator, content_length, ..traveller };
         let decision = self.decide(address, traveller, &|_| false, &mut |step| steps.push(step()));
         Route { recipient: address.clone(), decision, steps }
     }

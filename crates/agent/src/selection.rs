@@ -1,33 +1,53 @@
-//! Which of the connectors that take an address is used: what each filter drops, in the order in which administrators of
-//! the Exchange MTA know them, and the order of those that remain.
+//! Which of the connectors for an address take a message at all: what each filter drops. The order of those that remain is
+//! the business of `choice`.
 
-use std::cmp::Reverse;
 use std::fmt;
 
-use mhs::p1::Obstacle;
+use clock::WallTime;
+use mhs::p1::{Obstacle, TraceInformation};
 use mhs::{ContentType, OrAddress};
 
 use crate::agent::Agent;
-use crate::record::Rank;
+use crate::effect::Kind;
+use crate::links::Links;
+use crate::record::{Rank, Tries};
 use crate::routing::{RouteDecision, RouteFailure};
-use crate::settings::{Activation, ConnectorSettings};
+use crate::settings::ConnectorSettings;
+use crate::trace::has_visited;
 
 /// What is known of the thing to be routed, besides the address. What is not known is not judged.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Traveller<'a> {
     /// The connector it came in on.
     pub(crate) incoming: Option<&'a str>,
     /// Connectors given up.
     pub(crate) exhausted: &'a [String],
+    /// Failed opens of connectors while it waited for them.
+    pub(crate) tries: Option<&'a Tries>,
+    /// The time of the decision.
+    pub(crate) now: Option<WallTime>,
+    /// The state of the links at that time.
+    pub(crate) links: Option<&'a dyn Links>,
+    /// Its MTS-identifier in text form: messages are shared out by it.
+    pub(crate) identifier: &'a str,
     /// Length of its content, octets.
     pub(crate) content_length: u64,
-    /// It is a report: small, nobody's wish, and there is nothing to be said about it if it is refused.
-    pub(crate) is_report: bool,
+    /// What it is; nothing is known of what is only asked about, which counts as a message then.
+    pub(crate) kind: Option<Kind>,
     pub(crate) originator: Option<&'a OrAddress>,
     pub(crate) priority: Option<Rank>,
+    /// Where it has been.
+    pub(crate) trace: Option<&'a TraceInformation>,
     pub(crate) content_type: Option<&'a ContentType>,
     /// What keeps it from going over a 1984 link.
     pub(crate) obstacle_in_1984: Option<&'a Obstacle>,
+}
+
+impl Traveller<'_> {
+    /// A report is small, nobody's wish, and there is nothing to be said about it if it is refused.
+    fn is_report(&self) -> bool {
+        self.kind == Some(Kind::Report)
+    }
 }
 
 /// Why a connector does not take a message, by its restrictions.
@@ -39,6 +59,8 @@ pub enum Restricted {
     Priority,
     /// Its content type.
     ContentType,
+    /// What it is: a message, a probe or a report.
+    Kind,
 }
 
 impl fmt::Display for Restricted {
@@ -47,6 +69,7 @@ impl fmt::Display for Restricted {
             Restricted::Originator => "originator",
             Restricted::Priority => "priority",
             Restricted::ContentType => "content type",
+            Restricted::Kind => "kind",
         })
     }
 }
@@ -82,7 +105,7 @@ fn filter(
     Ok(())
 }
 
-fn names(candidates: &[Candidate<'_>]) -> String {
+pub(crate) fn names(candidates: &[Candidate<'_>]) -> String {
     candidates.iter().map(|candidate| candidate.connector.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
@@ -103,22 +126,7 @@ impl Agent {
         if let Err(failure) = self.eliminate(traveller, &mut left, explain) {
             return RouteDecision::Unknown(failure);
         }
-        // The sort is stable: what is left to it is the order of the file.
-        left.sort_by_key(|candidate| {
-            let connector = candidate.connector;
-            (activation_rank(connector.activation), candidate.cost, Reverse(chosen(&connector.name)))
-        });
-        let shown = |candidate: &Candidate<'_>| {
-            let (connector, cost) = (candidate.connector, candidate.cost);
-            format!("{} ({}, cost {cost})", connector.name, activation_name(connector.activation))
-        };
-        explain(&|| {
-            let order: Vec<String> = left.iter().map(shown).collect();
-            format!("by activation, then cost, then order of the file: {}", order.join(", "))
-        });
-        RouteDecision::Connectors(
-            left.into_iter().map(|candidate| candidate.connector.name.clone()).collect(),
-        )
+        RouteDecision::Connectors(self.rank(left, traveller, chosen, explain))
     }
 
     fn eliminate(
@@ -127,6 +135,9 @@ impl Agent {
         left: &mut Vec<Candidate<'_>>,
         explain: Explain<'_>,
     ) -> Result<(), RouteFailure> {
+        if traveller.incoming.is_none() {
+            explain(&|| "not back to where it came from: it was submitted here, drops none".to_owned());
+        }
         if let Some(name) = traveller.incoming {
             let incoming = self.settings().connector(name);
             // Another connector to the same MTA leads back as well.
@@ -138,12 +149,32 @@ impl Agent {
             let allowed = |c: &ConnectorSettings| {
                 incoming.is_some_and(|connector| connector.relay_to.includes(&c.name))
                     // What may be relayed one way may be reported about the other way.
-                    || traveller.is_report && c.relay_to.includes(name)
+                    || traveller.is_report() && c.relay_to.includes(name)
             };
             let what = format_args!("relay from {name} allowed");
             filter(left, explain, what, allowed, || RouteFailure::RelayDenied(name.to_owned()))?;
         }
-        if !traveller.is_report {
+        if let Some(trace) = traveller.trace {
+            let own = &self.settings().mta.domain;
+            let new = |c: &ConnectorSettings| {
+                let domain = c.remote_domain.as_ref().filter(|domain| !domain.is_same_domain(own));
+                domain.is_none_or(|domain| !has_visited(domain, trace))
+            };
+            if left.iter().any(|candidate| candidate.connector.remote_domain.is_some()) {
+                let what = format_args!("to no domain in which it has been");
+                filter(left, explain, what, new, || RouteFailure::Loop)?;
+            }
+        }
+        if let Some(kind) = traveller.kind {
+            let takes = |c: &ConnectorSettings| {
+                c.restrictions.kinds.as_ref().is_none_or(|allowed| allowed.contains(&kind))
+            };
+            if left.iter().any(|candidate| candidate.connector.restrictions.kinds.is_some()) {
+                let what = format_args!("a {kind} accepted");
+                filter(left, explain, what, takes, || RouteFailure::Restricted(Restricted::Kind))?;
+            }
+        }
+        if !traveller.is_report() {
             restrictions(self, traveller, left, explain)?;
             let length = traveller.content_length;
             let takes = |c: &ConnectorSettings| {
@@ -159,8 +190,16 @@ impl Agent {
             let what = format_args!("no 1984 link, which can't say it");
             filter(left, explain, what, speaks_1988, || RouteFailure::Downgrade(obstacle.clone()))?;
         }
-        if !traveller.exhausted.is_empty() {
-            let fresh = |c: &ConnectorSettings| !traveller.exhausted.contains(&c.name);
+        if self.settings().mta.least_cost_only {
+            self.least_cost(left, traveller.now, explain);
+        }
+        if traveller.exhausted.is_empty() && traveller.tries.is_none_or(Tries::is_empty) {
+            explain(&|| "not given up for it: it is new, drops none".to_owned());
+        } else {
+            let fresh = |c: &ConnectorSettings| {
+                let tries = traveller.tries.map_or(0, |tries| tries.of(&c.name));
+                !traveller.exhausted.contains(&c.name) && tries < c.retry.max_open_retries
+            };
             let what = format_args!("not tried and given up already");
             filter(left, explain, what, fresh, || RouteFailure::Exhausted)?;
         }
@@ -192,20 +231,4 @@ fn restrictions(
         })?;
     }
     Ok(())
-}
-
-fn activation_rank(activation: Activation) -> u8 {
-    match activation {
-        Activation::Always => 0,
-        Activation::RemoteInitiated => 1,
-        Activation::Never => 2,
-    }
-}
-
-fn activation_name(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Always => "always active",
-        Activation::RemoteInitiated => "remote-initiated",
-        Activation::Never => "never active",
-    }
 }

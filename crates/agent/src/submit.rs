@@ -16,7 +16,7 @@ use crate::about::About;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Kind, Sequence, Step};
-use crate::record::{Item, Rank, Source, WorkRecord};
+use crate::record::{Item, Rank, Source, Tries, WorkRecord};
 use crate::routing::RouteDecision;
 use crate::selection::Traveller;
 use crate::submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};
@@ -147,6 +147,7 @@ impl Agent {
             arrived: now,
             exhausted: Vec::new(),
             failure: None,
+            tries: Tries::default(),
         };
         add_work(step, sequence, Rank::of(submission.priority), &record);
         identifier

@@ -193,6 +193,15 @@ fn replace_last_internal(
     extensions.set(ExtensionField::new(INTERNAL_TRACE, criticality.unwrap_or(Criticality::NONE), value));
 }
 
+/// Whether it has been in another domain without a reason to go there again since.
+pub(crate) fn has_visited(domain: &GlobalDomainIdentifier, trace: &TraceInformation) -> bool {
+    let passes = trace.iter().map(|element| Pass {
+        ours: element.domain.is_same_domain(domain),
+        diverted: diverted(element.routing_action, &element.additional.other_actions),
+    });
+    visits(passes.rev()) > 0
+}
+
 /// Whether the trace is longer than `hop_limit`, or so long that no element fits any more.
 pub(crate) fn exceeds(hop_limit: u32, trace: &TraceInformation, extensions: &Extensions) -> bool {
     let limit = usize::try_from(hop_limit).unwrap_or(usize::MAX);
@@ -207,6 +216,7 @@ fn diverted(action: RoutingAction, other: &OtherActions) -> bool {
 /// One element of a trace.
 #[derive(Clone, Copy)]
 struct Pass {
+    /// Of the domain or MTA that is looked for.
     ours: bool,
     diverted: bool,
 }

@@ -3,15 +3,17 @@
 //! Each connector has its own task, queue window, timers and association slots. It never waits for a peer: opening
 //! and transferring happen in tasks of their own, which report back by [`Message`].
 
+mod settle;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record};
-use agent::settings::ConnectorSettings;
-use clock::{MonoTime, WallTime};
-use spool::{CommitError, SpoolError};
+use agent::settings::{Activation, ConnectorSettings, Schedule};
+use clock::MonoTime;
+use spool::SpoolError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -28,6 +30,8 @@ use crate::shared::Shared;
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// Interrupted transfers that are remembered. Each association leaves one at most, and they go with their time.
 const MOST_INTERRUPTED: usize = 1_024;
+/// How often it is seen to at least whether a selected time has begun.
+const SCHEDULE_LOOK: Duration = Duration::from_secs(60);
 /// Wait after the store failed to answer.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 
@@ -54,6 +58,9 @@ pub(crate) struct Connector {
     tasks: JoinSet<()>,
     retries: BTreeSet<(MonoTime, Vec<u8>)>,
     next_expiry: MonoTime,
+    /// The quarter of an hour that the policy has been told of, and when the next one has to be looked for.
+    quarter: Option<i64>,
+    next_quarter: Option<MonoTime>,
     /// Items whose transfer was interrupted, and until when it can be resumed.
     interrupted: BTreeMap<Vec<u8>, (MonoTime, ResumeRecord)>,
     /// The association to recover by the next open, and until when.
@@ -61,6 +68,8 @@ pub(crate) struct Connector {
     /// The store did not answer; nothing is dispatched before this.
     pause_until: Option<MonoTime>,
     last_failure: Option<String>,
+    /// It could not be opened: what waits may have a better way now.
+    reroute_due: bool,
 }
 
 impl Connector {
@@ -83,6 +92,8 @@ impl Connector {
             entry: Arc::clone(&entry),
             messages,
             view,
+            quarter: None,
+            next_quarter: None,
             lines: BTreeMap::new(),
             tasks: JoinSet::new(),
             retries: BTreeSet::new(),
@@ -90,12 +101,14 @@ impl Connector {
             recover: None,
             pause_until: None,
             last_failure: None,
+            reroute_due: false,
         };
         (connector, entry)
     }
 
     /// Runs until the connector or the MTA stops.
     pub(crate) async fn run(mut self) {
+        self.keep_schedule();
         while !*self.stop.borrow() {
             self.work().await;
             self.show();
@@ -129,13 +142,34 @@ impl Connector {
             return;
         }
         self.pause_until = None;
+        if std::mem::take(&mut self.reroute_due) {
+            self.reroute().await;
+        }
         if let Err(error) = self.entry.backlog.refill(&*self.shared.spool).await {
             self.store_trouble(&error.to_string());
             return;
         }
         self.dispatch().await;
+        self.tell_what_waits();
+    }
+
+    fn tell_what_waits(&mut self) {
         let (urgent, other) = self.waiting();
-        self.policy(PolicyEvent::Queue { urgent, other });
+        let (_, octets) = self.entry.depth();
+        self.policy(PolicyEvent::Queue { urgent, other, octets });
+    }
+
+    /// Tells the policy when a quarter of an hour begins that its times are made of.
+    fn keep_schedule(&mut self) {
+        let Activation::SelectedTimes(times) = self.settings.activation else { return };
+        let now = self.shared.clocks.wall();
+        if self.quarter != Some(Schedule::quarter(now)) {
+            self.quarter = Some(Schedule::quarter(now));
+            self.policy(PolicyEvent::Schedule { active: times.is_active(now) });
+        }
+        let left = Duration::from_secs(Schedule::seconds_to_next_quarter(now));
+        // The wall clock may be set.
+        self.next_quarter = Some(self.shared.clocks.mono() + left.min(SCHEDULE_LOOK));
     }
 
     /// Gives waiting messages to idle associations, the most urgent first.
@@ -179,8 +213,7 @@ impl Connector {
                 continue;
             }
             // First what still waits: the policy must not open an association for what has just been taken.
-            let (urgent, other) = self.waiting();
-            self.policy(PolicyEvent::Queue { urgent, other });
+            self.tell_what_waits();
             self.policy(PolicyEvent::Busy(association));
         }
     }
@@ -191,12 +224,17 @@ impl Connector {
                 self.last_failure = None;
                 self.policy(PolicyEvent::Opened(association));
             }
-            Message::OpenFailed { association, text } => {
+            Message::OpenFailed { association, text, recover } => {
+                // No peer was reached that could have been asked for it.
+                if self.recover.is_none() {
+                    self.recover = recover;
+                }
                 self.lines.remove(&association);
                 self.shared.counters.failed_opens.add();
                 self.event(EventKind::ConnectionNotOpened, text.clone());
                 self.last_failure = Some(text);
                 self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
+                self.reroute_due |= self.policy.state() != ConnectorState::Active;
                 if let ConnectorState::Retry { until } = self.policy.state() {
                     let wait = until.saturating_since(self.shared.clocks.mono());
                     self.event(
@@ -349,56 +387,13 @@ impl Connector {
         if self.policy.deadline().is_some_and(|at| at <= now) {
             self.policy(PolicyEvent::Deadline);
         }
+        if self.next_quarter.is_some_and(|at| at <= now) {
+            self.keep_schedule();
+        }
         if self.next_expiry <= now {
             self.next_expiry = now + EXPIRY_INTERVAL;
             self.expire_interruptions().await;
             self.expire().await;
-        }
-    }
-
-    /// Settles messages that are too old, and those for which the connector failed to open too often.
-    async fn expire(&mut self) {
-        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
-        loop {
-            let page = match pages.next(&*self.shared.spool).await {
-                Ok(Some(page)) => page,
-                Ok(None) => return,
-                Err(error) => return self.store_trouble(&error.to_string()),
-            };
-            let now = self.shared.clocks.wall();
-            // A long queue is looked through without holding up the tasks of others.
-            tokio::task::yield_now().await;
-            for (key, octets) in page {
-                if *self.stop.borrow() {
-                    return;
-                }
-                if let Ok(record) = OutboundRecord::decode(&octets) {
-                    self.settle_if_hopeless(now, key, &record).await;
-                }
-            }
-        }
-    }
-
-    async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
-        let exhausted = self.policy.is_exhausted(record.queued);
-        if !exhausted && record.expires > now {
-            return;
-        }
-        // One in transfer is left to finish; it is looked at again if it fails.
-        if !self.entry.backlog.take_this(&key) {
-            return;
-        }
-        let agent = self.shared.agent();
-        let expired = agent.expired(now, &self.shared.sequence, &key, record);
-        let step = match expired {
-            Some(step) => step,
-            None => agent.open_retries_exhausted(now, &self.shared.sequence, &key, record),
-        };
-        match self.shared.commit(step).await {
-            Ok(()) => {}
-            // Transferred and removed since it was looked at.
-            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-            Err(error) => self.shared.store_failed(&error),
         }
     }
 
@@ -431,13 +426,14 @@ impl Connector {
             Arc::clone(&self.entry),
             association,
             receiver,
-            recover.map(|(_, recover)| recover),
+            recover,
         ));
     }
 
     fn deadline(&self) -> MonoTime {
         let mut at = self.next_expiry;
-        for other in [self.policy.deadline(), self.retries.first().map(|(at, _)| *at), self.pause_until] {
+        let retry = self.retries.first().map(|(at, _)| *at);
+        for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter] {
             at = other.map_or(at, |other| at.min(other));
         }
         at
@@ -453,10 +449,13 @@ impl Connector {
                 | ConnectorState::Opening
                 | ConnectorState::Ready
                 | ConnectorState::Remote
+                | ConnectorState::Scheduled
+                | ConnectorState::Held
                 | ConnectorState::Disabled
                 | ConnectorState::Stopping
                 | ConnectorState::Stopped => None,
             },
+            waits_until: self.policy.waits_until().filter(|_| state != ConnectorState::Active),
             state: state_name(state),
             consecutive_failures: self.policy.consecutive_failures(),
             last_failure: self.last_failure.clone(),
@@ -487,6 +486,8 @@ fn state_name(state: ConnectorState) -> &'static str {
         ConnectorState::Ready => "ready",
         ConnectorState::Retry { .. } => "retry",
         ConnectorState::Remote => "remote",
+        ConnectorState::Scheduled => "scheduled",
+        ConnectorState::Held => "held",
         ConnectorState::Disabled => "disabled",
         ConnectorState::Stopping => "stopping",
         ConnectorState::Stopped => "stopped",

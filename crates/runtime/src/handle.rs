@@ -227,7 +227,7 @@ impl Handle {
 
     /// Where a message to `address` would go, and why.
     pub fn route(&self, address: &OrAddress, question: RouteQuestion<'_>) -> Route {
-        self.shared.agent().route(address, question)
+        self.shared.agent().route_now(address, question, self.shared.moment())
     }
 
     /// What is at this address, without looking at redirections.
@@ -385,6 +385,7 @@ impl Handle {
         let record = WorkRecord::decode(octets)?;
         let rank = WorkKey::parse(key).map_or(Rank::Normal, |key| key.rank);
         let (mts_id, originator, recipients) = parties(&record.item);
+        let left = record.left().is_some();
         let deferred_until = deferred_until(&record.item).filter(|time| *time > self.shared.clocks.wall());
         let summary = QueuedMessage {
             number: sequence_of(key),
@@ -401,7 +402,11 @@ impl Handle {
             queued: record.arrived.to_string(),
             expires: None,
             attempts: 0,
-            state: if deferred_until.is_some() { "deferred" } else { "waiting" },
+            state: match (&deferred_until, left) {
+                (Some(_), _) => "deferred",
+                (None, true) => "pending reroute",
+                (None, false) => "waiting",
+            },
             deferred_until: deferred_until.map(|time| time.to_string()),
             last_failure: record.failure.map(|failure| failure.text),
         };

@@ -29,6 +29,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
     let mut round = 0u32;
     let mut trouble: Option<String> = None;
     let mut tracking = tracking::Keeper::default();
+    let mut orphaned = false;
     while !*stop.borrow() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
         match (&trouble, &now) {
@@ -66,15 +67,20 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             shared.event(EventKind::StoreFailed, "", text);
         }
         // A message may have been routed to a connector in the moment in which a reload removed it.
-        if round.is_multiple_of(ORPHANS_EVERY)
+        if (orphaned || round.is_multiple_of(ORPHANS_EVERY))
             && let Ok(connectors) = connectors.try_lock()
-            && let Err(error) = connectors.requeue_orphans(&shared).await
         {
-            shared.event(EventKind::StoreFailed, "", format!("orphaned messages can't be routed: {error}"));
+            orphaned = false;
+            if let Err(error) = connectors.requeue_orphans(&shared).await {
+                let text = format!("orphaned messages can't be routed: {error}");
+                shared.event(EventKind::StoreFailed, "", text);
+            }
         }
         round = round.wrapping_add(1);
         tokio::select! {
             biased;
+            // The reload that is to blame is under way, perhaps; it looks for them at its end, or this does after it.
+            () = shared.orphans.notified(), if !orphaned => orphaned = true,
             _ = stop.changed() => {}
             () = tokio::time::sleep(INTERVAL) => {}
         }

@@ -50,6 +50,8 @@ pub(crate) enum Message {
         association: AssociationId,
         /// Why, in words.
         text: String,
+        /// The association that was to be recovered, if no peer was asked for it.
+        recover: Option<(MonoTime, Recover)>,
     },
     /// A peer wants to open an association.
     Inbound {
@@ -104,6 +106,8 @@ pub(crate) struct ConnectorView {
     pub(crate) state: &'static str,
     pub(crate) consecutive_failures: u32,
     pub(crate) retry_at: Option<MonoTime>,
+    /// None is open, and none is opened before this: the last attempt failed.
+    pub(crate) waits_until: Option<MonoTime>,
     pub(crate) last_failure: Option<String>,
     pub(crate) waiting: usize,
 }

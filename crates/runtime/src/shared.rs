@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use agent::record::{OutboundKey, WorkKey};
-use agent::{Agent, Effect, IncomingApdu, Step};
+use agent::{Agent, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{CommitError, Spool};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::backlog::Backlog;
 use crate::clocks::Clocks;
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) tracked: AtomicU64,
     agent: RwLock<Arc<Agent>>,
     connectors: Mutex<BTreeMap<String, Arc<ConnectorEntry>>>,
+    /// Something was queued for a connector that is not running.
+    pub(crate) orphans: Notify,
 }
 
 /// Counters since the start.
@@ -131,12 +133,18 @@ impl Shared {
             tracked: AtomicU64::new(0),
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),
+            orphans: Notify::new(),
         }
     }
 
     /// The agent with the settings of the moment.
     pub(crate) fn agent(&self) -> Arc<Agent> {
         Arc::clone(&self.agent.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What decisions have to know of this moment.
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        Moment { now: self.clocks.wall(), sequence: &self.sequence, links: self }
     }
 
     /// Puts new settings into force.
@@ -214,11 +222,9 @@ impl Shared {
                 let key = OutboundKey { connector: connector.clone(), rank, sequence }.encode();
                 match self.connector(&connector) {
                     Some(entry) => entry.queued(key, size),
-                    None => self.event(
-                        EventKind::InternalError,
-                        &connector,
-                        "a message was queued for a connector that is not running",
-                    ),
+                    // A reload has changed or removed the connector since this was decided. One that was changed finds
+                    // it in the store when it starts; what was left to one that is gone is looked for.
+                    None => self.orphans.notify_one(),
                 }
             }
             Effect::Dequeued { connector, rank, sequence, size, .. } => {
@@ -301,6 +307,15 @@ impl Shared {
 
     fn lock_connectors(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<ConnectorEntry>>> {
         self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Links for Shared {
+    fn is_waiting(&self, connector: &str) -> bool {
+        let now = self.clocks.mono();
+        let waits =
+            |entry: Arc<ConnectorEntry>| entry.view.borrow().waits_until.is_some_and(|until| now < until);
+        self.connector(connector).is_some_and(waits)
     }
 }
 

@@ -130,7 +130,8 @@ pub struct QueuedMessage {
     pub deferred_until: Option<String>,
     /// Transfers of it that failed.
     pub attempts: u32,
-    /// `waiting`, `in transfer`, or `deferred` until a time that its originator wished.
+    /// `waiting`, `in transfer`, `deferred` until a time that its originator wished, or `pending reroute` in the work queue
+    /// when it has come back from the queue of a connector.
     pub state: &'static str,
     /// Why the last transfer failed.
     pub last_failure: Option<String>,

@@ -115,14 +115,13 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
 /// Asks the agent, and reads the content for it if a report is to return it. One that can't be read holds nothing up:
 /// the report goes without it.
 async fn process(shared: &Shared, agent: &Agent, key: &[u8], record: &WorkRecord, is_p2: bool) -> Processed {
-    let (now, sequence) = (shared.clocks.wall(), &shared.sequence);
-    let processed = agent.process(now, sequence, key, record, is_p2);
+    let processed = agent.process(shared.moment(), key, record, is_p2);
     let Processed::ContentWanted { body, length } = processed else { return processed };
     let content = shared.spool.read_body(body, 0, length).await.unwrap_or_else(|error| {
         shared.event(EventKind::StoreFailed, "", format!("a content to be returned can't be read: {error}"));
         Vec::new()
     });
-    agent.process_with_content(now, sequence, key, record, &content, is_p2)
+    agent.process_with_content(shared.moment(), key, record, &content, is_p2)
 }
 
 /// Items held here for deferred delivery, by time. Bounded: the latest are forgotten and read again when the

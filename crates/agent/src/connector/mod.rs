@@ -7,6 +7,9 @@
 //! of an open, or know what an association is made of.
 
 mod failures;
+mod permission;
+#[cfg(test)]
+mod permission_tests;
 mod settle;
 mod slot;
 #[cfg(test)]
@@ -16,8 +19,9 @@ use std::time::Duration;
 
 use clock::{MonoTime, WallTime};
 
-use crate::settings::{Activation, AssociationSettings, ConnectorSettings, RetrySettings};
+use crate::settings::{Activation, AssociationSettings, ConnectorSettings, HoldSettings, RetrySettings};
 use failures::Failures;
+use permission::Permission;
 use slot::{Direction, Slot, Stage};
 
 /// Decides for one connector.
@@ -30,6 +34,11 @@ pub struct ConnectorPolicy {
     slots: Vec<Slot>,
     urgent: usize,
     other: usize,
+    octets: u64,
+    /// It is one of the times selected by [`Activation::SelectedTimes`].
+    in_schedule: bool,
+    /// A selected time has begun, and no association has been opened since.
+    call_due: bool,
     /// No open before this time.
     wait: Option<MonoTime>,
     failures: Failures,
@@ -58,6 +67,9 @@ const FIRST_RECOVERY_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct PolicySettings {
     activation: Activation,
+    urgent_ignores_schedule: bool,
+    call_at_selected_times: bool,
+    hold: HoldSettings,
     two_way_alternate: bool,
     retry: RetrySettings,
     association: AssociationSettings,
@@ -76,6 +88,13 @@ pub enum PolicyEvent {
         urgent: usize,
         /// All others.
         other: usize,
+        /// Octets of all that is queued.
+        octets: u64,
+    },
+    /// A quarter of an hour has begun, or the connector has: for [`Activation::SelectedTimes`] alone.
+    Schedule {
+        /// Whether it is one of those selected.
+        active: bool,
     },
     /// An association that was to be opened is open and idle.
     Opened(AssociationId),
@@ -157,6 +176,10 @@ pub enum ConnectorState {
     },
     /// None is open; the peer has to open one.
     Remote,
+    /// None is open; it is not the time to open one.
+    Scheduled,
+    /// None is open; one will be when more waits.
+    Held,
     /// The connector never opens associations.
     Disabled,
     /// Associations are being closed for good.
@@ -177,6 +200,9 @@ impl ConnectorPolicy {
             slots: Vec::new(),
             urgent: 0,
             other: 0,
+            octets: 0,
+            in_schedule: false,
+            call_due: false,
             wait: None,
             failures: Failures::new(settings.retry.max_open_retries),
             broke_in_transfer: false,
@@ -209,7 +235,13 @@ impl ConnectorPolicy {
     /// never heard of, change nothing.
     pub fn handle(&mut self, now: MonoTime, event: PolicyEvent, out: &mut Vec<PolicyAction>) {
         match event {
-            PolicyEvent::Queue { urgent, other } => (self.urgent, self.other) = (urgent, other),
+            PolicyEvent::Queue { urgent, other, octets } => {
+                (self.urgent, self.other, self.octets) = (urgent, other, octets);
+            }
+            PolicyEvent::Schedule { active } => {
+                self.in_schedule = active;
+                self.call_due = active && self.settings.call_at_selected_times;
+            }
             PolicyEvent::Opened(id) => self.opened(now, id),
             PolicyEvent::OpenFailed { association, at } => self.open_failed(now, association, at),
             PolicyEvent::InboundOpened(id) => self.inbound_opened(now, id, out),
@@ -244,15 +276,27 @@ impl ConnectorPolicy {
         if self.slots.iter().any(|slot| slot.stage == Stage::Opening) {
             return ConnectorState::Opening;
         }
-        match (self.settings.activation, self.wait) {
-            (Activation::Never, _) => ConnectorState::Disabled,
-            (Activation::RemoteInitiated, _) => ConnectorState::Remote,
-            // Without anything to send nothing is going to be tried, however recent the failure.
-            (Activation::Always, Some(until)) if self.wants_more().is_some() => {
-                ConnectorState::Retry { until }
+        match self.settings.activation {
+            Activation::Never => ConnectorState::Disabled,
+            Activation::RemoteInitiated => ConnectorState::Remote,
+            Activation::Always | Activation::SelectedTimes(_) => {
+                let wanted = self.wants_more().is_some();
+                match self.wait {
+                    // Without anything to send nothing is going to be tried, however recent the failure.
+                    Some(until) if wanted => ConnectorState::Retry { until },
+                    Some(_) | None if !wanted && self.permission() != Permission::All => {
+                        ConnectorState::Scheduled
+                    }
+                    Some(_) | None if !wanted && self.is_held() => ConnectorState::Held,
+                    Some(_) | None => ConnectorState::Ready,
+                }
             }
-            (Activation::Always, Some(_) | None) => ConnectorState::Ready,
         }
+    }
+
+    /// Until when no association is opened after a failure, whether or not one is wanted.
+    pub fn waits_until(&self) -> Option<MonoTime> {
+        self.wait
     }
 
     /// Associations which are open, being opened or being closed.
@@ -271,9 +315,10 @@ impl ConnectorPolicy {
         self.failures.since(queued)
     }
 
-    /// Whether an item that waits since `queued` has seen as many failed opens as it may.
-    pub fn is_exhausted(&self, queued: WallTime) -> bool {
-        self.failures_since(queued) >= self.settings.retry.max_open_retries
+    /// Whether an item that waits since `queued`, and had seen `before` failed opens of this connector when it came, has
+    /// seen as many as it may.
+    pub fn is_exhausted(&self, queued: WallTime, before: u32) -> bool {
+        self.failures_since(queued).saturating_add(before) >= self.settings.retry.max_open_retries
     }
 }
 
@@ -281,6 +326,9 @@ impl PolicySettings {
     fn of(settings: &ConnectorSettings) -> Self {
         PolicySettings {
             activation: settings.activation,
+            urgent_ignores_schedule: settings.urgent_ignores_schedule,
+            call_at_selected_times: settings.call_at_selected_times && settings.two_way_alternate,
+            hold: settings.hold,
             two_way_alternate: settings.two_way_alternate,
             retry: settings.retry,
             association: settings.association,

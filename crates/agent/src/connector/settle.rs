@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clock::{MonoTime, WallTime};
 
+use super::permission::Permission;
 use super::slot::{Direction, Slot, Stage};
 use super::{AssociationId, ConnectorPolicy, FIRST_RECOVERY_WAIT, PolicyAction, Recovery, limit};
-use crate::settings::Activation;
 
 impl ConnectorPolicy {
     pub(super) fn opened(&mut self, now: MonoTime, id: AssociationId) {
@@ -16,6 +16,7 @@ impl ConnectorPolicy {
         {
             slot.stage = Stage::Idle { since: now };
             self.wait = None;
+            self.call_due = false;
         }
     }
 
@@ -45,6 +46,7 @@ impl ConnectorPolicy {
             direction,
             stage,
             urgent_only: false,
+            forced: false,
             since: now,
             productive: false,
             interrupted: false,
@@ -102,7 +104,7 @@ impl ConnectorPolicy {
         if let Some(slot) = self.slot(id) {
             slot.interrupted = true;
         }
-        self.connect_now |= theirs && self.may_open();
+        self.connect_now |= theirs && self.permission() == Permission::All;
         match self.recovery.filter(|recovery| !further && now < recovery.until) {
             // The one before it was of no more use: haste is of none either.
             Some(Recovery { next_wait, .. }) => {
@@ -119,15 +121,11 @@ impl ConnectorPolicy {
     }
 
     pub(super) fn connect_now(&mut self) {
-        match self.settings.activation {
-            Activation::Always if !self.stopping => {
-                self.wait = None;
-                // What is open or on its way already is what the operator wants.
-                let there =
-                    |slot: &Slot| slot.direction == Direction::Outbound && slot.stage != Stage::Closing;
-                self.connect_now = !self.slots.iter().any(there);
-            }
-            Activation::Always | Activation::Never | Activation::RemoteInitiated => {}
+        if self.may_be_forced() {
+            self.wait = None;
+            // What is open or on its way already is what the operator wants.
+            let there = |slot: &Slot| slot.direction == Direction::Outbound && slot.stage != Stage::Closing;
+            self.connect_now = !self.slots.iter().any(there);
         }
     }
 
@@ -182,13 +180,14 @@ impl ConnectorPolicy {
         if self.wait.is_none()
             && let Some(urgent_only) = self.wants_more()
         {
-            self.connect_now = false;
+            let forced = std::mem::take(&mut self.connect_now);
             let association = self.reserve_id();
             self.slots.push(Slot {
                 id: association,
                 direction: Direction::Outbound,
                 stage: Stage::Opening,
                 urgent_only,
+                forced,
                 since: now,
                 productive: false,
                 interrupted: false,
@@ -200,11 +199,11 @@ impl ConnectorPolicy {
     fn is_to_close(&self, now: MonoTime, slot: &Slot) -> bool {
         match slot.stage {
             Stage::Closing => false,
-            Stage::Opening => self.stopping || !self.may_open(),
+            Stage::Opening => self.stopping || !self.is_permitted(slot),
             // A transfer is ended by the runtime at a checkpoint when it is told to close.
             Stage::Busy => self.stopping,
             Stage::Idle { .. } => {
-                let unwanted = slot.direction == Direction::Outbound && !self.may_open();
+                let unwanted = slot.direction == Direction::Outbound && !self.is_permitted(slot);
                 self.stopping || unwanted || self.idle_deadline(slot).is_some_and(|at| at <= now)
             }
         }
@@ -226,17 +225,10 @@ impl ConnectorPolicy {
         }
     }
 
-    fn may_open(&self) -> bool {
-        match self.settings.activation {
-            Activation::Always => !self.stopping,
-            Activation::Never | Activation::RemoteInitiated => false,
-        }
-    }
-
     /// Whether one more association is wanted, wait aside, and if so whether it is reserved for what is urgent.
     pub(super) fn wants_more(&self) -> Option<bool> {
         // One attempt at a time: a dead peer costs one attempt per interval, whatever waits.
-        if !self.may_open() || self.slots.iter().any(|slot| slot.stage == Stage::Opening) {
+        if self.slots.iter().any(|slot| slot.stage == Stage::Opening) {
             return None;
         }
         let settings = &self.settings.association;
@@ -250,19 +242,31 @@ impl ConnectorPolicy {
         };
         let ordinary = self.slots.iter().filter(usable).filter(|slot| !slot.urgent_only).count();
         let reserved = self.slots.iter().any(|slot| slot.urgent_only);
+        let all_busy = !self.slots.iter().filter(usable).any(Slot::is_idle);
+        match self.permission() {
+            Permission::All => {}
+            Permission::Urgent | Permission::Nothing if self.connect_now && self.may_be_forced() => {
+                return (ordinary == 0).then_some(false);
+            }
+            Permission::Urgent => {
+                return (self.urgent > 0 && all_busy && !reserved && !self.is_held()).then_some(true);
+            }
+            Permission::Nothing => return None,
+        }
         // With two or more, the last is kept for what is urgent.
         let reserve = usize::from(most > 1 && !reserved);
         let waiting = self.urgent.saturating_add(self.other);
+        let held = ordinary == 0 && self.is_held();
         let wanted = if ordinary == 0 {
-            self.connect_now || self.other > 0 || (self.urgent > 0 && !reserved)
+            let asked = self.connect_now || self.call_due;
+            asked || !held && (self.other > 0 || (self.urgent > 0 && !reserved))
         } else {
             waiting > ordinary.saturating_mul(limit(settings.threshold_messages))
         };
         if wanted && outbound.saturating_add(reserve) < most {
             return Some(false);
         }
-        let all_busy = !self.slots.iter().filter(usable).any(Slot::is_idle);
-        (self.urgent > 0 && all_busy && !reserved && most > 1).then_some(true)
+        (self.urgent > 0 && !held && all_busy && !reserved && most > 1).then_some(true)
     }
 
     fn slot(&mut self, id: AssociationId) -> Option<&mut Slot> {

@@ -12,6 +12,8 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
     /// Reserved for what is urgent.
     pub(super) urgent_only: bool,
+    /// Asked for by an operator, so that it may be open at other than selected times.
+    pub(super) forced: bool,
     /// When it was asked for, or when the peer opened it.
     pub(super) since: MonoTime,
     /// The peer has confirmed at least one transfer on it.

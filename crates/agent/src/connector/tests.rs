@@ -7,7 +7,7 @@ use super::*;
 
 const WALL: WallTime = WallTime::from_unix(1_795_321_800);
 
-fn settings() -> ConnectorSettings {
+pub(super) fn settings() -> ConnectorSettings {
     let mut settings = ConnectorSettings::new("to-b", MtaName::new("MTA-B").unwrap());
     settings.hosts = vec!["127.0.0.1:102".into()];
     settings.association.max_associations = 3;
@@ -15,49 +15,49 @@ fn settings() -> ConnectorSettings {
     settings
 }
 
-fn at(seconds: u64) -> MonoTime {
+pub(super) fn at(seconds: u64) -> MonoTime {
     MonoTime::after_start(Duration::from_secs(seconds))
 }
 
-struct Bench {
-    policy: ConnectorPolicy,
+pub(super) struct Bench {
+    pub(super) policy: ConnectorPolicy,
     now: u64,
 }
 
 impl Bench {
-    fn new(settings: &ConnectorSettings) -> Bench {
+    pub(super) fn new(settings: &ConnectorSettings) -> Bench {
         Bench { policy: ConnectorPolicy::new(settings, 0), now: 0 }
     }
 
-    fn tell(&mut self, event: PolicyEvent) -> Vec<PolicyAction> {
+    pub(super) fn tell(&mut self, event: PolicyEvent) -> Vec<PolicyAction> {
         let mut out = Vec::new();
         self.policy.handle(at(self.now), event, &mut out);
         out
     }
 
-    fn wait(&mut self, seconds: u64) -> Vec<PolicyAction> {
+    pub(super) fn wait(&mut self, seconds: u64) -> Vec<PolicyAction> {
         self.now += seconds;
         self.tell(PolicyEvent::Deadline)
     }
 
-    fn queue(&mut self, urgent: usize, other: usize) -> Vec<PolicyAction> {
-        self.tell(PolicyEvent::Queue { urgent, other })
+    pub(super) fn queue(&mut self, urgent: usize, other: usize) -> Vec<PolicyAction> {
+        self.tell(PolicyEvent::Queue { urgent, other, octets: 0 })
     }
 
-    fn fail(&mut self, association: AssociationId) -> Vec<PolicyAction> {
+    pub(super) fn fail(&mut self, association: AssociationId) -> Vec<PolicyAction> {
         self.tell(PolicyEvent::OpenFailed { association, at: WALL.plus_seconds(self.now as i64) })
     }
 
-    fn end(&mut self, association: AssociationId, orderly: bool) -> Vec<PolicyAction> {
+    pub(super) fn end(&mut self, association: AssociationId, orderly: bool) -> Vec<PolicyAction> {
         self.tell(PolicyEvent::Ended { association, orderly, at: WALL.plus_seconds(self.now as i64) })
     }
 
-    fn idle(&mut self, association: AssociationId, transferred: bool) -> Vec<PolicyAction> {
+    pub(super) fn idle(&mut self, association: AssociationId, transferred: bool) -> Vec<PolicyAction> {
         self.tell(PolicyEvent::Idle { association, transferred })
     }
 }
 
-fn opened(actions: &[PolicyAction]) -> AssociationId {
+pub(super) fn opened(actions: &[PolicyAction]) -> AssociationId {
     match actions {
         [PolicyAction::Open { association, urgent_only: false }] => *association,
         other => panic!("expected one ordinary open, got {other:?}"),
@@ -131,7 +131,7 @@ fn jitter_lengthens_the_open_interval_by_a_tenth_at_most() {
     for (jitter, expected) in [(0, 600_000), (50, 630_000), (100, 660_000), (u16::MAX, 660_000)] {
         let mut policy = ConnectorPolicy::new(&settings(), jitter);
         let mut out = Vec::new();
-        policy.handle(at(0), PolicyEvent::Queue { urgent: 0, other: 1 }, &mut out);
+        policy.handle(at(0), PolicyEvent::Queue { urgent: 0, other: 1, octets: 0 }, &mut out);
         policy.handle(at(0), PolicyEvent::OpenFailed { association: opened(&out), at: WALL }, &mut out);
         let until = MonoTime::after_start(Duration::from_millis(expected));
         assert_eq!(policy.state(), ConnectorState::Retry { until }, "{jitter}");
@@ -390,14 +390,14 @@ fn a_message_is_exhausted_after_as_many_failed_opens_as_may_be_since_it_was_queu
     let later = WALL.plus_seconds(300);
     bench.fail(association);
     association = opened(&bench.wait(600));
-    assert!(!bench.policy.is_exhausted(WALL));
+    assert!(!bench.policy.is_exhausted(WALL, 0));
     bench.fail(association);
-    assert!(bench.policy.is_exhausted(WALL));
+    assert!(bench.policy.is_exhausted(WALL, 0));
     assert_eq!(bench.policy.failures_since(later), 2);
-    assert!(!bench.policy.is_exhausted(later));
+    assert!(!bench.policy.is_exhausted(later, 0));
     association = opened(&bench.wait(600));
     bench.tell(PolicyEvent::Opened(association));
-    assert!(bench.policy.is_exhausted(WALL), "an association alone is no success");
+    assert!(bench.policy.is_exhausted(WALL, 0), "an association alone is no success");
     bench.tell(PolicyEvent::Busy(association));
     bench.idle(association, true);
     assert_eq!((bench.policy.failures_since(WALL), bench.policy.consecutive_failures()), (0, 0));
@@ -479,7 +479,7 @@ fn stop_works_in_every_state() {
 fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
     let id = (1_u64..12).prop_map(AssociationId);
     let event = prop_oneof![
-        (0_usize..4, 0_usize..60).prop_map(|(urgent, other)| PolicyEvent::Queue { urgent, other }),
+        (0_usize..4, 0_usize..60).prop_map(|(urgent, other)| PolicyEvent::Queue { urgent, other, octets: 0 }),
         id.clone().prop_map(PolicyEvent::Opened),
         id.clone().prop_map(|association| PolicyEvent::OpenFailed { association, at: WALL }),
         id.clone().prop_map(PolicyEvent::InboundOpened),
@@ -495,6 +495,7 @@ fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
             PolicyEvent::Interrupted { association: AssociationId(id), until: at(until), theirs, further }
         }),
         Just(PolicyEvent::ConnectNow),
+        any::<bool>().prop_map(|active| PolicyEvent::Schedule { active }),
         Just(PolicyEvent::Deadline),
     ];
     (0_u64..400, event)
@@ -502,8 +503,18 @@ fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
 
 proptest! {
     #[test]
-    fn limits_hold_whatever_happens(events in prop::collection::vec(event(), 0..200)) {
-        let mut bench = Bench::new(&settings());
+    fn limits_hold_whatever_happens(
+        events in prop::collection::vec(event(), 0..200),
+        scheduled in any::<bool>(),
+        urgent_ignores_schedule in any::<bool>(),
+    ) {
+        let mut settings = settings();
+        if scheduled {
+            settings.activation = Activation::SelectedTimes(Default::default());
+            settings.two_way_alternate = true;
+            settings.urgent_ignores_schedule = urgent_ignores_schedule;
+        }
+        let mut bench = Bench::new(&settings);
         let mut asked = Vec::new();
         for (step, event) in events {
             bench.now += step;

@@ -40,7 +40,7 @@ impl Agent {
         }
         // What was rerouted here comes from our own queue: its trace was judged when it arrived.
         let arrives = match record.source {
-            Source::Connector(_) => record.exhausted.is_empty(),
+            Source::Connector(_) => record.left().is_none(),
             Source::Submission | Source::Agent => false,
         };
         if arrives && self.here().is_loop(transfer.trace(), transfer.extensions()) {

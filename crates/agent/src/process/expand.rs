@@ -17,7 +17,7 @@ use spool::BodyId;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Sequence, Step};
-use crate::record::{Item, Rank, Source, WorkRecord};
+use crate::record::{Item, Rank, Source, Tries, WorkRecord};
 use crate::settings::DistributionList;
 use crate::trace::OtherAction;
 
@@ -81,6 +81,7 @@ impl Agent {
                 arrived: subject.record.arrived,
                 exhausted: Vec::new(),
                 failure: None,
+                tries: Tries::default(),
             };
             add_work(step, sequence, Rank::of(*envelope.priority), &work);
         }

@@ -10,6 +10,7 @@ use spool::BodyId;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Effect, Kind, Sequence, Step};
+use crate::links::Links;
 use crate::process::checks;
 use crate::process::expand::Subject;
 use crate::process::recipient::Redirected;
@@ -34,6 +35,7 @@ const MAX_DISCLOSED: usize = 256;
 pub(super) struct Work<'a> {
     pub(super) now: WallTime,
     pub(super) sequence: &'a dyn Sequence,
+    pub(super) links: &'a dyn Links,
     pub(super) key: &'a [u8],
     pub(super) record: &'a WorkRecord,
     /// The content, if it was asked for.
@@ -229,11 +231,12 @@ impl Agent {
             recipients: u32::try_from(places.len()).unwrap_or(u32::MAX),
             exhausted: record.exhausted.clone(),
             last_failure: None,
+            tries: record.tries.clone(),
         };
-        if let Some(from) = record.exhausted.last() {
+        if let Some(from) = record.left().filter(|from| *from != connector) {
             step.effects.push(Effect::Rerouted {
                 mts_identifier: transfer.identifier().clone(),
-                from: from.clone(),
+                from: from.to_owned(),
                 to: connector.to_owned(),
             });
         }

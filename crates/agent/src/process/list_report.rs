@@ -12,7 +12,7 @@ use super::report_item::discard;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Sequence, Step};
-use crate::record::{Item, Rank, Source, WorkRecord};
+use crate::record::{Item, Rank, Source, Tries, WorkRecord};
 use crate::settings::DistributionList;
 use crate::trace::OtherAction;
 
@@ -75,6 +75,7 @@ fn pass_on(
         arrived: record.arrived,
         exhausted: Vec::new(),
         failure: None,
+        tries: Tries::default(),
     };
     add_work(step, sequence, Rank::Urgent, &work);
 }

@@ -21,7 +21,8 @@ use mhs::p1::P1Error;
 use spool::{BodyId, Space};
 
 use crate::agent::Agent;
-use crate::effect::{Discard, Effect, Sequence, Step};
+use crate::effect::{Discard, Effect, Step};
+use crate::links::Moment;
 use crate::record::{Item, QUARANTINE, Record, WORK, WorkRecord};
 use crate::report::Outcome;
 use crate::settings::WhenBarred;
@@ -51,40 +52,34 @@ impl Agent {
     ///
     /// `is_p2` is what [`mhs::ipm::P2Check`] says about the content of a message, if there are 1984 links and
     /// [`crate::asks_for_p2`] names it; false if nobody has looked.
-    pub fn process(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &WorkRecord,
-        is_p2: bool,
-    ) -> Processed {
-        self.process_item(Work { now, sequence, key, record, content: None, is_p2 })
+    pub fn process(&self, moment: Moment<'_>, key: &[u8], record: &WorkRecord, is_p2: bool) -> Processed {
+        let Moment { now, sequence, links } = moment;
+        self.process_item(Work { now, sequence, links, key, record, content: None, is_p2 })
     }
 
     /// The same for an item whose content was wanted and is `content`; empty if it can't be read, so that a report
     /// goes without it.
     pub fn process_with_content(
         &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
+        moment: Moment<'_>,
         key: &[u8],
         record: &WorkRecord,
         content: &[u8],
         is_p2: bool,
     ) -> Processed {
-        self.process_item(Work { now, sequence, key, record, content: Some(content), is_p2 })
+        let Moment { now, sequence, links } = moment;
+        self.process_item(Work { now, sequence, links, key, record, content: Some(content), is_p2 })
     }
 
     fn process_item(&self, work: Work<'_>) -> Processed {
-        let Work { now, sequence, key, record, .. } = work;
+        let Work { key, record, .. } = work;
         let transfer = match &record.item {
             Item::Message { envelope, body, content_length } => {
                 Transfer::message(envelope, *body, *content_length)
             }
             Item::Probe { apdu } => Transfer::probe(apdu),
             Item::Report { apdu } => {
-                return Processed::Done(self.process_report(now, sequence, key, record, apdu));
+                return Processed::Done(self.process_report(&work, apdu));
             }
         };
         match transfer {
@@ -112,7 +107,7 @@ impl Agent {
         if self.is_barred(record, &transfer) == Some(WhenBarred::Discard) {
             return Processed::Done(drop_work(work.key, &transfer, Discard::Barred));
         }
-        if let Some(last) = record.exhausted.last() {
+        if let Some(last) = record.left() {
             let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
             let (trace, extensions) = transfer.trace_mut();
             self.here().reroute(trace, extensions, attempted);
@@ -156,7 +151,7 @@ impl Agent {
         let common = Common::of(self, transfer, work.is_p2);
         for &place in responsible {
             let Some(recipient) = transfer.recipients().get(place) else { continue };
-            let resolved = self.resolve(now, record, transfer, &common, recipient, &plan);
+            let resolved = self.resolve(work, transfer, &common, recipient, &plan);
             if let Some(changed) = resolved.changed {
                 plan.redirect(place, changed, resolved.redirections);
             }

@@ -18,7 +18,7 @@ use mhs::p1::{
 use mhs::{OrName, UtcTime};
 
 use super::checks::{Critical, failure, unsupported_critical};
-use super::fan_out::Plan;
+use super::fan_out::{Plan, Work};
 use crate::agent::Agent;
 use crate::record::{Failure, Rank, WorkRecord};
 use crate::routing::{MAX_REDIRECTIONS_HERE, RouteDecision, RouteFailure};
@@ -45,6 +45,8 @@ pub(super) enum Way<'a> {
 #[derive(Debug)]
 pub(super) struct Common {
     critical: Critical,
+    /// The MTS-identifier in text form.
+    identifier: String,
     has_1984_links: bool,
     /// What keeps it from going over a 1984 link; not looked for where there are none.
     obstacle_in_1984: Option<Obstacle>,
@@ -54,7 +56,8 @@ impl Common {
     pub(super) fn of(agent: &Agent, transfer: &Transfer, is_p2: bool) -> Self {
         let has_1984_links = agent.has_1984_links();
         let obstacle_in_1984 = if has_1984_links { transfer.obstacle_in_1984(is_p2) } else { None };
-        Common { critical: Critical::of(transfer.extensions()), has_1984_links, obstacle_in_1984 }
+        let critical = Critical::of(transfer.extensions());
+        Common { critical, identifier: transfer.identifier().to_string(), has_1984_links, obstacle_in_1984 }
     }
 
     fn own_obstacle_in_1984(&self, recipient: &PerRecipientFields) -> Option<Obstacle> {
@@ -93,8 +96,7 @@ enum Attempt<'a> {
 impl Agent {
     pub(super) fn resolve<'a>(
         &'a self,
-        now: WallTime,
-        record: &WorkRecord,
+        work: &Work<'_>,
         transfer: &Transfer,
         common: &Common,
         recipient: &PerRecipientFields,
@@ -104,11 +106,11 @@ impl Agent {
         let mut redirections: Vec<Redirected> = Vec::new();
         loop {
             let is_redirected = !redirections.is_empty();
-            let way = match self.attempt(record, transfer, common, &current, is_redirected, plan) {
+            let way = match self.attempt(work, transfer, common, &current, is_redirected, plan) {
                 Attempt::Way(way) => way,
                 Attempt::Instead { to, reason, otherwise } => {
                     let next = if redirections.len() < MAX_REDIRECTIONS_HERE {
-                        redirect(now, &current, &to, reason)
+                        redirect(work.now, &current, &to, reason)
                     } else {
                         None
                     };
@@ -133,7 +135,7 @@ impl Agent {
 
     fn attempt<'a>(
         &'a self,
-        record: &WorkRecord,
+        work: &Work<'_>,
         transfer: &Transfer,
         common: &Common,
         recipient: &PerRecipientFields,
@@ -154,6 +156,7 @@ impl Agent {
             );
             return Attempt::Instead { to: OrName::new(to.clone()).into(), reason, otherwise };
         }
+        let record = work.record;
         let critical = common.critical.and(Critical::of(&recipient.extensions));
         let own_obstacle = common.own_obstacle_in_1984(recipient);
         let traveller = Traveller {
@@ -161,11 +164,16 @@ impl Agent {
             incoming: if is_redirected { None } else { record.source.connector() },
             exhausted: &record.exhausted,
             content_length: transfer.content_length(),
-            is_report: false,
+            kind: Some(transfer.kind()),
+            trace: (!is_redirected).then(|| transfer.trace()),
             originator: Some(transfer.originator().address()),
             priority: transfer.priority(),
             content_type: Some(transfer.content_type()),
             obstacle_in_1984: common.obstacle_in_1984.as_ref().or(own_obstacle.as_ref()),
+            tries: Some(&record.tries),
+            now: Some(work.now),
+            links: Some(work.links),
+            identifier: &common.identifier,
         };
         let decision = self.route_quietly(recipient.address(), traveller, &|name| plan.uses(name));
         match decision {

@@ -3,7 +3,7 @@
 use clock::WallTime;
 use mhs::p1::{OriginatorReport, Report, ReportType, StandardExtension};
 
-use super::fan_out::{enqueue, put_in_mailbox};
+use super::fan_out::{Work, enqueue, put_in_mailbox};
 use super::unreadable;
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Kind, Sequence, Step};
@@ -13,14 +13,8 @@ use crate::selection::Traveller;
 use crate::trace;
 
 impl Agent {
-    pub(super) fn process_report(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &WorkRecord,
-        apdu: &[u8],
-    ) -> Step {
+    pub(super) fn process_report(&self, work: &Work<'_>, apdu: &[u8]) -> Step {
+        let Work { now, sequence, links, key, record, .. } = *work;
         let mut report = match Report::from_octets(apdu) {
             Ok(report) => report,
             Err(error) => return unreadable(WORK, key, record, &error),
@@ -32,11 +26,17 @@ impl Agent {
             return step;
         }
         let destination = report.envelope.report_destination_name.address();
+        let identifier = report.envelope.report_identifier.to_string();
         let obstacle = if self.has_1984_links() { report.to_1984().err() } else { None };
         let traveller = Traveller {
             incoming: record.source.connector(),
             exhausted: &record.exhausted,
-            is_report: true,
+            kind: Some(Kind::Report),
+            trace: Some(&report.envelope.trace_information),
+            tries: Some(&record.tries),
+            now: Some(now),
+            links: Some(links),
+            identifier: &identifier,
             obstacle_in_1984: obstacle.as_ref(),
             ..Traveller::default()
         };
@@ -45,7 +45,7 @@ impl Agent {
                 self.deliver_report(now, sequence, mailbox, report, &mut step)
             }
             RouteDecision::Connectors(names) => {
-                if let Some(last) = record.exhausted.last() {
+                if let Some(last) = record.left() {
                     let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
                     let envelope = &mut report.envelope;
                     let (trace, extensions) = (&mut envelope.trace_information, &mut envelope.extensions);
@@ -70,7 +70,7 @@ impl Agent {
     fn report_loops(&self, record: &WorkRecord, report: &Report) -> Option<Discard> {
         let (trace, extensions) = (&report.envelope.trace_information, &report.envelope.extensions);
         let arrives = match record.source {
-            Source::Connector(_) => record.exhausted.is_empty(),
+            Source::Connector(_) => record.left().is_none(),
             Source::Submission | Source::Agent => false,
         };
         let comes_back = arrives && self.here().is_loop(trace, extensions);
@@ -121,8 +121,8 @@ impl Agent {
         step: &mut Step,
     ) {
         let identifier = (*report.envelope.report_identifier).clone();
-        if let Some(from) = record.exhausted.last() {
-            let (from, to) = (from.clone(), connector.to_owned());
+        if let Some(from) = record.left().filter(|from| *from != connector) {
+            let (from, to) = (from.to_owned(), connector.to_owned());
             step.effects.push(Effect::Rerouted { mts_identifier: identifier.clone(), from, to });
         }
         let item = Item::Report { apdu: report.to_octets() };
@@ -139,6 +139,7 @@ impl Agent {
             recipients: 1,
             exhausted: record.exhausted.clone(),
             last_failure: None,
+            tries: record.tries.clone(),
         };
         enqueue(sequence, connector, Rank::Urgent, &outbound, &identifier, step);
     }

@@ -33,6 +33,8 @@ pub enum RecordError {
 pub trait Record: Serialize + DeserializeOwned {
     /// The version that [`Record::encode`] writes.
     const VERSION: u8;
+    /// What the octets of the version before lack at their end, if that is readable: the encoding of what was added.
+    const ADDED: Option<&'static [u8]> = None;
 
     /// The record as octets.
     fn encode(&self) -> Vec<u8> {
@@ -48,20 +50,28 @@ pub trait Record: Serialize + DeserializeOwned {
     /// Not such a record, or one of a later version.
     fn decode(octets: &[u8]) -> Result<Self, RecordError> {
         let (&version, rest) = octets.split_first().ok_or(RecordError::Empty)?;
-        if version != Self::VERSION {
-            return Err(RecordError::Version { found: version, known: Self::VERSION });
-        }
+        let completed = match Self::ADDED {
+            Some(added) if version.checked_add(1) == Some(Self::VERSION) => [rest, added].concat(),
+            Some(_) | None if version == Self::VERSION => Vec::new(),
+            Some(_) | None => return Err(RecordError::Version { found: version, known: Self::VERSION }),
+        };
+        let rest = if completed.is_empty() { rest } else { &completed };
         let (record, left) = postcard::take_from_bytes(rest).map_err(RecordError::Damaged)?;
         if left.is_empty() { Ok(record) } else { Err(RecordError::Trailing(left.len())) }
     }
 }
 
+/// No tries: an empty list.
+const NO_TRIES: &[u8] = &[0];
+
 impl Record for WorkRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+    const ADDED: Option<&'static [u8]> = Some(NO_TRIES);
 }
 
 impl Record for OutboundRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+    const ADDED: Option<&'static [u8]> = Some(NO_TRIES);
 }
 
 impl Record for MailboxRecord {
@@ -106,7 +116,7 @@ mod tests {
     use spool::BodyId;
 
     use super::*;
-    use crate::record::{Failure, Item, MailboxItem, Source};
+    use crate::record::{Failure, Item, MailboxItem, Source, Tries};
 
     fn work() -> WorkRecord {
         WorkRecord {
@@ -115,6 +125,7 @@ mod tests {
             arrived: WallTime::from_unix(1_795_321_800),
             exhausted: vec!["x".into()],
             failure: Some(Failure { reason: 0, diagnostic: 2, text: "t".into() }),
+            tries: Tries::default(),
         }
     }
 
@@ -125,8 +136,19 @@ mod tests {
             1, 0, 2, 0x31, 0x80, 7, 0xAC, 2, 1, 4, b't', b'o', b'-', b'b', 0x90, 0xBF, 0x93, 0xB0, 0x0D, 1,
             1, b'x', 1, 0, 4, 1, b't',
         ];
-        assert_eq!(work().encode(), octets);
         assert_eq!(WorkRecord::decode(&octets), Ok(work()));
+    }
+
+    /// The same for version 2, which has the tries.
+    #[test]
+    fn version_2_of_a_work_record_stays_readable() {
+        let octets = [
+            2, 0, 2, 0x31, 0x80, 7, 0xAC, 2, 1, 4, b't', b'o', b'-', b'b', 0x90, 0xBF, 0x93, 0xB0, 0x0D, 1,
+            1, b'x', 1, 0, 4, 1, b't', 1, 1, b'y', 3,
+        ];
+        let tried = WorkRecord { tries: Tries::default().after("y", 3), ..work() };
+        assert_eq!(tried.encode(), octets);
+        assert_eq!(WorkRecord::decode(&octets), Ok(tried));
     }
 
     #[test]
@@ -144,6 +166,7 @@ mod tests {
             recipients: 5,
             exhausted: Vec::new(),
             last_failure: None,
+            tries: Tries::default().after("z", 1),
         };
         assert_eq!(OutboundRecord::decode(&outbound.encode()), Ok(outbound));
         let mailbox = MailboxRecord {
@@ -165,8 +188,10 @@ mod tests {
         longer.push(0);
         assert_eq!(WorkRecord::decode(&longer), Err(RecordError::Trailing(1)));
         let mut newer = whole;
-        newer[0] = 2;
-        assert_eq!(WorkRecord::decode(&newer), Err(RecordError::Version { found: 2, known: 1 }));
+        newer[0] = 3;
+        assert_eq!(WorkRecord::decode(&newer), Err(RecordError::Version { found: 3, known: 2 }));
+        newer[0] = 0;
+        assert_eq!(WorkRecord::decode(&newer), Err(RecordError::Version { found: 0, known: 2 }));
         assert_eq!(WorkRecord::decode(&[]), Err(RecordError::Empty));
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod codec;
 mod key;
+mod tries;
 
 use clock::WallTime;
 use mhs::p1::Priority;
@@ -17,6 +18,7 @@ pub use key::{
     DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, mailbox_prefix, outbound_prefix,
     track_digest, track_hour_end,
 };
+pub use tries::Tries;
 
 /// Accepted and not yet processed. Key: [`WorkKey`]; value: [`WorkRecord`].
 pub const WORK: Space = Space(1);
@@ -176,6 +178,16 @@ pub struct WorkRecord {
     pub exhausted: Vec<String>,
     /// Why the last of them was given up.
     pub failure: Option<Failure>,
+    /// Connectors over which this copy was to go, and how often each of them could not be opened meanwhile; the one it
+    /// has come from last.
+    pub tries: Tries,
+}
+
+impl WorkRecord {
+    /// The connector in whose queue it was before, if it has come from one.
+    pub fn left(&self) -> Option<&str> {
+        self.tries.last().or_else(|| self.exhausted.last().map(String::as_str))
+    }
 }
 
 /// An item waiting for transfer over one connector.
@@ -208,6 +220,8 @@ pub struct OutboundRecord {
     pub exhausted: Vec<String>,
     /// The last failed transfer.
     pub last_failure: Option<String>,
+    /// Connectors over which this copy was to go before, and how often each of them could not be opened meanwhile.
+    pub tries: Tries,
 }
 
 /// What was delivered to a mailbox.

@@ -1,9 +1,9 @@
 //! Settings of one connector: a link to an adjacent MTA.
 
 use mhs::p1::{ContentCoding, ExtensionCoding};
-use mhs::{AddressPattern, MtaName};
+use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName};
 
-use super::{LinkRestrictions, RelayTo, Secret, Selectors};
+use super::{LinkRestrictions, RelayTo, Schedule, Secret, Selectors};
 
 /// A link to an adjacent MTA.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,9 @@ pub struct ConnectorSettings {
     /// Form in which associations with the peer are opened by us; it may open them in any. Default
     /// [`Conformance::Normal1988`].
     pub conformance: Conformance,
+    /// The management domain of the peer. What has been in that domain is not sent there again, unless somebody had a
+    /// reason to send it another way since. Default none: nothing is known of it.
+    pub remote_domain: Option<GlobalDomainIdentifier>,
     /// Addresses reached over this connector; at most 4096 entries.
     pub address_space: Vec<AddressSpaceEntry>,
     /// Where what comes in over this link is passed on, besides to users of this MTA. Default nowhere.
@@ -41,6 +44,14 @@ pub struct ConnectorSettings {
     pub restrictions: LinkRestrictions,
     /// When associations are opened. Default [`Activation::Always`].
     pub activation: Activation,
+    /// Urgent messages, reports and probes are sent at any time in spite of [`Activation::SelectedTimes`]. Default
+    /// false.
+    pub urgent_ignores_schedule: bool,
+    /// An association is opened at each selected time even if nothing waits here, so that a peer which does not open
+    /// any itself can send. Needs `two_way_alternate`. Default true.
+    pub call_at_selected_times: bool,
+    /// Until when the queue is held.
+    pub hold: HoldSettings,
     /// Two-way alternate dialogue (turns are passed) in place of monologue. Default false.
     pub two_way_alternate: bool,
     /// Longest content sent over this link, in KB of 1024 octets; at least 1. Default no limit.
@@ -83,10 +94,14 @@ impl ConnectorSettings {
             called_selectors: Selectors::default(),
             calling_selectors: Selectors::default(),
             conformance: Conformance::default(),
+            remote_domain: None,
             address_space: Vec::new(),
             relay_to: RelayTo::default(),
             restrictions: LinkRestrictions::default(),
             activation: Activation::default(),
+            urgent_ignores_schedule: false,
+            call_at_selected_times: true,
+            hold: HoldSettings::default(),
             two_way_alternate: false,
             max_message_size_kb: None,
             pass_on_deferred: false,
@@ -177,6 +192,7 @@ pub struct AddressSpaceEntry {
 
 /// When a connector opens associations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a week is 88 octets, and there is one per connector")]
 pub enum Activation {
     /// Whenever something is to be sent.
     #[default]
@@ -185,6 +201,21 @@ pub enum Activation {
     Never,
     /// Not by us: what waits is sent when the peer has connected. Needs two-way alternate.
     RemoteInitiated,
+    /// At these times, whenever something is to be sent. An association that is open when a time ends is closed as
+    /// soon as nothing is in transfer. What the peer opens is accepted at any time.
+    SelectedTimes(Schedule),
+}
+
+/// How much has to wait before an association is opened. What is open is used whatever waits, and an operator can
+/// have one opened at any time. With both numbers 0, the default, nothing is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// Opened when so much is queued, KB of 1024 octets; 0 (not asked for) to 1000000. Default 0.
+    pub until_kb: u32,
+    /// Opened when so many messages wait; 0 (not asked for) to 4000. Default 0.
+    pub until_messages: u32,
+    /// Opened as soon as an urgent message, a report or a probe waits. Default false.
+    pub urgent_overrides: bool,
 }
 
 /// Reliable transfer (X.228).

@@ -8,6 +8,7 @@ mod host;
 mod list;
 mod redirect;
 mod restriction;
+mod schedule;
 mod secret;
 mod selector;
 mod validate;
@@ -18,12 +19,13 @@ use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
 pub use connector::{
     Activation, AddressSpaceEntry, AssociationSettings, BindErrorCoding, Conformance, ConnectorSettings,
-    FormSettings, RetrySettings, RtsSettings, TransferTimeouts,
+    FormSettings, HoldSettings, RetrySettings, RtsSettings, TransferTimeouts,
 };
 pub use host::{DEFAULT_PORT, HostError, split_host};
 pub use list::{DistributionList, Members};
 pub use redirect::{Redirect, RedirectFrom, RedirectionClass};
 pub use restriction::{DeliveryRestriction, LinkRestrictions, Originators, RelayTo, WhenBarred};
+pub use schedule::{Schedule, ScheduleError};
 pub use secret::Secret;
 pub use selector::{CallSelectors, SelectorError, Selectors, ServedSelectors, parse_selector, selector_text};
 pub use validate::SettingsProblem;
@@ -106,6 +108,8 @@ pub struct MtaSettings {
     pub tracking_entries: u32,
     /// Most recipients of one message; 1 to 32767. Default 32767.
     pub max_recipients: u32,
+    /// Of several connectors for an address, look at the cost before whether they fail. Default false.
+    pub least_cost_only: bool,
 }
 
 impl MtaSettings {
@@ -128,6 +132,7 @@ impl MtaSettings {
             tracking_days: MtaSettings::DEFAULT_TRACKING_DAYS,
             tracking_entries: MtaSettings::DEFAULT_TRACKING_ENTRIES,
             max_recipients: MtaSettings::DEFAULT_MAX_RECIPIENTS,
+            least_cost_only: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use mhs::{AddressPattern, ContentType};
 
+use crate::effect::Kind;
 use crate::record::Rank;
 
 /// Where an MTA passes on what comes in over a link, besides to its own users.
@@ -51,13 +52,16 @@ impl Originators {
     }
 }
 
-/// What may pass a link. Reports always may.
+/// What may pass a link. Reports always may, unless `kinds` leaves them out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkRestrictions {
     /// Whose messages and probes are sent over it.
     pub originators: Originators,
     /// Messages of these priorities are sent over it. Default `None`: of all.
     pub priorities: Option<Vec<Rank>>,
+    /// What is sent over it at all: messages, probes, reports. A report that no connector takes is dropped, since nothing
+    /// is reported about it. Default `None`: all.
+    pub kinds: Option<Vec<Kind>>,
     /// Messages and probes with these content types are sent over it. Default `None`: with any.
     pub content_types: Option<Vec<ContentType>>,
     /// Whose messages and probes are not taken from it. Default none.

@@ -176,17 +176,45 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
             "set two_way_alternate = true here and at the peer, or use another activation",
         );
     }
+    schedule(index, settings, found);
+    if let Some(domain) = &settings.remote_domain
+        && let Err(error) = domain.validate()
+    {
+        found.add(at("remote_domain"), error.to_string(), "correct the global domain identifier of the peer");
+    }
     if let Some(limit) = settings.max_message_size_kb {
         found.range(at("max_message_size_kb"), limit, 1, u64::MAX / 1024);
     }
     numbers(index, settings, found);
 }
 
+fn schedule(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    let at = |field: &str| format!("connector[{index}].{field}");
+    match settings.activation {
+        Activation::SelectedTimes(times) if times.is_empty() => found.add(
+            at("selected_times"),
+            "no time is selected",
+            "name times as in \"Mon-Fri 08:00-18:00\", or set activation to never",
+        ),
+        Activation::SelectedTimes(_) => {}
+        Activation::Always | Activation::Never | Activation::RemoteInitiated
+            if settings.urgent_ignores_schedule =>
+        {
+            found.add(
+                at("urgent_ignores_schedule"),
+                "there is no schedule to be ignored",
+                "set activation to selected-times, or leave the setting out",
+            );
+        }
+        Activation::Always | Activation::Never | Activation::RemoteInitiated => {}
+    }
+}
+
 fn hosts(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     let path = format!("connector[{index}].hosts");
     if settings.hosts.is_empty() {
         match settings.activation {
-            Activation::Always => found.add(
+            Activation::Always | Activation::SelectedTimes(_) => found.add(
                 path,
                 "there is no host to connect to",
                 "name at least one `host` or `host:port`, or set activation to never or remote-initiated",
@@ -281,6 +309,8 @@ fn numbers(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     check("association.disconnect_s", settings.association.disconnect_s, 1, 3_600);
     check("association.threshold_messages", settings.association.threshold_messages, 1, 100_000);
     check("association.max_associations", settings.association.max_associations, 1, 100);
+    check("hold.until_kb", settings.hold.until_kb, 0, 1_000_000);
+    check("hold.until_messages", settings.hold.until_messages, 0, 4_000);
     check("transfer_timeout.urgent_s_per_kb", settings.transfer_timeout.urgent_s_per_kb, 1, 100_000);
     check("transfer_timeout.normal_s_per_kb", settings.transfer_timeout.normal_s_per_kb, 1, 100_000);
     check("transfer_timeout.non_urgent_s_per_kb", settings.transfer_timeout.non_urgent_s_per_kb, 1, 100_000);

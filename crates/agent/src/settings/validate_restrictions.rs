@@ -60,6 +60,7 @@ fn link(index: usize, connector: &ConnectorSettings, found: &mut Problems) {
     }
     for (name, is_empty) in [
         ("priorities", restrictions.priorities.as_ref().is_some_and(Vec::is_empty)),
+        ("kinds", restrictions.kinds.as_ref().is_some_and(Vec::is_empty)),
         ("content_types", restrictions.content_types.as_ref().is_some_and(Vec::is_empty)),
     ] {
         if is_empty {

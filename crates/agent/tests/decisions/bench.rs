@@ -7,7 +7,7 @@ use agent::record::{
     WORK, WorkRecord, mailbox_prefix, outbound_prefix,
 };
 use agent::settings::{AddressSpaceEntry, AgentSettings, ConnectorSettings, MtaSettings, RelayTo};
-use agent::{Agent, Effect, IncomingApdu, Processed, Sequence, Step, Submission};
+use agent::{Agent, Effect, IncomingApdu, Links, Moment, Processed, Sequence, Step, Submission};
 use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report, Stretch};
 use mhs::{AddressPattern, MtaName, MtsIdentifier, OrAddress};
@@ -21,6 +21,17 @@ pub(crate) struct Mta {
     pub(crate) counter: Counter,
     pub(crate) now: WallTime,
     pub(crate) effects: Vec<Effect>,
+    pub(crate) links: Waiting,
+}
+
+/// Connectors that wait after a failed open.
+#[derive(Default)]
+pub(crate) struct Waiting(pub(crate) Vec<&'static str>);
+
+impl Links for Waiting {
+    fn is_waiting(&self, connector: &str) -> bool {
+        self.0.contains(&connector)
+    }
 }
 
 pub(crate) struct Counter(AtomicU64);
@@ -79,7 +90,12 @@ impl Mta {
             counter: Counter(AtomicU64::new(1)),
             now: NOW,
             effects: Vec::new(),
+            links: Waiting::default(),
         }
+    }
+
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        Moment { now: self.now, sequence: &self.counter, links: &self.links }
     }
 
     pub(crate) fn body(&self, content: &[u8]) -> FinishedBody {
@@ -137,11 +153,11 @@ impl Mta {
             for (key, value) in self.scan(WORK, b"") {
                 let record = WorkRecord::decode(&value).unwrap();
                 let is_p2 = self.agent.has_1984_links() && self.is_p2(&record.item);
-                let mut processed = self.agent.process(self.now, &self.counter, &key, &record, is_p2);
+                let mut processed = self.agent.process(self.moment(), &key, &record, is_p2);
                 if let Processed::ContentWanted { body, length } = processed {
                     let content = block_on(self.spool.read_body(body, 0, length)).unwrap();
-                    let (agent, counter) = (&self.agent, &self.counter);
-                    processed = agent.process_with_content(self.now, counter, &key, &record, &content, is_p2);
+                    let (agent, moment) = (&self.agent, self.moment());
+                    processed = agent.process_with_content(moment, &key, &record, &content, is_p2);
                 }
                 match processed {
                     Processed::Done(step) => {

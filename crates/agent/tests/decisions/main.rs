@@ -3,6 +3,7 @@
 
 mod bench;
 mod bind;
+mod choice;
 mod duplicates;
 mod faults;
 mod interruption;

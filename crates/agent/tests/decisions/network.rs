@@ -412,16 +412,18 @@ proptest! {
 
 #[test]
 fn whatever_agents_decide_again_they_decide_the_same() {
-    // Nothing but settings, time and numbers goes into a decision: a crash before the commit changes nothing.
+    // Nothing but settings, time, numbers and the state of the links goes into a decision: a crash before the commit changes nothing.
     let mut a = crate::bench::mta_a();
     a.submit(&Submission::new(user("alice", "A"), [user("bob", "B"), user("x", "Q"), user("al", "A")]));
     let (key, value) = a.scan(WORK, b"").remove(0);
     let record = agent::record::WorkRecord::decode(&value).unwrap();
-    let decide =
-        |agent: &Agent, first: u64| match agent.process(a.now, &Numbers::from(first), &key, &record, false) {
+    let decide = |agent: &Agent, first: u64| {
+        let moment = agent::Moment { now: a.now, sequence: &Numbers::from(first), links: &a.links };
+        match agent.process(moment, &key, &record, false) {
             Processed::Done(step) => format!("{step:?}"),
             other => panic!("{other:?}"),
-        };
+        }
+    };
     assert_eq!(decide(&a.agent, 50), decide(&a.agent.clone(), 50));
 }
 

@@ -131,11 +131,12 @@ proptest! {
             arrived: a.now,
             exhausted: if exhausted { vec!["to-B".into()] } else { Vec::new() },
             failure: None,
+            tries: Default::default(),
         };
         let key = [1, 0, 0, 0, 0, 0, 0, 0, 0];
         batch.put(agent::record::WORK, key, record.encode());
         a.spool.commit(batch).wait().unwrap();
-        if let Processed::Done(step) = a.agent.process(a.now, &a.counter, &key, &record, false) {
+        if let Processed::Done(step) = a.agent.process(a.moment(), &key, &record, false) {
             a.commit(step);
         }
     }

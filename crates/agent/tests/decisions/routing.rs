@@ -112,8 +112,16 @@ fn the_explanation_names_each_step_that_was_taken_and_what_it_dropped() {
             "connector to-E: address space `P=B;A= ;C=GB` matches, cost 1",
             "connector to-F: address space `P=B;A= ;C=GB` matches, cost 1",
             "only the most specific matches count",
-            "by activation, then cost, then order of the file: to-B (always active, cost 1), to-D (always active, \
-             cost 1), to-E (always active, cost 1), to-F (always active, cost 1)",
+            "not back to where it came from: it was submitted here, drops none",
+            "not given up for it: it is new, drops none",
+            "activation: drops none",
+            "failed opens seen by it: drops none",
+            "waiting after a failed open: drops none",
+            "cost: drops none",
+            "connectors of this MTA before those of others: all are of this MTA, drops none",
+            "used for another recipient of it already: drops none",
+            "messages are shared out among to-B, to-D, to-E, to-F",
+            "in this order: to-B (active, cost 1), to-D (active, cost 1), to-E (active, cost 1), to-F (active, cost 1)",
         ]
     );
     let originator = user("alice", "A");
@@ -127,7 +135,14 @@ fn the_explanation_names_each_step_that_was_taken_and_what_it_dropped() {
             "relay from to-C allowed: drops to-E, to-F",
             "originator accepted: drops none",
             "content not longer than it takes: drops to-D",
-            "by activation, then cost, then order of the file: to-B (always active, cost 1)",
+            "not given up for it: it is new, drops none",
+            "activation: drops none",
+            "failed opens seen by it: drops none",
+            "waiting after a failed open: drops none",
+            "cost: drops none",
+            "connectors of this MTA before those of others: all are of this MTA, drops none",
+            "used for another recipient of it already: drops none",
+            "in this order: to-B (active, cost 1)",
         ]
     );
     let steps = agent.route(&address("C=FR"), RouteQuestion::default()).steps;

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use agent::record::{Item, Record, Source, WorkKey, WorkRecord};
+use agent::record::{Item, Record, Source, Tries, WorkKey, WorkRecord};
 use agent::settings::{AddressSpaceEntry, ConnectorSettings, DistributionList, MtaSettings, RelayTo};
-use agent::{Agent, AgentSettings, Processed, Sequence};
+use agent::{Agent, AgentSettings, AllWell, Moment, Processed, Sequence};
 use clock::WallTime;
 use mhs::p1::{
     MessageTransferEnvelope, OriginatingMtaReport, OriginatorReport, PerRecipientFields,
@@ -82,13 +82,14 @@ pub(super) fn run(args: &DecideArgs) -> Result<(), BenchError> {
 /// Decides about the same item again and again; nothing is stored, so that each time is like the first.
 fn measure(what: &'static str, recipients: usize, agent: &Agent, record: &WorkRecord, each: Duration) -> Row {
     let counter = Counter(AtomicU64::new(1));
+    let moment = Moment { now: NOW, sequence: &counter, links: &AllWell };
     let key = WorkKey { rank: agent::record::Rank::Normal, sequence: 0 }.encode();
     let octets = record.encode();
     let (start, mut decisions) = (Instant::now(), 0);
     while start.elapsed() < each {
         // Reading the record belongs to a decision as much as encoding what follows from it.
         let Ok(record) = WorkRecord::decode(&octets) else { break };
-        match agent.process(NOW, &counter, &key, &record, false) {
+        match agent.process(moment, &key, &record, false) {
             Processed::Done(step) => drop(std::hint::black_box(step)),
             Processed::NotBefore(_) | Processed::ContentWanted { .. } => break,
         }
@@ -169,5 +170,6 @@ fn message(recipients: Vec<OrAddress>) -> Result<WorkRecord, BenchError> {
         arrived: NOW,
         exhausted: Vec::new(),
         failure: None,
+        tries: Tries::default(),
     })
 }

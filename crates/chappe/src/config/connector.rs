@@ -2,11 +2,11 @@
 
 use agent::settings::{
     Activation, AddressSpaceEntry, AssociationSettings, BindErrorCoding, Conformance, ConnectorSettings,
-    FormSettings, RetrySettings, RtsSettings, TransferTimeouts,
+    FormSettings, HoldSettings, RetrySettings, RtsSettings, Schedule, TransferTimeouts,
 };
 use mhs::p1::{ContentCoding, ExtensionCoding};
 
-use super::mta::{address_space, mta_name, secret, stand_in_name};
+use super::mta::{address_space, domain, mta_name, secret, stand_in_name};
 use super::restriction::{self, relay_to};
 use super::section::Section;
 use super::selectors;
@@ -17,10 +17,11 @@ const CONFORMANCE: [(&str, Conformance); 3] = [
     ("1984", Conformance::Mode1984),
 ];
 
-const ACTIVATION: [(&str, Activation); 3] = [
+const ACTIVATION: [(&str, Activation); 4] = [
     ("always", Activation::Always),
     ("never", Activation::Never),
     ("remote-initiated", Activation::RemoteInitiated),
+    ("selected-times", Activation::SelectedTimes(Schedule::EMPTY)),
 ];
 
 const EXTENSION_CODING: [(&str, ExtensionCoding); 2] =
@@ -50,10 +51,13 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.calling_selectors =
         section.section("calling_selectors").map(selectors::read).unwrap_or_default();
     connector.conformance = section.choice("conformance", &CONFORMANCE, Conformance::default());
+    connector.remote_domain = section.section("remote_domain").and_then(domain);
     connector.address_space = section.sections("address_space").into_iter().filter_map(entry).collect();
     connector.relay_to = relay_to(&mut section);
     connector.restrictions = section.section("restrictions").map(restriction::link).unwrap_or_default();
-    connector.activation = section.choice("activation", &ACTIVATION, Activation::default());
+    connector.activation = activation(&mut section);
+    connector.urgent_ignores_schedule = section.boolean("urgent_ignores_schedule", false);
+    connector.call_at_selected_times = section.boolean("call_at_selected_times", true);
     connector.two_way_alternate = section.boolean("two_way_alternate", false);
     connector.max_message_size_kb = section.number_of("max_message_size_kb");
     connector.pass_on_deferred = section.boolean("pass_on_deferred", false);
@@ -65,6 +69,7 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.rts = section.section("rts").map(rts).unwrap_or_default();
     connector.retry = section.section("retry").map(retry).unwrap_or_default();
     connector.association = section.section("association").map(association).unwrap_or_default();
+    connector.hold = section.section("hold").map(hold).unwrap_or_default();
     connector.transfer_timeout =
         section.section("transfer_timeout").map(transfer_timeout).unwrap_or_default();
     section.finish();
@@ -77,6 +82,52 @@ fn entry(mut section: Section<'_>) -> Option<AddressSpaceEntry> {
     let cost = section.number_of("cost").unwrap_or(1);
     section.finish();
     Some(AddressSpaceEntry { space: space?, cost })
+}
+
+/// `activation`, and `selected_times` where it asks for them.
+fn activation(section: &mut Section<'_>) -> Activation {
+    let activation = section.choice("activation", &ACTIVATION, Activation::default());
+    let texts = section.strings("selected_times");
+    match activation {
+        Activation::SelectedTimes(mut times) => {
+            let texts = texts.unwrap_or_default();
+            let all = texts.len();
+            let wrong = texts.iter().filter(|text| {
+                let selected = times.select(&text.value);
+                if let Err(error) = &selected {
+                    section.problems().wrong(
+                        text.at,
+                        format!("{}: `{}`: {error}", text.path, text.value),
+                        "write times as in \"Mon-Fri 08:00-18:00\", \"Sat,Sun 10:00-12:30\" or \"daily 22:00-06:00\"",
+                    );
+                }
+                selected.is_err()
+            });
+            // What is wrong has been complained about; that nothing is left of it need not be.
+            if wrong.count() == all && all > 0 { Activation::Never } else { Activation::SelectedTimes(times) }
+        }
+        Activation::Always | Activation::Never | Activation::RemoteInitiated => {
+            if let Some(first) = texts.unwrap_or_default().first() {
+                section.problems().wrong(
+                    first.at,
+                    "`selected_times` are looked at only with activation = \"selected-times\"",
+                    "set activation = \"selected-times\", or leave the times out",
+                );
+            }
+            activation
+        }
+    }
+}
+
+fn hold(mut section: Section<'_>) -> HoldSettings {
+    let default = HoldSettings::default();
+    let settings = HoldSettings {
+        until_kb: section.number_of("until_kb").unwrap_or(default.until_kb),
+        until_messages: section.number_of("until_messages").unwrap_or(default.until_messages),
+        urgent_overrides: section.boolean("urgent_overrides", default.urgent_overrides),
+    };
+    section.finish();
+    settings
 }
 
 fn form(mut section: Section<'_>) -> FormSettings {

@@ -63,6 +63,7 @@ pub(super) fn read(mut section: Section<'_>) -> MtaSettings {
     if let Some(most) = section.number_of("max_recipients") {
         settings.max_recipients = most;
     }
+    settings.least_cost_only = section.boolean("least_cost_only", false);
     section.finish();
     settings
 }

@@ -1,6 +1,7 @@
 //! `relay_to` and `[connector.restrictions]` of a connector, and `[[delivery_restriction]]`: who and what may be sent
 //! where.
 
+use agent::Kind;
 use agent::record::Rank;
 use agent::settings::{DeliveryRestriction, LinkRestrictions, Originators, RelayTo, WhenBarred};
 use ber::Oid;
@@ -11,6 +12,9 @@ use super::section::{Section, Text};
 
 const PRIORITIES: [(&str, Rank); 3] =
     [("urgent", Rank::Urgent), ("normal", Rank::Normal), ("non-urgent", Rank::NonUrgent)];
+
+const KINDS: [(&str, Kind); 3] =
+    [("messages", Kind::Message), ("probes", Kind::Probe), ("reports", Kind::Report)];
 
 const WHEN_BARRED: [(&str, WhenBarred); 2] =
     [("report", WhenBarred::Report), ("discard", WhenBarred::Discard)];
@@ -38,10 +42,14 @@ pub(super) fn relay_to(section: &mut Section<'_>) -> RelayTo {
 /// `[connector.restrictions]`.
 pub(super) fn link(mut section: Section<'_>) -> LinkRestrictions {
     let priorities = priorities(&mut section);
+    let kinds = words(&mut section, "kinds", |word| {
+        KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind)
+    });
     let content_types = content_types(&mut section);
     let restrictions = LinkRestrictions {
         originators: originators(&mut section),
         priorities,
+        kinds,
         content_types,
         barred: patterns(&mut section, "barred").unwrap_or_default(),
         when_barred: section.choice("when_barred", &WHEN_BARRED, WhenBarred::default()),

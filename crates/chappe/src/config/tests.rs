@@ -140,6 +140,45 @@ fn the_form_of_a_link_is_read_and_typos_in_it_are_found() {
 }
 
 #[test]
+fn the_times_of_a_connector_are_read_and_what_is_wrong_with_them_is_placed() {
+    let with = |lines: &str| GOOD.replace("[connector.retry]", &format!("{lines}\n[connector.retry]"));
+    let text = with(
+        "activation = \"selected-times\"\nselected_times = [\"Mon-Fri 08:00-18:00\", \"Sat 10:00-10:15\"]\n\
+         urgent_ignores_schedule = true\ncall_at_selected_times = false\n\
+         remote_domain = { country = \"GB\", admd = \" \", prmd = \"BETA\" }\n\
+         [connector.hold]\nuntil_kb = 64\nuntil_messages = 7\nurgent_overrides = true\n\
+         [connector.restrictions]\nkinds = [\"messages\", \"reports\"]",
+    );
+    let config = parse(Path::new("x.toml"), &text).unwrap_or_else(|e| panic!("{e}"));
+    let connector = &config.settings.connectors[0];
+    let agent::settings::Activation::SelectedTimes(times) = connector.activation else { panic!("{text}") };
+    assert!(times.to_string().ends_with("Fri 08:00-18:00, Sat 10:00-10:15"), "{times}");
+    assert!(connector.urgent_ignores_schedule && !connector.call_at_selected_times);
+    let hold = agent::settings::HoldSettings { until_kb: 64, until_messages: 7, urgent_overrides: true };
+    assert_eq!(connector.hold, hold);
+    assert_eq!(connector.restrictions.kinds, Some(vec![agent::Kind::Message, agent::Kind::Report]));
+    assert!(connector.remote_domain.is_some());
+    for (wrong, place, what) in [
+        ("activation = \"selected-times\"", (9, 1), "no time is selected"),
+        ("activation = \"selected-times\"\nselected_times = \"Mon 08:10-09:00\"", (16, 18), "HH:15"),
+        (
+            "activation = \"selected-times\"\nselected_times = [\"daily 00:00-24:00\", \"Noday 08:00-09:00\"]",
+            (16, 40),
+            "a day is none of",
+        ),
+        ("selected_times = [\"Mon 08:00-09:00\"]", (15, 19), "only with activation"),
+        ("urgent_ignores_schedule = true", (15, 27), "no schedule to be ignored"),
+        ("activation = \"selected\"", (15, 14), "did you mean \"selected-times\"?"),
+        ("[connector.hold]\nuntil_messages = 4001", (16, 18), "from 0 to 4000"),
+        ("[connector.restrictions]\nkinds = [\"mail\", \"probes\"]", (16, 10), "`mail` is not known"),
+    ] {
+        let found = mistakes(&with(wrong));
+        let [(line, column, text)] = found.as_slice() else { panic!("{wrong}: {found:?}") };
+        assert!((*line, *column) == place && text.contains(what), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn broken_syntax_does_not_hide_other_mistakes_nor_invent_any() {
     let text = GOOD.replace("open_interval_s = 2", "open_interval_s = 0").replace("api = \"127", "api = 127");
     let found = mistakes(&text);
@@ -188,6 +227,7 @@ fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     assert_eq!(connector.rts, Default::default());
     assert_eq!(connector.retry, Default::default());
     assert_eq!(connector.association, Default::default());
+    assert_eq!(connector.hold, Default::default());
     assert_eq!(connector.transfer_timeout, Default::default());
     assert_eq!(config.settings.mta.message_timeout, Default::default());
     // These limits have no equality of their own.

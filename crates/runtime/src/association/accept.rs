@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::begin::{association, tap};
 use crate::application::MTS_TRANSFER_PROTOCOL_1984;
 use crate::events::EventKind;
-use crate::line::{Command, Message};
+use crate::line::{Command, Message, stopped};
 use crate::link::Link;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
@@ -147,7 +147,13 @@ async fn admit(
         OpenData::Recover(old) => {
             let unknown = || Inadmissible::Unrecoverable(old.clone());
             let now = || shared.clocks.mono();
-            let found = shared.recovery.claim(now, old, peer.ip()).await.ok_or_else(unknown)?;
+            let mut stop = shared.stop.subscribe();
+            let found = tokio::select! {
+                biased;
+                found = shared.recovery.claim(now, old, peer.ip()) => found,
+                () = stopped(&mut stop) => None,
+            };
+            let found = found.ok_or_else(unknown)?;
             let agent = shared.agent();
             let connector = agent.settings().connector(&found.connector).ok_or_else(unknown)?;
             let same_mode = found.normal_mode == (opening.mode == Mode::Normal1988);

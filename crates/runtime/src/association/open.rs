@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent::connector::AssociationId;
 use agent::settings::{Conformance, ConnectorSettings, split_host};
+use clock::MonoTime;
 use mhs::p1::bind::{MtaBindError, MtaBindResult};
 use osi::failure::Layer;
 use osi::rtse::{
@@ -37,21 +38,22 @@ struct Opened {
     recovered: bool,
 }
 
-/// Opens an association for a connector and drives it until it ends. Each address is tried once, in order.
+/// Opens an association for a connector and drives it until it ends. Each address is tried once, in order. `recover` is the
+/// association to be recovered, and until when.
 pub(crate) async fn open(
     shared: Arc<Shared>,
     connector: Arc<ConnectorSettings>,
     entry: Arc<ConnectorEntry>,
     id: AssociationId,
     commands: mpsc::Receiver<Command>,
-    mut recover: Option<Recover>,
+    mut recover: Option<(MonoTime, Recover)>,
 ) {
     let mut stop = entry.stop.subscribe();
     let number = shared.registry.next_id();
     let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
         let text = format!("not opened: {} associations exist", shared.limits.max_associations);
         shared.event(EventKind::AssociationLimit, &connector.name, text.clone());
-        let _ = entry.messages.send(Message::OpenFailed { association: id, text }).await;
+        let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
         return;
     };
     let round = open_round(&shared, &connector, number, &mut recover);
@@ -78,7 +80,7 @@ pub(crate) async fn open(
                 .await;
         }
         Err(text) => {
-            let _ = entry.messages.send(Message::OpenFailed { association: id, text }).await;
+            let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
         }
     }
 }
@@ -87,7 +89,7 @@ async fn open_round(
     shared: &Arc<Shared>,
     connector: &ConnectorSettings,
     number: u64,
-    recover: &mut Option<Recover>,
+    recover: &mut Option<(MonoTime, Recover)>,
 ) -> Result<Opened, String> {
     let mut failures = Vec::new();
     let mut tried: Vec<SocketAddr> = Vec::new();
@@ -134,7 +136,7 @@ async fn open_address(
     connector: &ConnectorSettings,
     number: u64,
     address: SocketAddr,
-    recover: &mut Option<Recover>,
+    recover: &mut Option<(MonoTime, Recover)>,
 ) -> Result<Opened, String> {
     let registration = shared.registry.enter(
         number,
@@ -145,7 +147,7 @@ async fn open_address(
     );
     let mut config = shared.limits.initiator_stack(connector);
     let mut socket = connect(shared, address).await?;
-    if let Some(Recover { connection, turn }) = recover.take() {
+    if let Some((_, Recover { connection, turn })) = recover.take() {
         config.rtse.initial_turn = turn;
         let data = OpenData::Recover(connection);
         match bind(shared, connector, number, (socket, address), config.clone(), data).await {

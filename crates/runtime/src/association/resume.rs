@@ -16,7 +16,7 @@ use spool::CommitError;
 
 use super::{Association, refusal_of};
 use crate::events::EventKind;
-use crate::line::{Message, Outgoing, Recover};
+use crate::line::{Message, Outgoing, Recover, stopped};
 use crate::recovery::{Found, Interruption, Kept, Reception, ResumeRecord, TransferName, store};
 use crate::status::{AssociationState, Role};
 
@@ -26,7 +26,9 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// How a transfer of ours was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// The association is at its end.
+    /// The connection was lost.
+    Lost,
+    /// The association was aborted.
     Broken,
     /// By the peer or by us, on an association that goes on.
     Asked,
@@ -44,7 +46,8 @@ impl Association {
         match interrupted {
             Interrupted::Receiving(state) => self.park(state, true).await,
             Interrupted::Sending(point) if !is_verdict(aborted) && !self.is_declined(&point, aborted) => {
-                self.interrupted(point, Cause::Broken, text, TransferFailureKind::Interrupted).await;
+                let cause = if aborted.layer == Layer::Tcp { Cause::Lost } else { Cause::Broken };
+                self.interrupted(point, cause, text, TransferFailureKind::Interrupted).await;
             }
             Interrupted::Sending(_) => {}
         }
@@ -56,12 +59,20 @@ impl Association {
         resumed.is_some_and(|resumed| resumed.point.serial == point.serial)
     }
 
+    /// Whether the connection was lost as well when it was tried before to resume it here.
+    fn was_in_vain(&self) -> bool {
+        let remembered = self.outgoing.as_ref().and_then(|sending| sending.outgoing.resume.as_ref());
+        remembered.is_some_and(|resume| resume.in_vain)
+    }
+
     /// Whether the peer's answer to the resumption of a transfer was to abort. Not every implementation has it.
     fn is_declined(&self, point: &ResumePoint, aborted: &Aborted) -> bool {
         let passing =
             |reason| matches!(reason, AbortReason::LOCAL_SYSTEM_PROBLEM | AbortReason::TEMPORARY_PROBLEM);
         let said = aborted.by_peer && aborted.layer != Layer::Tcp && !aborted.reason.is_some_and(passing);
-        said && self.is_no_further(point)
+        // Some close the connection and say nothing, as a network does that breaks. It would hardly do so each time.
+        let lost = aborted.layer == Layer::Tcp && self.was_in_vain();
+        (said || lost) && self.is_no_further(point)
     }
 
     /// A transfer was interrupted, the association goes on.
@@ -106,11 +117,14 @@ impl Association {
         else {
             return self.transfer_failed(text.to_owned(), otherwise).await;
         };
+        // The first time that the connection is lost when it is resumed, the network is blamed.
+        let in_vain = cause == Cause::Lost && self.is_no_further(&point);
+        let excused = in_vain && !self.was_in_vain();
         let Some(sending) = self.outgoing.take() else { return };
         let furthest = sending.outgoing.resume.as_ref().map_or(0, |record| record.furthest);
         let offset = point.offset;
         // Whoever stops has not failed.
-        let gets_on = offset > furthest || self.stopping.is_some();
+        let gets_on = offset > furthest || self.stopping.is_some() || excused;
         let what = format!(
             "{} {} interrupted after {offset} of {} octets confirmed",
             sending.outgoing.record.item.kind(),
@@ -126,16 +140,17 @@ impl Association {
             interruption: Some(interruption),
             furthest: furthest.max(offset),
             at: self.shared.clocks.wall().unix(),
+            in_vain,
         };
-        let recover = (cause == Cause::Broken && self.role == Role::Initiator)
+        let recover = (cause != Cause::Asked && self.role == Role::Initiator)
             .then_some(Recover { connection, turn: InitialTurn::Initiator });
         let Outgoing { key, record, .. } = *sending.outgoing;
         let shared = Arc::clone(&self.shared);
         let (step, after) = if gets_on {
             (shared.agent().transfer_interrupted(&key, resume.encode()), None)
         } else {
-            self.event(EventKind::TransferFailed, format!("{what}, no further than before: {text}"));
-            let failure = TransferFailure { kind: otherwise, text: text.to_owned() };
+            let text = format!("{what}, no further than before: {text}");
+            let failure = TransferFailure { kind: otherwise, text };
             match shared.agent().transfer_failed(
                 shared.clocks.wall(),
                 &shared.sequence,
@@ -147,7 +162,11 @@ impl Association {
                     step.batch.put(agent::record::RESUME, key.clone(), resume.encode());
                     (step, Some(after))
                 }
-                Failed::Settled(step) => return self.settled(&key, step).await,
+                Failed::Settled(step) => {
+                    let text = format!("it is not tried again: {}", failure.text);
+                    self.event(EventKind::TransferFailed, text);
+                    return self.settled(&key, step).await;
+                }
             }
         };
         match shared.commit(step).await {
@@ -161,11 +180,12 @@ impl Association {
         }
         let association = self.id;
         let message = match (cause, after) {
-            (Cause::Broken, None) => {
-                Message::Interrupted { association, item: Some((key, resume)), recover, further: true }
+            (Cause::Lost | Cause::Broken, None) => {
+                let further = !in_vain;
+                Message::Interrupted { association, item: Some((key, resume)), recover, further }
             }
             (Cause::Asked, None) => Message::Retry { key, after: AFTER_TROUBLE, resume: Some(resume) },
-            (Cause::Broken | Cause::Asked, Some(after)) => {
+            (Cause::Lost | Cause::Broken | Cause::Asked, Some(after)) => {
                 Message::Retry { key, after, resume: Some(resume) }
             }
         };
@@ -188,6 +208,7 @@ impl Association {
             interruption: None,
             furthest: resume.as_ref().map_or(0, |resume| resume.furthest),
             at: resume.map_or_else(|| self.shared.clocks.wall().unix(), |resume| resume.at),
+            in_vain: false,
         };
         match self.shared.commit(self.shared.agent().transfer_interrupted(&key, resume.encode())).await {
             Ok(()) => {
@@ -284,7 +305,14 @@ impl Association {
         let found = if name.connection == here.connection {
             shared.recovery.find_here(shared.clocks.mono(), &name)
         } else {
-            shared.recovery.find(|| shared.clocks.mono(), &name).await
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                biased;
+                found = shared.recovery.find(|| shared.clocks.mono(), &name) => found,
+                () = stopped(&mut stop) => {
+                    return Err("this side stops while another association has it".to_owned());
+                }
+            }
         };
         let mut reception = match found {
             Found::Parked(Kept::Here(reception)) => *reception,

@@ -314,10 +314,6 @@ impl Association {
 
     async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure) {
         let Outgoing { key, record, resume } = *outgoing;
-        self.event(
-            EventKind::TransferFailed,
-            format!("{} {}: {}", record.item.kind(), record.mts_identifier, failure.text),
-        );
         let shared = Arc::clone(&self.shared);
         let now = shared.clocks.wall();
         match shared.agent().transfer_failed(now, &shared.sequence, &key, &record, &failure) {
@@ -333,7 +329,12 @@ impl Association {
                     Err(error) => shared.store_failed(&error),
                 }
             }
-            Failed::Settled(step) => self.settled(&key, step).await,
+            Failed::Settled(step) => {
+                let (kind, id) = (record.item.kind(), &record.mts_identifier);
+                let text = format!("{kind} {id} is not tried again: {}", failure.text);
+                self.event(EventKind::TransferFailed, text);
+                self.settled(&key, step).await;
+            }
         }
     }
 

@@ -19,6 +19,9 @@ pub(crate) struct ResumeRecord {
     pub(crate) furthest: u64,
     /// When it last got further; seconds since 1970.
     pub(crate) at: i64,
+    /// The connection was lost when it was last tried to resume it. Not remembered over a restart.
+    #[serde(skip)]
+    pub(crate) in_vain: bool,
 }
 
 /// An interrupted transfer.
@@ -96,6 +99,7 @@ mod tests {
             interruption: Some(Interruption { connection: connection.into(), point, digest: [7; 32] }),
             furthest: 92_160,
             at: 1_795_321_800,
+            in_vain: false,
         }
     }
 

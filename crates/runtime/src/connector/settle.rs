@@ -1,0 +1,117 @@
+//! What waits and has to leave the queue without a transfer: too old, given up, or better sent another way.
+
+use agent::record::{OUTBOUND, OutboundRecord, Record};
+use clock::WallTime;
+use spool::CommitError;
+use tokio::task::JoinSet;
+
+use super::{Arc, Connector};
+use crate::pages::Pages;
+
+impl Connector {
+    /// The connector could not be opened: what has a better way now is sent back to be routed. What can be resumed stays
+    /// for as long as it can.
+    pub(super) async fn reroute(&mut self) {
+        if !self.shared.agent().has_alternatives(&self.settings.name) {
+            return;
+        }
+        // One that has gone to and fro may have seen its last failed open by now.
+        self.next_expiry = self.shared.clocks.mono();
+        // Whoever routes what is sent back has to see that this connector waits.
+        self.show();
+        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
+        loop {
+            let page = match pages.next(&*self.shared.spool).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return,
+                Err(error) => return self.store_trouble(&error.to_string()),
+            };
+            let mut commits = JoinSet::new();
+            for (key, octets) in page {
+                if *self.stop.borrow() {
+                    break;
+                }
+                if let Ok(record) = OutboundRecord::decode(&octets) {
+                    self.reroute_one(key, &record, &mut commits);
+                }
+            }
+            while commits.join_next().await.is_some() {}
+            if *self.stop.borrow() {
+                return;
+            }
+        }
+    }
+
+    fn reroute_one(&self, key: Vec<u8>, record: &OutboundRecord, commits: &mut JoinSet<()>) {
+        let failures = self.policy.failures_since(record.queued);
+        let now = self.shared.clocks.mono();
+        let resumable = self
+            .interrupted
+            .get(&key)
+            .is_some_and(|(until, resume)| now < *until && resume.interruption.is_some());
+        if failures == 0 || resumable {
+            return;
+        }
+        let moment = self.shared.moment();
+        let Some(step) = self.shared.agent().rerouted(moment, &key, record, failures) else { return };
+        if !self.entry.backlog.take_this(&key) {
+            return;
+        }
+        let (shared, entry) = (Arc::clone(&self.shared), Arc::clone(&self.entry));
+        commits.spawn(async move {
+            match shared.commit(step).await {
+                Ok(()) => {}
+                // Settled by somebody else meanwhile.
+                Err(CommitError::AssertionFailed { .. }) => entry.backlog.gone(&key),
+                Err(error) => shared.store_failed(&error),
+            }
+        });
+    }
+
+    /// Settles messages that are too old, and those for which the connector failed to open too often.
+    pub(super) async fn expire(&mut self) {
+        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
+        loop {
+            let page = match pages.next(&*self.shared.spool).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return,
+                Err(error) => return self.store_trouble(&error.to_string()),
+            };
+            let now = self.shared.clocks.wall();
+            // A long queue is looked through without holding up the tasks of others.
+            tokio::task::yield_now().await;
+            for (key, octets) in page {
+                if *self.stop.borrow() {
+                    return;
+                }
+                if let Ok(record) = OutboundRecord::decode(&octets) {
+                    self.settle_if_hopeless(now, key, &record).await;
+                }
+            }
+        }
+    }
+
+    async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
+        let before = record.tries.of(&self.settings.name);
+        let exhausted = self.policy.is_exhausted(record.queued, before);
+        if !exhausted && record.expires > now {
+            return;
+        }
+        // One in transfer is left to finish; it is looked at again if it fails.
+        if !self.entry.backlog.take_this(&key) {
+            return;
+        }
+        let agent = self.shared.agent();
+        let expired = agent.expired(now, &self.shared.sequence, &key, record);
+        let step = match expired {
+            Some(step) => step,
+            None => agent.open_retries_exhausted(now, &self.shared.sequence, &key, record),
+        };
+        match self.shared.commit(step).await {
+            Ok(()) => {}
+            // Transferred and removed since it was looked at.
+            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+            Err(error) => self.shared.store_failed(&error),
+        }
+    }
+}
