@@ -192,7 +192,6 @@ pub struct AddressSpaceEntry {
 
 /// When a connector opens associations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a week is 88 octets, and there is one per connector")]
 pub enum Activation {
     /// Whenever something is to be sent.
     #[default]
