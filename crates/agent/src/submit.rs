@@ -110,6 +110,7 @@ impl Agent {
             arrived: now,
             exhausted: Vec::new(),
             failure: None,
+            tries: Tries::default(),
         };
         add_work(&mut step, sequence, Rank::Urgent, &record);
         Ok((identifier, step))
