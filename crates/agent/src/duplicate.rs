@@ -71,6 +71,9 @@ impl Fields {
 pub(crate) fn message(envelope: &mhs::p1::MessageTransferEnvelope) -> Key {
     let mut fields = Fields::new(Kind::Message, &envelope.message_identifier);
     fields.add_trace(&envelope.trace_information, &envelope.extensions);
+    // Who is a member of two lists is reported on to both of them.
+    let lists = envelope.extensions.standard(StandardExtension::DL_EXPANSION_HISTORY);
+    fields.add(lists.map_or(&[][..], |field| field.value()));
     fields.add_recipients(&envelope.per_recipient_fields);
     fields.finish()
 }

@@ -162,11 +162,19 @@ impl Agent {
             }
             settled.push((place, Outcome::Delivered));
         }
+        let mut expanded = HashSet::new();
         for (place, list) in expansions {
+            // Named twice, it is expanded once; the second recipient has been served by that.
+            let key = list.address.canonical_key();
+            if expanded.contains(&key) {
+                settled.push((place, Outcome::Expanded));
+                continue;
+            }
             if step.batch.octets() > PORTION_OCTETS {
                 rest.push(place);
                 continue;
             }
+            expanded.insert(key);
             let recipient = changed.get(&place).or_else(|| transfer.recipients().get(place));
             let (Some(delivery), Some(recipient)) = (&delivery, recipient) else { continue };
             let subject = delivery.subject(record);

@@ -1,9 +1,10 @@
 use agent::record::{DUPLICATE, DUPLICATE_AGE};
 use agent::{IncomingApdu, Refusal, Submission};
-use mhs::p1::MtsApdu;
+use mhs::UtcTime;
+use mhs::p1::{DlExpansion, Message, MtsApdu};
 use spool::{CommitError, Spool};
 
-use crate::bench::{foreign, mta_a, mta_b, user};
+use crate::bench::{address, foreign, mta_a, mta_b, user};
 
 #[test]
 fn a_repeated_transfer_is_recognised_and_stored_once() {
@@ -41,6 +42,24 @@ fn a_copy_that_took_another_way_is_no_repetition() {
     let element = mhs::p1::TraceInformationElement::relayed(domain, mhs::UtcTime::from_wall(a.now));
     envelope.trace_information.push(element.into());
     a.receive_message("to-C", &envelope);
+}
+
+#[test]
+fn a_copy_that_came_by_way_of_another_list_is_no_repetition() {
+    let mut a = mta_a();
+    let members = ["one", "two"].map(|name| {
+        let mut envelope = foreign("1", &[(&user("al", "A"), 0xA8)]);
+        let list = address(&format!("CN={name};P=X;A= ;C=GB"));
+        let expansion = DlExpansion { name: list.into(), time: UtcTime::from_wall(a.now) };
+        envelope.extensions.push_dl_expansion(expansion).unwrap();
+        MtsApdu::Message(Box::new(Message::new(envelope, b"content".to_vec()))).to_octets()
+    });
+    for (apdu, count) in members.iter().zip([1, 2]) {
+        a.receive("to-C", apdu).unwrap();
+        assert!(a.receive("to-C", apdu).is_err(), "the same once more");
+        a.work();
+        assert_eq!(a.messages_in(&user("al", "A")).len(), count);
+    }
 }
 
 #[test]

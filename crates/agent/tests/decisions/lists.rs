@@ -147,6 +147,28 @@ fn lists_that_contain_each_other_end_by_their_history() {
     assert_eq!(a.spool.stats().bodies, 1, "the content of the dropped one is released");
 }
 
+#[test]
+fn a_list_that_is_named_twice_is_expanded_once() {
+    let (mut a, _) = a_with_staff();
+    let staff = list("staff", "A");
+    a.receive_message("to-X", &foreign("1", &[(&staff, 0xF0), (&user("bea", "B"), 0xA8), (&staff, 0xF0)]));
+    a.work();
+    assert_eq!(a.messages_in(&user("al", "A")).len(), 1);
+    let to_b: usize = (0..a.queue("to-B").len())
+        .map(|place| a.sent("to-B", place).per_recipient_fields.iter().filter(|r| r.responsibility()).count())
+        .sum();
+    assert_eq!(to_b, 2, "bea and bob");
+    // Members are reported on for the first; the second has been served by that as well.
+    let reports = a.queue("to-X").into_iter().map(|(_, record)| report_of(&record.item));
+    let numbers = reports.flat_map(|report| {
+        let fields = report.content.per_recipient_fields.iter();
+        fields.map(|fields| *fields.originally_specified_recipient_number).collect::<Vec<_>>()
+    });
+    let mut numbers: Vec<i64> = numbers.collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 3]);
+}
+
 fn envelope_with_history(lists: &[&OrAddress]) -> Extensions {
     let mut extensions = Extensions::new();
     for list in lists {

@@ -41,6 +41,8 @@ struct Link {
     beliefs: (Belief, Belief),
     strips_trace: bool,
     relays: bool,
+    /// Both ends leave deferred mail to each other.
+    defers: bool,
 }
 
 /// A name in the network: most of them exist.
@@ -57,8 +59,8 @@ struct World {
     links: Vec<Link>,
     /// MTA and members of each list.
     lists: Vec<(usize, Vec<Name>)>,
-    /// MTA, whose mail, and to whom.
-    redirections: Vec<(usize, Name, Name)>,
+    /// MTA, whose mail, to whom, and whether only what is urgent.
+    redirections: Vec<(usize, Name, Name, bool)>,
     shared_domain: bool,
 }
 
@@ -70,6 +72,7 @@ enum Deed {
         to: Vec<Name>,
         alternate: Option<Name>,
         deferred_h: Option<i64>,
+        urgent: bool,
     },
     /// One of the waiting items is transferred.
     Transfer(prop::sample::Index),
@@ -90,12 +93,14 @@ fn belief() -> impl Strategy<Value = Belief> {
 fn link() -> impl Strategy<Value = Link> {
     let strips_trace = prop::bool::weighted(0.2);
     let relays = prop::bool::weighted(0.8);
-    (0..5_usize, 1..5_usize, belief(), belief(), strips_trace, relays).prop_map(
-        |(one, other, here, there, strips_trace, relays)| Link {
+    let defers = prop::bool::weighted(0.4);
+    (0..5_usize, 1..5_usize, belief(), belief(), strips_trace, relays, defers).prop_map(
+        |(one, other, here, there, strips_trace, relays, defers)| Link {
             ends: (one, (one + other) % 5),
             beliefs: (here, there),
             strips_trace,
             relays,
+            defers,
         },
     )
 }
@@ -111,7 +116,7 @@ fn name() -> impl Strategy<Value = Name> {
 fn world() -> impl Strategy<Value = World> {
     let links = prop::collection::vec(link(), 1..8);
     let lists = prop::collection::vec((0..5_usize, prop::collection::vec(name(), 1..4)), 0..3);
-    let redirections = prop::collection::vec((0..5_usize, name(), name()), 0..3);
+    let redirections = prop::collection::vec((0..5_usize, name(), name(), any::<bool>()), 0..3);
     (2..=5_usize, links, lists, redirections, prop::bool::weighted(0.2)).prop_map(
         |(mtas, links, lists, redirections, shared_domain)| World {
             mtas,
@@ -129,8 +134,15 @@ fn deed() -> impl Strategy<Value = Deed> {
         prop::collection::vec(name(), 1..5),
         prop::option::weighted(0.3, name()),
         prop::option::weighted(0.2, 1..100_i64),
+        any::<bool>(),
     )
-        .prop_map(|(from, to, alternate, deferred_h)| Deed::Submit { from, to, alternate, deferred_h });
+        .prop_map(|(from, to, alternate, deferred_h, urgent)| Deed::Submit {
+            from,
+            to,
+            alternate,
+            deferred_h,
+            urgent,
+        });
     let which = any::<prop::sample::Index>;
     prop_oneof![
         4 => submit,
@@ -185,20 +197,27 @@ impl World {
             };
             connector.address_space = vec![AddressSpaceEntry { space: pattern(&space), cost: 1 }];
             connector.strip_internal_trace = link.strips_trace;
+            connector.pass_on_deferred = link.defers;
             connector.relay_to = if link.relays { RelayTo::Anywhere } else { RelayTo::Nowhere };
             settings.connectors.push(connector);
         }
         for (number, (mta, members)) in self.lists.iter().enumerate() {
             if *mta == index {
-                let members = members.iter().map(|member| member.address(self)).collect();
-                settings.lists.push(DistributionList::new(Name::List(number).address(self), members));
+                let mut members: Vec<OrAddress> = members.iter().map(|name| name.address(self)).collect();
+                members.sort_by_key(OrAddress::canonical_key);
+                members.dedup();
+                let list =
+                    DistributionList::new(Name::List(number).address(self), members.into_iter().collect());
+                settings.lists.push(list);
             }
         }
-        for (mta, from, to) in &self.redirections {
+        for (mta, from, to, urgent) in &self.redirections {
             let (from, to) = (from.address(self), to.address(self));
             let is_new = settings.redirections.iter().all(|r| r.from != RedirectFrom::Address(from.clone()));
             if *mta == index && is_new && from.canonical_key() != to.canonical_key() {
-                settings.redirections.push(Redirect::new(RedirectFrom::Address(from), to));
+                let mut redirect = Redirect::new(RedirectFrom::Address(from), to);
+                redirect.class.priorities = urgent.then(|| vec![agent::record::Rank::Urgent]);
+                settings.redirections.push(redirect);
             }
         }
         settings
@@ -278,13 +297,15 @@ impl Network {
 
     fn deed(&mut self, world: &World, deed: &Deed) {
         match deed {
-            Deed::Submit { from, to, alternate, deferred_h } => {
+            Deed::Submit { from, to, alternate, deferred_h, urgent } => {
                 let Some(mta) = self.mtas.get_mut(*from) else { return };
                 let mut recipients: Vec<OrAddress> = to.iter().map(|name| name.address(world)).collect();
                 recipients.sort_by_key(OrAddress::canonical_key);
                 recipients.dedup();
                 let mut submission = Submission::new(user("u0", NAMES[*from]), recipients)
                     .with_report_request(ReportRequest::Delivery);
+                submission.priority =
+                    if *urgent { mhs::p1::Priority::Urgent } else { mhs::p1::Priority::Normal };
                 submission.deferred = deferred_h.map(|hours| mta.now.plus_seconds(hours * 3600));
                 mta.submit(&submission);
                 if let Some(alternate) = alternate {
