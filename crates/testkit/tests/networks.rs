@@ -18,7 +18,7 @@ fn captures() -> Vec<PathBuf> {
 
 #[test]
 fn every_apdu_of_our_networks_is_read_and_written_alike() {
-    let (mut messages, mut delivered, mut failed) = (0, 0, 0);
+    let (mut messages, mut delivered, mut failed, mut probes) = (0, 0, 0, 0);
     for path in captures() {
         let capture = Capture::open(&path).unwrap();
         let sides = [Side::Initiator, Side::Responder];
@@ -30,7 +30,7 @@ fn every_apdu_of_our_networks_is_read_and_written_alike() {
             assert_eq!(decoded.to_octets(), apdu, "{}", path.display());
             match decoded {
                 MtsApdu::Message(_) => messages += 1,
-                MtsApdu::Probe(_) => {}
+                MtsApdu::Probe(_) => probes += 1,
                 MtsApdu::Report(report) => {
                     for recipient in &report.content.per_recipient_fields {
                         match recipient.last_trace_information.report_type {
@@ -43,6 +43,7 @@ fn every_apdu_of_our_networks_is_read_and_written_alike() {
         }
     }
     assert!(messages > 30 && delivered > 10 && failed > 10, "{messages} {delivered} {failed}");
+    assert_eq!(probes, 8, "two over four hops");
 }
 
 #[test]

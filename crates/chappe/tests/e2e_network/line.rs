@@ -5,6 +5,7 @@ use mhs::p1::{Extensions, TraceInformation};
 
 use crate::said;
 use crate::support::network::{Network, Node, domain, domains, node, user};
+use crate::support::{Outcome, wait_for};
 
 /// MTAs with these names, the last of which has one mailbox.
 fn line(names: &[&str], mailbox: &str) -> Vec<Node> {
@@ -92,4 +93,52 @@ fn the_originator_learns_what_an_mta_in_the_middle_cant_do() {
     assert_eq!(a.mailbox(&alice).len(), 1);
     assert_eq!(network.transfers(), 6, "nothing about Q has left A");
     network.judge("priorities");
+}
+
+#[test]
+fn a_probe_crosses_five_mtas_and_is_answered_as_the_message_would_be() {
+    let (alice, eve, gone) = (user("alice", "A"), user("eve", "E"), user("gone", "E"));
+    let mut nodes = line(&FIVE, &eve);
+    // What is larger is not taken at the end of the line.
+    nodes[4] = nodes[4].clone().mta("message_size_limit_kb = 100");
+    let network = Network::start(&nodes);
+    let a = network.site("A");
+    let probe = |octets: &str| {
+        let to = ["probe", "--from", &alice, "--to", &eve, "--to", &gone, "--content-length", octets];
+        a.run(&to).ok().trim().to_owned()
+    };
+    let (small, large) = (probe("1000"), probe("200000"));
+    let reports = || {
+        let of = |id: &str| {
+            let reports = a.mailbox(&alice).into_iter().filter(|report| report["subject_mts_id"] == *id);
+            let mut all: Vec<_> = reports.flat_map(|report| said(&report)).collect();
+            all.sort();
+            all
+        };
+        [of(&small), of(&large)]
+    };
+    let expected = [
+        [(eve.clone(), "delivered"), (gone.clone(), "unrecognised-OR-name (0)")],
+        [(eve.clone(), "content-too-long (7)"), (gone, "content-too-long (7)")],
+    ];
+    wait_for("answers about both recipients to both probes", || {
+        reports().iter().all(|answers| answers.len() == 2).then_some(())
+    });
+    let expected = expected.map(|answers| answers.map(|(address, answer)| (address, answer.to_owned())));
+    assert_eq!(reports(), expected);
+    network.wait_until_empty();
+    for hop in 0..4 {
+        let mut probes = network.probes(FIVE[hop], FIVE[hop + 1]);
+        probes.sort_by_key(|probe| probe.probe_identifier.to_string());
+        let lengths: Vec<_> =
+            probes.iter().map(|probe| probe.content_length.as_deref().copied().unwrap()).collect();
+        assert_eq!(lengths, [1000, 200_000], "hop {hop}");
+        probes
+            .iter()
+            .for_each(|probe| check_trace(&probe.trace_information, &probe.extensions, &FIVE[..=hop]));
+        assert!(network.messages(FIVE[hop], FIVE[hop + 1]).is_empty());
+    }
+    assert!(network.site("E").mailbox(&eve).is_empty(), "a probe leaves nothing");
+    assert_eq!(network.transfers(), 16, "two probes there, two reports back");
+    network.judge("probe");
 }
