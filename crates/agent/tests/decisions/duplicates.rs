@@ -39,7 +39,7 @@ fn a_copy_that_took_another_way_is_no_repetition() {
     let mut envelope = foreign("1", &[(&one, 0xA8)]);
     a.receive_message("to-C", &envelope);
     let domain: mhs::GlobalDomainIdentifier = "C=GB;A= ;P=Y".parse().unwrap();
-    let element = mhs::p1::TraceInformationElement::relayed(domain, mhs::UtcTime::from_wall(a.now));
+    let element = mhs::p1::TraceInformationElement::relayed(domain, UtcTime::from_wall(a.now));
     envelope.trace_information.push(element.into());
     a.receive_message("to-C", &envelope);
 }
@@ -100,7 +100,7 @@ fn a_submitting_domain_that_is_not_the_first_in_the_trace_is_told_and_let_throug
     let mut a = mta_a();
     let mut envelope = foreign("1", &[(&user("one", "A"), 0xA8)]);
     envelope.message_identifier.edit().domain = "C=GB;A= ;P=Q".parse().unwrap();
-    let message = mhs::p1::Message::new(envelope, Vec::new());
+    let message = Message::new(envelope, Vec::new());
     a.receive("to-C", &MtsApdu::Message(Box::new(message)).to_octets()).unwrap();
     a.work();
     assert_eq!(a.mailbox(&user("one", "A")).len(), 1);
@@ -113,7 +113,7 @@ fn a_submitting_domain_that_is_not_the_first_in_the_trace_is_told_and_let_throug
 fn reports_about_two_messages_are_two_whatever_their_identifiers() {
     let mut a = mta_a();
     let one = user("one", "A");
-    let (first, nowhere) = (foreign("1", &[(&one, 0xA8)]), crate::bench::address("S=x;O=Acme;A= ;C=FR"));
+    let (first, nowhere) = (foreign("1", &[(&one, 0xA8)]), address("S=x;O=Acme;A= ;C=FR"));
     a.submit(&Submission::new(one.clone(), [nowhere]));
     a.work();
     let mut report = a.reports_in(&one).remove(0);
