@@ -2,7 +2,7 @@
 //!
 //! Each layer is a state machine: events and the time go in, actions come out. There are no sockets, no clocks
 //! and no tasks here, and nothing of X.400: what rides in an association is octets. Layers do not know one
-//! another; only [`stack`] knows their order.
+//! another; only `lower` knows their order up to ACSE, and [`stack`] what is on top of that.
 //!
 //! ```text
 //! octets ─► tpkt ─► cotp ─► session ─► presentation ─► acse ─► rtse ─► RtIndication
@@ -19,6 +19,7 @@ pub mod acse;
 pub mod cotp;
 mod elements;
 pub mod failure;
+mod lower;
 pub mod presentation;
 pub mod rose;
 pub mod rtse;

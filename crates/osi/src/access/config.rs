@@ -8,12 +8,13 @@ use ber::Oid;
 use crate::acse::apdu::AeTitle;
 use crate::acse::{ABSTRACT_SYNTAX_ACSE, AcpmConfig};
 use crate::cotp::{CotpConfig, TpduSize};
+use crate::lower::{LowerConfig, OPENING_TSDU_MAX, ServedSelectors};
 use crate::presentation::PpmConfig;
 use crate::rose::{AssociationClass, Role, RoseConfig};
 use crate::rtse::{DialogueMode, Mode, RtseConfig};
 use crate::session::SessionConfig;
 use crate::session::spdu::FunctionalUnits;
-use crate::stack::{OPENING_TSDU_MAX, SelectorSet, ServedSelectors};
+use crate::stack::SelectorSet;
 
 /// What carries the remote operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ const AROUND_APDU: usize = 1024;
 impl AccessConfig {
     /// Longest TSDU while the association is open. Over RTSE there must be room for a segment of any APDU, however long: it
     /// is refused, and the association goes on.
-    pub(super) fn max_tsdu(&self) -> usize {
+    fn max_tsdu(&self) -> usize {
         let segment = match &self.form {
             Form::Direct => 0,
             Form::Reliable(rtse) => (rtse.checkpoint_size_kb as usize).saturating_mul(1024),
@@ -125,7 +126,31 @@ impl AccessConfig {
         all
     }
 
-    pub(super) fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
+    /// What the layers up to ACSE are given, at an end that asks for this TPDU size or agrees to it.
+    pub(super) fn lower(&self, tpdu_size: TpduSize) -> LowerConfig {
+        LowerConfig {
+            cotp: self.cotp(tpdu_size),
+            session: self.session(),
+            ppm: PpmConfig {
+                syntaxes: Vec::from([ABSTRACT_SYNTAX_ACSE, self.context.bind_syntax.clone()]),
+                optional_syntaxes: self.context.operation_syntaxes.clone(),
+                local_selector: self.local.presentation.clone(),
+            },
+            acpm: AcpmConfig {
+                application_context: self.context.application_context.clone(),
+                user_syntax: self.context.bind_syntax.clone(),
+                called: self.called_title.clone(),
+                calling: self.calling_title.clone(),
+            },
+            served: self.served.clone(),
+            // The access protocols have no X.410 mode.
+            x410_served: false,
+            max_tsdu: self.max_tsdu(),
+            pass_on_above: None,
+        }
+    }
+
+    fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
         CotpConfig {
             calling_selector: self.local.transport.clone(),
             called_selector: self.remote.transport.clone(),
@@ -135,7 +160,7 @@ impl AccessConfig {
         }
     }
 
-    pub(super) fn session(&self) -> SessionConfig {
+    fn session(&self) -> SessionConfig {
         SessionConfig {
             max_ssdu: self.max_tsdu(),
             connect_timeout: self.open_timeout,
@@ -145,23 +170,6 @@ impl AccessConfig {
                 Form::Reliable(_) => FunctionalUnits::RTSE,
             },
             ..self.session.clone()
-        }
-    }
-
-    pub(super) fn ppm(&self) -> PpmConfig {
-        PpmConfig {
-            syntaxes: Vec::from([ABSTRACT_SYNTAX_ACSE, self.context.bind_syntax.clone()]),
-            optional_syntaxes: self.context.operation_syntaxes.clone(),
-            local_selector: self.local.presentation.clone(),
-        }
-    }
-
-    pub(super) fn acpm(&self) -> AcpmConfig {
-        AcpmConfig {
-            application_context: self.context.application_context.clone(),
-            user_syntax: self.context.bind_syntax.clone(),
-            called: self.called_title.clone(),
-            calling: self.calling_title.clone(),
         }
     }
 

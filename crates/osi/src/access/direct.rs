@@ -4,11 +4,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::step::{Carried, CarrierEvent, Command, Step, aborted};
+use super::step::{Carried, CarrierEvent, Command, Step, aborted, carried};
 use crate::acse::apdu::Diagnostic;
-use crate::acse::{AAssociate, AIndication, AReject, ARequest, AcpmEvent};
+use crate::acse::{AAssociate, AIndication, AReject, ARequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{PConnect, PIndication, PRequest, PValue, PpmEvent};
+use crate::presentation::{PConnect, PIndication, PRequest, PValue};
 use crate::rtse::{
     Aborted, OpenRefused, Selectors, aborted_by_provider, refused_by_presentation, refused_by_session,
 };
@@ -43,17 +43,17 @@ impl Direct {
             }
             Command::Reject { user_data: user_information, transient } => Vec::from([
                 request(ARequest::AssociateReject { transient, user_information }),
-                Step::Carried(Carried::Closed { user_data: Vec::new() }),
+                carried(Carried::Closed { user_data: Vec::new() }),
             ]),
             // What answers the peer now comes too late for it to arrive.
-            Command::Transfer(_) if self.releasing => Vec::from([Step::Carried(Carried::NotTransferred)]),
+            Command::Transfer(_) if self.releasing => Vec::from([carried(Carried::NotTransferred)]),
             // Sent at once: the driver stops reading while much waits to be sent, so there is nothing to wait for.
             Command::Transfer(transfer) => Vec::from([
-                Step::Ppm(PpmEvent::Request(PRequest::Data(Vec::from([PValue {
+                Step::presentation(PRequest::Data(Vec::from([PValue {
                     context: transfer.context,
                     encoding: transfer.apdu,
-                }])))),
-                Step::Carried(Carried::Transferred),
+                }]))),
+                carried(Carried::Transferred),
             ]),
             Command::Release { user_data: user_information } => {
                 self.releasing = true;
@@ -77,7 +77,7 @@ impl Direct {
             CarrierEvent::Presentation(PIndication::Data(values)) => values
                 .into_iter()
                 .map(|value| {
-                    Step::Carried(Carried::Apdu { context: value.context, octets: value.encoding })
+                    carried(Carried::Apdu { context: value.context, octets: value.encoding })
                 })
                 .collect(),
             CarrierEvent::Deadline
@@ -101,11 +101,11 @@ impl Direct {
 }
 
 fn request(request: ARequest) -> Step {
-    Step::Acpm(AcpmEvent::Request(request))
+    Step::acse(request)
 }
 
 fn association(indication: AIndication) -> Vec<Step> {
-    let carried = match indication {
+    let told = match indication {
         AIndication::Associate(associate) => Carried::Open {
             selectors: Selectors {
                 calling_session: associate.connect.calling_session_selector.unwrap_or_default(),
@@ -125,7 +125,7 @@ fn association(indication: AIndication) -> Vec<Step> {
         AIndication::Release { user_information } => {
             return Vec::from([
                 request(ARequest::ReleaseResponse { user_information: Vec::new() }),
-                Step::Carried(Carried::Closed { user_data: user_information }),
+                carried(Carried::Closed { user_data: user_information }),
             ]);
         }
         AIndication::ReleaseConfirm { user_information } => Carried::Closed { user_data: user_information },
@@ -143,7 +143,7 @@ fn association(indication: AIndication) -> Vec<Step> {
         }
         AIndication::PAbort(cause) => Carried::Aborted(aborted_by_provider(&cause)),
     };
-    Vec::from([Step::Carried(carried)])
+    Vec::from([carried(told)])
 }
 
 /// A rejection by the peer's ACSE, or by its application, which has put its error there then.

@@ -23,7 +23,6 @@
 
 mod config;
 mod direct;
-mod lower;
 mod reliable;
 mod run;
 mod service;
@@ -31,7 +30,6 @@ mod step;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use ber::{Oid, Reader};
 use clock::MonoTime;
@@ -40,20 +38,16 @@ pub use config::{AccessConfig, AccessContext, Form};
 pub use service::{AccessError, AccessIndication, AccessRequest, BindIndication};
 
 use direct::Direct;
-use lower::Lower;
 use reliable::Reliable;
 use run::from_ropm;
-use step::{CarrierEvent, Command, SessionInput, Step, failed};
+use step::{Command, Own, Step};
 
-use crate::cotp::CotpEvent;
-use crate::failure::Layer;
+use crate::lower::Lower;
 use crate::presentation::{ContextId, Contexts, PConnect, PresentationMode};
 use crate::rose::bind::{BindApdu, BindKind};
 use crate::rose::{self, Invocation, Reply, ReplyProblem, Role, Ropm, RopmEvent};
 use crate::rtse::{AbortReason, InitialTurn, Mode, OpenData, Rtpm};
 use crate::stack::SessionReference;
-use crate::stack::ended::connection_closed;
-use crate::tpkt::{Deframer, MAX_TPDU_OCTETS};
 
 /// What the driver of an [`AccessStack`] is to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +69,9 @@ pub enum AccessAction {
 pub struct AccessStack {
     config: AccessConfig,
     role: Role,
-    deframer: Deframer,
     lower: Lower,
     carrier: Carrier,
     stage: Stage,
-    /// The connection is closed, or the driver was told to.
-    closed: bool,
-    /// When the connection is closed whatever the peer does.
-    close_at: Option<MonoTime>,
 }
 
 /// What is between remote operations and the layers below.
@@ -108,8 +97,6 @@ enum Stage {
 /// Steps that one event may cause, besides sending. A P-DATA with the most values that the presentation layer takes, each
 /// of them to be rejected, causes some seven thousand.
 const STEPS_MAX: usize = 20_000;
-/// What a connection gets beyond the session layer's own timers to be closed after its end.
-const CLOSE_MARGIN: Duration = Duration::from_secs(5);
 /// Octets that an APDU has beside the value in it, at most: identifiers, an operation code, headers.
 const AROUND_VALUE: usize = 256;
 /// Urgency of what the machine rejects by itself: whoever sent it had better know.
@@ -141,7 +128,7 @@ impl AccessStack {
                 Carrier::Reliable(Box::new(Reliable::new(rtpm, config.apdu_octets_max)))
             }
         };
-        let lower = Lower::initiator(&config);
+        let lower = Lower::initiator(config.lower(config.tpdu_size_offered));
         AccessStack::new(config, Role::Initiator, lower, carrier)
     }
 
@@ -155,21 +142,12 @@ impl AccessStack {
                 Carrier::Reliable(Box::new(Reliable::new(rtpm, config.apdu_octets_max)))
             }
         };
-        let lower = Lower::responder(&config);
+        let lower = Lower::responder(config.lower(config.tpdu_size));
         AccessStack::new(config, Role::Responder, lower, carrier)
     }
 
     fn new(config: AccessConfig, role: Role, lower: Lower, carrier: Carrier) -> Self {
-        AccessStack {
-            config,
-            role,
-            deframer: Deframer::new(MAX_TPDU_OCTETS),
-            lower,
-            carrier,
-            stage: Stage::Opening,
-            closed: false,
-            close_at: None,
-        }
+        AccessStack { config, role, lower, carrier, stage: Stage::Opening }
     }
 
     /// The TCP connection is up.
@@ -179,23 +157,16 @@ impl AccessStack {
             Carrier::Reliable(reliable) => reliable.start(now),
         };
         self.run(now, steps, out);
-        let steps = self.lower.cotp_event(now, CotpEvent::Start);
+        let steps = self.lower.start(now);
         self.run(now, steps, out);
     }
 
     /// Octets arrived, in any pieces.
     pub fn receive(&mut self, now: MonoTime, octets: &[u8], out: &mut Vec<AccessAction>) {
         let mut rest = octets;
-        while !self.closed {
-            let partial = self.lower.partial_octets();
-            let steps = match self.deframer.next(&mut rest) {
-                Ok(None) => return,
-                Ok(Some(tpdu)) => self.lower.cotp_event(now, CotpEvent::Tpdu(&tpdu)),
-                // No packet boundary is known any more, so there is nothing that the peer could be told.
-                Err(error) => Vec::from([failed(Layer::Tpkt, error.blame(), &error), Step::Disconnect]),
-            };
+        while let Some((steps, arrival)) = self.lower.receive(now, &mut rest) {
             self.run(now, steps, out);
-            if self.lower.partial_octets() > partial
+            if self.lower.comes_on(arrival)
                 && let Carrier::Reliable(reliable) = &mut self.carrier
             {
                 reliable.received(now);
@@ -290,7 +261,7 @@ impl AccessStack {
             (_, Stage::Ended) => return Err(AccessError::Ended { request: name }),
             (AccessRequest::BindAccept { result }, Stage::Deciding) => {
                 one_encoding(name, &result)?;
-                self.lower.user_is_open(self.config.max_tsdu());
+                self.lower.open();
                 self.stage = Stage::Bound(Ropm::new(self.config.rose(self.role)));
                 Command::Accept(BindApdu { kind: BindKind::BindResult, value: result }.encode())
             }
@@ -328,53 +299,38 @@ impl AccessStack {
                 return Err(AccessError::OutOfState { request: name, state: stage.name() });
             }
         };
-        self.run(now, Vec::from([Step::Command(command)]), out);
+        self.run(now, Vec::from([step::command(command)]), out);
         Ok(())
     }
 
     /// The TCP connection has ended; `reset` if not in order.
     pub fn transport_closed(&mut self, now: MonoTime, reset: bool, out: &mut Vec<AccessAction>) {
-        let mut steps = step::ended(connection_closed(reset));
-        // It can only tell us what we know.
-        let _ = self.lower.cotp_event(now, CotpEvent::TransportClosed);
-        steps.push(Step::Close);
+        let steps = self.lower.transport_closed(now, reset);
         self.run(now, steps, out);
     }
 
     /// When [`AccessStack::tick`] is due, at the latest.
     pub fn deadline(&self) -> Option<MonoTime> {
-        if self.closed {
-            return None;
-        }
-        let upper = if self.is_over() {
-            self.close_at
-        } else {
-            [self.carrier_deadline(), self.rose_deadline()].into_iter().flatten().min()
-        };
-        [upper, self.lower.session_deadline(), self.lower.cotp_deadline()].into_iter().flatten().min()
+        let upper = [self.carrier_deadline(), self.rose_deadline()].into_iter().flatten().min();
+        self.lower.deadline(upper)
     }
 
     /// Time has passed. Without effect before the deadline.
     pub fn tick(&mut self, now: MonoTime, out: &mut Vec<AccessAction>) {
-        let due = |deadline: Option<MonoTime>| deadline.is_some_and(|deadline| now >= deadline);
-        if !self.closed && due(self.lower.cotp_deadline()) {
-            let steps = self.lower.cotp_event(now, CotpEvent::Deadline);
-            self.run(now, steps, out);
-        }
+        let steps = self.lower.tick_transport(now);
+        self.run(now, steps, out);
         // From the top: it has more to tell the peer.
-        if due(self.rose_deadline()) {
+        if self.lower.is_due(now, self.rose_deadline()) {
             let steps = self.rose(now, RopmEvent::Deadline);
             self.run(now, steps, out);
         }
-        if !self.closed && !self.is_over() && due(self.carrier_deadline()) {
-            self.run(now, Vec::from([Step::Carrier(CarrierEvent::Deadline)]), out);
+        if self.lower.is_due(now, self.carrier_deadline()) {
+            self.run(now, Vec::from([Step::Upper(Own::Deadline)]), out);
         }
-        if !self.closed && due(self.lower.session_deadline()) {
-            self.run(now, Vec::from([Step::Spm(SessionInput::Deadline)]), out);
-        }
-        if !self.closed && due(self.close_at) {
-            self.run(now, Vec::from([Step::Disconnect]), out);
-        }
+        let steps = self.lower.tick_session(now);
+        self.run(now, steps, out);
+        let steps = self.lower.tick_close(now);
+        self.run(now, steps, out);
     }
 
     /// The presentation context of an abstract syntax of operations, if the peer has it too and the bind has been
@@ -385,7 +341,7 @@ impl AccessStack {
 
     /// Whether the association is over and the connection closed (or the driver told to close it).
     pub fn is_finished(&self) -> bool {
-        self.is_over() && self.closed
+        self.is_over() && self.lower.is_closed()
     }
 
     fn is_over(&self) -> bool {
@@ -394,6 +350,7 @@ impl AccessStack {
 
     fn carrier_deadline(&self) -> Option<MonoTime> {
         match &self.carrier {
+            _ if self.is_over() => None,
             Carrier::Direct(_) => None,
             Carrier::Reliable(reliable) => reliable.deadline(),
         }

@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use clock::MonoTime;
 
-use super::step::{Carried, CarrierEvent, Command, Step, aborted, failed};
-use crate::acse::AcpmEvent;
+use super::step::{Carried, CarrierEvent, Command, Step, aborted, carried, command};
 use crate::acse::apdu::External;
 use crate::failure::{Blame, Layer};
-use crate::presentation::PpmEvent;
+use crate::lower::LayerEvent;
+use crate::lower::ended::failed;
 use crate::rtse::{
     AbortReason, DialogueMode, OpenData, RefuseReason, RtIndication, RtRequest, Rtpm, RtpmAction, RtpmEvent,
     RtseError,
@@ -92,7 +92,7 @@ impl Reliable {
                 self.ask(now, RtRequest::OpenReject { user_data, refuse_reason, transient })
             }
             // What answers the peer now comes too late for it to arrive.
-            Command::Transfer(_) if self.closing => Vec::from([Step::Carried(Carried::NotTransferred)]),
+            Command::Transfer(_) if self.closing => Vec::from([carried(Carried::NotTransferred)]),
             Command::Transfer(transfer) => {
                 let external = External::new(transfer.context, transfer.apdu).encode();
                 self.queue.push_back(Queued { external, priority: transfer.priority });
@@ -116,7 +116,7 @@ impl Reliable {
                         let text = String::from("aborted by this side before the association was opened");
                         Vec::from([
                             aborted(Layer::Application, Blame::Local, Some(reason), text),
-                            Step::Disconnect,
+                            Step::DISCONNECT,
                         ])
                     }
                 }
@@ -135,10 +135,10 @@ impl Reliable {
         let mut steps = self.all(now, actions);
         if let Err(error) = result {
             let failed = self.failed(&error);
-            match steps.iter().position(|step| matches!(step, Step::Acpm(_))) {
+            match steps.iter().position(|step| matches!(step, Step::Layer(LayerEvent::Acpm(_)))) {
                 Some(abort) => steps.insert(abort, failed),
                 // There is no association that could be aborted; the connection is.
-                None => steps.extend([failed, Step::Disconnect]),
+                None => steps.extend([failed, Step::DISCONNECT]),
             }
             return steps;
         }
@@ -185,7 +185,7 @@ impl Reliable {
                 }
                 Err(crate::rtse::RequestError::TooLong { .. }) => {
                     self.queue.pop_front();
-                    steps.push(Step::Carried(Carried::NotTransferred));
+                    steps.push(carried(Carried::NotTransferred));
                 }
                 // Not now: the turn is being given, or a transfer is being given up.
                 Err(_) => {}
@@ -211,7 +211,7 @@ impl Reliable {
         let mut actions = Vec::new();
         match self.rtpm.request(now, request, &mut actions) {
             Ok(()) => self.all(now, actions),
-            Err(error) => Vec::from([failed(Layer::Rtse, Blame::Local, &error), Step::Disconnect]),
+            Err(error) => Vec::from([failed(Layer::Rtse, Blame::Local, &error), Step::DISCONNECT]),
         }
     }
 
@@ -220,11 +220,11 @@ impl Reliable {
         let mut steps = Vec::new();
         for action in actions {
             match action {
-                RtpmAction::Association(request) => steps.push(Step::Acpm(AcpmEvent::Request(request))),
-                RtpmAction::Presentation(request) => steps.push(Step::Ppm(PpmEvent::Request(request))),
+                RtpmAction::Association(request) => steps.push(Step::acse(request)),
+                RtpmAction::Presentation(request) => steps.push(Step::presentation(request)),
                 RtpmAction::Indication(indication) => steps.extend(self.told(now, indication)),
                 RtpmAction::Replay(indication) => {
-                    steps.push(Step::Carrier(CarrierEvent::Presentation(indication)));
+                    steps.push(Step::Presentation(indication));
                 }
             }
         }
@@ -232,7 +232,7 @@ impl Reliable {
     }
 
     fn told(&mut self, now: MonoTime, indication: RtIndication) -> Vec<Step> {
-        let carried = match indication {
+        let told = match indication {
             RtIndication::Open(open) => match (open.agreed.dialogue_mode, open.data) {
                 (DialogueMode::TwoWayAlternate, OpenData::Open(user_data)) => {
                     Carried::Open { user_data, selectors: open.selectors }
@@ -249,7 +249,7 @@ impl Reliable {
             RtIndication::OpenConfirm { user_data, .. } => Carried::Confirm { user_data },
             RtIndication::SegmentWanted { octets } => {
                 // Not now: what was given out before it goes first.
-                return Vec::from([Step::Command(Command::Segment { octets })]);
+                return Vec::from([command(Command::Segment { octets })]);
             }
             RtIndication::TransferConfirm => {
                 self.sending = None;
@@ -293,11 +293,11 @@ impl Reliable {
                 return Vec::new();
             }
             RtIndication::TurnGiven => return Vec::new(),
-            ended @ (RtIndication::OpenRefused(_) | RtIndication::Closed | RtIndication::Aborted(_)) => {
-                return super::step::ended(ended);
-            }
+            RtIndication::OpenRefused(refused) => Carried::Refused(refused),
+            RtIndication::Closed => Carried::Closed { user_data: Vec::new() },
+            RtIndication::Aborted(aborted) => Carried::Aborted(aborted),
         };
-        Vec::from([Step::Carried(carried)])
+        Vec::from([carried(told)])
     }
 
     /// An association of this kind is nothing for remote operations.
@@ -329,7 +329,7 @@ impl Reliable {
             return self.broken(now, &"it does not name its context");
         };
         let mut steps = self.ask(now, RtRequest::TransferAccept);
-        steps.push(Step::Carried(Carried::Apdu { context, octets: external.encoding }));
+        steps.push(carried(Carried::Apdu { context, octets: external.encoding }));
         steps
     }
 

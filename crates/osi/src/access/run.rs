@@ -6,15 +6,15 @@ use alloc::vec::Vec;
 use clock::MonoTime;
 
 use super::service::{AccessIndication, BindIndication};
-use super::step::{Carried, CarrierEvent, Command, Step, Transfer, aborted, failed};
-use super::{AccessAction, AccessStack, CLOSE_MARGIN, Carrier, REJECT_PRIORITY, STEPS_MAX, Stage};
-use crate::cotp::TRequest;
+use super::step::{Carried, CarrierEvent, Command, Own, Step, Transfer, aborted, command};
+use super::{AccessAction, AccessStack, Carrier, REJECT_PRIORITY, STEPS_MAX, Stage};
 use crate::failure::{Blame, Layer};
+use crate::lower::LayerEvent;
+use crate::lower::ended::{connection_closed, failed};
 use crate::presentation::{ContextId, PpmEvent};
 use crate::rose::bind::{BindApdu, BindKind};
 use crate::rose::{RoAction, Ropm, RopmEvent};
 use crate::rtse::AbortReason;
-use crate::stack::ended::connection_closed;
 use crate::tpkt;
 
 impl AccessStack {
@@ -24,14 +24,12 @@ impl AccessStack {
         let mut pending: Vec<Step> = steps.into_iter().rev().collect();
         let mut taken = 0;
         while let Some(step) = pending.pop() {
-            let sends =
-                matches!(step, Step::Transmit(_) | Step::Cotp(TRequest::Data(_) | TRequest::DataPart { .. }));
-            taken += usize::from(!sends);
+            taken += usize::from(!step.is_sending());
             if taken == STEPS_MAX {
                 pending.clear();
                 let text = format!("more than {STEPS_MAX} steps for one event");
                 pending
-                    .extend([Step::Disconnect, aborted(Layer::Application, Blame::LimitReached, None, text)]);
+                    .extend([Step::DISCONNECT, aborted(Layer::Application, Blame::LimitReached, None, text)]);
                 continue;
             }
             let next = self.step(now, step, out);
@@ -41,43 +39,39 @@ impl AccessStack {
 
     fn step(&mut self, now: MonoTime, step: Step, out: &mut Vec<AccessAction>) -> Vec<Step> {
         match step {
-            Step::Cotp(request) => self.lower.cotp_request(now, request),
-            Step::FromCotp(indication) => {
-                let opening = matches!(self.stage, Stage::Opening | Stage::Deciding);
-                self.lower.transport(indication, opening)
-            }
-            Step::Spm(input) => self.lower.session(now, input),
             // Nobody is left who would want to know.
-            Step::Ppm(PpmEvent::Session(_)) if self.is_over() => Vec::new(),
-            Step::Ppm(event) => self.lower.presentation(event),
-            Step::Acpm(event) => self.lower.association(event),
-            Step::Carrier(event) => self.carrier_event(now, event),
-            Step::Command(command) => self.command(now, command),
-            Step::Carried(carried) => self.carried(now, carried, out),
-            Step::Remote(indication) => {
+            Step::Layer(LayerEvent::Ppm(PpmEvent::Session(_))) if self.is_over() => Vec::new(),
+            Step::Layer(event) => {
+                let opening = matches!(self.stage, Stage::Opening | Stage::Deciding);
+                self.lower.step(now, event, opening)
+            }
+            Step::Association(indication) => self.carrier_event(now, CarrierEvent::Association(indication)),
+            Step::Presentation(indication) => self.carrier_event(now, CarrierEvent::Presentation(indication)),
+            Step::Upper(Own::Deadline) => self.carrier_event(now, CarrierEvent::Deadline),
+            Step::Upper(Own::Command(command)) => self.command(now, command),
+            Step::Upper(Own::Carried(carried)) => self.carried(now, carried, out),
+            Step::Upper(Own::Remote(indication)) => {
                 if !self.is_over() {
                     out.push(AccessAction::Indication(AccessIndication::Remote(indication)));
                 }
                 Vec::new()
             }
+            Step::End(end) => self.carried(now, end.into(), out),
             Step::Transmit(tpdu) => {
                 let mut packet = Vec::new();
                 match tpkt::frame(&tpdu, &mut packet) {
-                    Ok(()) if !self.closed => {
+                    Ok(()) if !self.lower.is_closed() => {
                         out.push(AccessAction::Transmit(packet));
                         Vec::new()
                     }
                     Ok(()) => Vec::new(),
-                    Err(error) => Vec::from([failed(Layer::Tpkt, Blame::Local, &error), Step::Disconnect]),
+                    Err(error) => Vec::from([failed(Layer::Tpkt, Blame::Local, &error), Step::DISCONNECT]),
                 }
             }
-            Step::Disconnect => self.lower.disconnect(now),
             Step::Close => {
-                if !self.closed {
+                if self.lower.close() {
                     // Without effect if the layer that ended the connection has told the user, as it should.
-                    let last = super::step::ended(connection_closed(false));
-                    self.closed = true;
-                    let steps = last.into_iter().flat_map(|step| self.step(now, step, out)).collect();
+                    let steps = self.carried(now, connection_closed(false).into(), out);
                     out.push(AccessAction::Close);
                     return steps;
                 }
@@ -108,7 +102,7 @@ impl AccessStack {
                     Err(error) => return broken("bind argument", &error),
                 };
                 (selectors.calling_transport, selectors.called_transport) =
-                    self.lower.transport_selectors.clone();
+                    self.lower.transport_selectors().clone();
                 self.stage = Stage::Deciding;
                 let bind = BindIndication { argument, selectors };
                 out.push(AccessAction::Indication(AccessIndication::Bind(bind)));
@@ -119,7 +113,7 @@ impl AccessStack {
                     Ok(result) => result,
                     Err(error) => return broken("bind result", &error),
                 };
-                self.lower.user_is_open(self.config.max_tsdu());
+                self.lower.open();
                 self.stage = Stage::Bound(Ropm::new(self.config.rose(self.role)));
                 out.push(AccessAction::Indication(AccessIndication::BindConfirm { result }));
                 Vec::new()
@@ -182,7 +176,7 @@ impl AccessStack {
             }
         }
         let patience = self.config.session.abort_timeout.max(self.config.release_timeout);
-        self.close_at = Some(now + patience + CLOSE_MARGIN);
+        self.lower.close_in(now, patience);
         out.push(AccessAction::Indication(indication));
     }
 
@@ -199,9 +193,9 @@ pub(super) fn from_ropm(actions: Vec<RoAction>, priority: u32) -> Vec<Step> {
         .into_iter()
         .filter_map(|action| match action {
             RoAction::Transfer { context, apdu } => {
-                Some(Step::Command(Command::Transfer(Transfer { context, apdu, priority })))
+                Some(command(Command::Transfer(Transfer { context, apdu, priority })))
             }
-            RoAction::Indication(indication) => Some(Step::Remote(indication)),
+            RoAction::Indication(indication) => Some(Step::Upper(Own::Remote(indication))),
             RoAction::Abort => None,
         })
         .collect()
@@ -227,5 +221,5 @@ fn broken(what: &'static str, error: &ber::Error) -> Vec<Step> {
 
 /// The association ends for this reason; the peer is told that it does.
 fn given_up(last: Step) -> Vec<Step> {
-    Vec::from([last, Step::Command(Command::Abort(AbortReason::PROTOCOL_ERROR))])
+    Vec::from([last, command(Command::Abort(AbortReason::PROTOCOL_ERROR))])
 }

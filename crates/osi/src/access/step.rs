@@ -1,52 +1,29 @@
 //! What is still to be done because of one event, for the layers and for what is above them.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use crate::acse::{AIndication, AcpmEvent};
-use crate::cotp::{TIndication, TRequest};
+use crate::acse::AIndication;
 use crate::failure::{Blame, Layer};
-use crate::presentation::{ContextId, PIndication, PpmEvent};
+use crate::lower::{self, End};
+use crate::presentation::{ContextId, PIndication};
 use crate::rose::RoIndication;
-use crate::rtse::{AbortReason, Aborted, OpenRefused, RtIndication, Selectors};
-use crate::session::SsRequest;
+use crate::rtse::{AbortReason, Aborted, OpenRefused, Selectors};
 
-/// Something for one of the layers.
+/// Something to be done, here or below.
+pub(super) type Step = lower::Step<Own>;
+
+/// What is above the layers up to ACSE goes on by itself.
 #[derive(Debug)]
-pub(super) enum Step {
-    Cotp(TRequest),
-    FromCotp(TIndication),
-    Spm(SessionInput),
-    Ppm(PpmEvent),
-    Acpm(AcpmEvent),
-    Transmit(Vec<u8>),
-    /// End the transport connection.
-    Disconnect,
-    /// The transport layer is through: close.
-    Close,
-    /// For the carrier, from below.
-    Carrier(CarrierEvent),
+pub(super) enum Own {
+    /// A timer of the carrier has run out.
+    Deadline,
     /// For the carrier, from above.
     Command(Command),
     /// From the carrier.
     Carried(Carried),
     /// Tell the user.
     Remote(RoIndication),
-}
-
-/// [`crate::session::SpmEvent`], owned.
-#[derive(Debug)]
-pub(super) enum SessionInput {
-    ConnectConfirm,
-    ConnectIndication,
-    Tsdu(Vec<u8>),
-    TsduPart { octets: Vec<u8>, last: bool },
-    TsduTooLong { limit: usize },
-    Disconnected,
-    Request(SsRequest),
-    Deadline,
 }
 
 /// What happens to the carrier of the operations.
@@ -111,42 +88,26 @@ pub(super) enum Carried {
     Aborted(Aborted),
 }
 
-impl Carried {
-    /// The end of an association in the words of RTSE; `None` if it is not over.
-    pub(super) fn end(indication: RtIndication) -> Option<Self> {
-        match indication {
-            RtIndication::OpenRefused(refused) => Some(Carried::Refused(refused)),
-            RtIndication::Closed => Some(Carried::Closed { user_data: Vec::new() }),
-            RtIndication::Aborted(aborted) => Some(Carried::Aborted(aborted)),
-            RtIndication::Open(_)
-            | RtIndication::OpenConfirm { .. }
-            | RtIndication::SegmentWanted { .. }
-            | RtIndication::TransferConfirm
-            | RtIndication::TransferFailed { .. }
-            | RtIndication::TransferInterrupted { .. }
-            | RtIndication::Resume { .. }
-            | RtIndication::TransferStart
-            | RtIndication::TransferData(_)
-            | RtIndication::Checkpoint { .. }
-            | RtIndication::TransferEnd
-            | RtIndication::TransferDiscarded
-            | RtIndication::TurnPlease { .. }
-            | RtIndication::TurnGive
-            | RtIndication::TurnGiven => None,
+impl From<End> for Carried {
+    fn from(end: End) -> Self {
+        match end {
+            End::Refused(refused) => Carried::Refused(refused),
+            End::Aborted(aborted) => Carried::Aborted(aborted),
         }
     }
 }
 
-/// A layer of ours ended the association because of this error.
-pub(super) fn failed(layer: Layer, blame: Blame, error: &impl fmt::Display) -> Step {
-    aborted(layer, blame, None, format!("{error}"))
-}
-
+/// The association ends for this reason.
 pub(super) fn aborted(layer: Layer, blame: Blame, reason: Option<AbortReason>, text: String) -> Step {
-    Step::Carried(Carried::Aborted(Aborted { layer, blame, by_peer: false, reason, interrupted: None, text }))
+    Step::End(End::Aborted(Aborted { layer, blame, by_peer: false, reason, interrupted: None, text }))
 }
 
-/// The last word on a transport connection, as a step.
-pub(super) fn ended(indication: RtIndication) -> Vec<Step> {
-    Carried::end(indication).map(Step::Carried).into_iter().collect()
+/// For the carrier.
+pub(super) fn command(command: Command) -> Step {
+    Step::Upper(Own::Command(command))
+}
+
+/// From the carrier.
+pub(super) fn carried(carried: Carried) -> Step {
+    Step::Upper(Own::Carried(carried))
 }

@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 
 use super::apdu::ConnectionData;
 use super::error::RtseError;
-use super::machine::{Rtpm, RtpmAction, State};
+use super::event::RtpmAction;
+use super::machine::Rtpm;
 use super::names::association_name;
 use super::open;
 use super::service::{AbortReason, Aborted, InitialTurn, RtIndication};
+use super::state::State;
 use super::transfer::{Phase, Turn};
 use crate::acse::{AIndication, ARequest};
 

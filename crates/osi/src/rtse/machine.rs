@@ -9,14 +9,16 @@ use super::apdu::{ConnectionData, Rtoac, Rtorj, Rtorq, RtseApdu};
 use super::config::RtseConfig;
 use super::connection::SessionConnectionIdentifier;
 use super::error::{RequestError, RtseError};
+use super::event::{RtpmAction, RtpmEvent};
 use super::names::request_name;
-use super::open::{Settled, abort, reject};
+use super::open::{abort, reject};
 use super::resume::{Interrupted, OpenData};
 use super::service::{AbortReason, Aborted, Agreed, InitialTurn, Mode, RtIndication, RtRequest};
+use super::state::State;
 use super::transfer::{Open, Phase, Turn};
-use crate::acse::{AAssociate, AIndication, ARequest};
+use crate::acse::{AAssociate, ARequest};
 use crate::failure::{Blame, Layer};
-use crate::presentation::{PConnect, PIndication, PRequest, PresentationMode};
+use crate::presentation::{PConnect, PIndication, PresentationMode};
 
 /// Reliable transfer protocol machine (X.228), one per association, for both ends of it.
 ///
@@ -37,53 +39,6 @@ pub struct Rtpm {
     pub(super) state: State,
     /// The transfer that was in progress when the machine came to its end.
     pub(super) interrupted: Option<Box<Interrupted>>,
-}
-
-/// State of an [`Rtpm`].
-#[derive(Clone, Debug)]
-pub(super) enum State {
-    /// Nothing has happened. An initiator has what it will open the association with.
-    Idle { open: Option<Box<(PConnect, OpenData)>> },
-    /// Responder: waits for the RTORQ.
-    AwaitOpen { until: MonoTime },
-    /// RTORQ sent.
-    AwaitConfirm { settled: Settled, recovering: bool, until: MonoTime },
-    /// RTORQ received and indicated.
-    AwaitResponse {
-        settled: Settled,
-        /// What is to be recovered.
-        recover: Option<SessionConnectionIdentifier>,
-        initial_turn: InitialTurn,
-    },
-    /// The association is open.
-    Open { settled: Settled, turn: Turn, phase: Phase },
-    /// Over.
-    Ended,
-}
-
-/// What happens to the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RtpmEvent {
-    /// Association control says something.
-    Association(AIndication),
-    /// The presentation layer says something about data, activities or the turn.
-    Presentation(PIndication),
-    /// The time of [`Rtpm::deadline`] has come.
-    Deadline,
-}
-
-/// What the machine does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RtpmAction {
-    /// To association control.
-    Association(ARequest),
-    /// To the presentation layer.
-    Presentation(PRequest),
-    /// To the user.
-    Indication(RtIndication),
-    /// To this machine: what came from the presentation layer and could not be taken then. It comes in before anything
-    /// else.
-    Replay(PIndication),
 }
 
 impl Rtpm {
@@ -517,18 +472,5 @@ impl Rtpm {
     pub(super) fn end(&mut self, indication: RtIndication, out: &mut Vec<RtpmAction>) {
         self.state = State::Ended;
         out.push(RtpmAction::Indication(indication));
-    }
-}
-
-impl State {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            State::Idle { .. } => "not started",
-            State::AwaitOpen { .. } => "waiting for the association to be opened",
-            State::AwaitConfirm { .. } => "waiting for the answer to the open request",
-            State::AwaitResponse { .. } => "opening is being decided",
-            State::Open { phase, .. } => phase.name(),
-            State::Ended => "ended",
-        }
     }
 }

@@ -5,10 +5,12 @@ use alloc::vec::Vec;
 use super::apdu::ConnectionData;
 use super::connection::SessionConnectionIdentifier;
 use super::error::RtseError;
-use super::machine::{Rtpm, RtpmAction, State};
+use super::event::RtpmAction;
+use super::machine::Rtpm;
 use super::open::{self, Settled};
 use super::resume::OpenData;
 use super::service::{Agreed, DialogueMode, Mode, OpenIndication, RtIndication, Selectors};
+use super::state::State;
 use crate::acse::AAssociate;
 use crate::presentation::{Contexts, PresentationMode};
 

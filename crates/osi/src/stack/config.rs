@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 use ber::{Oid, Tag, Writer};
 use clock::WallTime;
 
-use super::served::ServedSelectors;
-use crate::acse::ABSTRACT_SYNTAX_ACSE;
 use crate::acse::apdu::AeTitle;
+use crate::acse::{ABSTRACT_SYNTAX_ACSE, AcpmConfig};
 use crate::cotp::{CotpConfig, TpduSize};
+use crate::lower::{LowerConfig, OPENING_TSDU_MAX, ServedSelectors};
+use crate::presentation::PpmConfig;
 use crate::rtse::{Mode, RtseConfig};
 use crate::session::{ConnectionIdentifier, SessionConfig, Version};
 
@@ -95,12 +96,31 @@ impl StackConfig {
     }
 }
 
-/// Longest TSDU before the session layer has said more: CN with all it can carry, and some room. Nobody has shown a
-/// password then, so that everybody who can connect could have more kept.
-pub(crate) const OPENING_TSDU_MAX: usize = 16 * 1024;
-
 impl StackConfig {
-    pub(super) fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
+    /// What the layers below RTSE are given, at an end that asks for this TPDU size or agrees to it.
+    pub(super) fn lower(&self, tpdu_size: TpduSize) -> LowerConfig {
+        LowerConfig {
+            cotp: self.cotp(tpdu_size),
+            session: self.session(),
+            ppm: PpmConfig {
+                syntaxes: self.application.syntaxes(),
+                optional_syntaxes: Vec::new(),
+                local_selector: self.local.presentation.clone(),
+            },
+            acpm: AcpmConfig {
+                application_context: self.application.application_context.clone(),
+                user_syntax: self.application.bind_and_rtse_syntax.clone(),
+                called: self.called_title.clone(),
+                calling: self.calling_title.clone(),
+            },
+            served: self.served.clone(),
+            x410_served: true,
+            max_tsdu: self.max_tsdu,
+            pass_on_above: Some(self.pass_on_above()),
+        }
+    }
+
+    fn cotp(&self, tpdu_size: TpduSize) -> CotpConfig {
         CotpConfig {
             calling_selector: self.local.transport.clone(),
             called_selector: self.remote.transport.clone(),
@@ -111,11 +131,11 @@ impl StackConfig {
     }
 
     /// No more than may come of a TSDU that carries no data, which is told apart only then.
-    pub(super) fn pass_on_above(&self) -> usize {
+    fn pass_on_above(&self) -> usize {
         self.pass_on_above.min(self.max_tsdu)
     }
 
-    pub(super) fn session(&self) -> SessionConfig {
+    fn session(&self) -> SessionConfig {
         let (version_min, version_max) = match self.rtse.mode {
             Mode::Normal1988 => (self.session.version_min, self.session.version_max),
             // X.410 knows no other.

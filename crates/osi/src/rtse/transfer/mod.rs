@@ -19,7 +19,7 @@ pub(in crate::rtse) use self::turn::Turn;
 use super::config::RtseConfig;
 use super::connection::SessionConnectionIdentifier;
 use super::error::{RequestError, RtseError};
-use super::machine::RtpmAction;
+use super::event::RtpmAction;
 use super::names::sync_name;
 use super::open::Settled;
 use super::receiver::Receiver;

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::super::error::{RequestError, RtseError};
-use super::super::machine::RtpmAction;
+use super::super::event::RtpmAction;
 use super::super::receiver::Receiver;
 use super::super::resume::ReceiverState;
 use super::super::service::RtIndication;

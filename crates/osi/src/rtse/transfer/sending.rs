@@ -7,7 +7,7 @@ use ber::{Tag, Writer};
 use super::super::apdu::RtseApdu;
 use super::super::connection::SessionConnectionIdentifier;
 use super::super::error::{RequestError, RtseError};
-use super::super::machine::RtpmAction;
+use super::super::event::RtpmAction;
 use super::super::resume::{Interrupted, ResumePoint};
 use super::super::sender::{Sender, Sent};
 use super::super::service::RtIndication;

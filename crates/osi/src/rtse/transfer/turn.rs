@@ -6,7 +6,7 @@ use clock::MonoTime;
 
 use super::super::apdu::RtseApdu;
 use super::super::error::{RequestError, RtseError};
-use super::super::machine::RtpmAction;
+use super::super::event::RtpmAction;
 use super::super::service::{DialogueMode, RtIndication};
 use super::{Open, Phase};
 use crate::presentation::{PRequest, PValue, SyncRequest};

@@ -5,16 +5,17 @@
 
 use alloc::vec::Vec;
 
-use super::{Stack, ended, step::SessionInput, step::Step};
+use super::ended::selector_not_served;
+use super::{LayerEvent, Lower, Step};
 use crate::cotp::TRequest;
 use crate::cotp::tpdu::DrReason;
 use crate::failure::Layer;
-use crate::presentation::{PConnect, PRequest, PpmEvent, PresentationMode};
+use crate::presentation::{PConnect, PRequest, PresentationMode};
 use crate::session::spdu::RefuseReason;
 use crate::session::{SConnect, SRefuse, SsRequest};
 
 /// CPR provider-reason: called-presentation-address-unknown (X.226).
-pub(crate) const CALLED_PRESENTATION_ADDRESS_UNKNOWN: i64 = 3;
+const CALLED_PRESENTATION_ADDRESS_UNKNOWN: i64 = 3;
 
 /// One address that a responder serves. `None` takes any selector, and a call without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,30 +28,9 @@ pub struct ServedSelectors {
     pub presentation: Option<Vec<u8>>,
 }
 
-impl ServedSelectors {
-    /// Whether one of these addresses fits what is known so far of the one called.
-    pub(crate) fn any_serves(
-        served: &[ServedSelectors],
-        transport: &[u8],
-        session: Option<&[u8]>,
-        presentation: Option<&[u8]>,
-    ) -> bool {
-        let fits = |served: &Option<Vec<u8>>, called: Option<&[u8]>| match (served, called) {
-            (Some(served), Some(called)) => served == called,
-            (None, _) | (_, None) => true,
-        };
-        served.is_empty()
-            || served.iter().any(|served| {
-                fits(&served.transport, Some(transport))
-                    && fits(&served.session, session)
-                    && fits(&served.presentation, presentation)
-            })
-    }
-}
-
-impl Stack {
+impl Lower {
     /// Whether the peer was refused because of the selectors that it called.
-    pub fn was_called_in_vain(&self) -> bool {
+    pub(crate) fn was_called_in_vain(&self) -> bool {
         self.called_in_vain
     }
 
@@ -61,7 +41,16 @@ impl Stack {
         session: Option<&[u8]>,
         presentation: Option<&[u8]>,
     ) -> bool {
-        ServedSelectors::any_serves(&self.config.served, transport, session, presentation)
+        let fits = |served: &Option<Vec<u8>>, called: Option<&[u8]>| match (served, called) {
+            (Some(served), Some(called)) => served == called,
+            (None, _) | (_, None) => true,
+        };
+        self.served.is_empty()
+            || self.served.iter().any(|served| {
+                fits(&served.transport, Some(transport))
+                    && fits(&served.session, session)
+                    && fits(&served.presentation, presentation)
+            })
     }
 
     pub(super) fn serves_session(&self, connect: &SConnect) -> bool {
@@ -72,25 +61,27 @@ impl Stack {
     pub(super) fn serves_presentation(&self, connect: &PConnect) -> bool {
         let (_, transport) = &self.transport_selectors;
         let called = match connect.mode {
-            PresentationMode::Normal => Some(connect.called_selector.as_deref().unwrap_or_default()),
-            PresentationMode::X410 => None,
+            PresentationMode::X410 if self.x410_served => None,
+            PresentationMode::Normal | PresentationMode::X410 => {
+                Some(connect.called_selector.as_deref().unwrap_or_default())
+            }
         };
         let session = connect.called_session_selector.as_deref().unwrap_or_default();
         self.serves(transport, Some(session), called)
     }
 
     /// Refuses the peer at `layer`, the lowest that knows better.
-    pub(super) fn not_served(&mut self, layer: Layer, called: &[u8]) -> Vec<Step> {
+    pub(super) fn not_served<U>(&mut self, layer: Layer, called: &[u8]) -> Vec<Step<U>> {
         self.called_in_vain = true;
-        let mut steps = Vec::from([Step::Indicate(ended::selector_not_served(layer, called))]);
+        let mut steps = Vec::from([Step::End(selector_not_served(layer, called))]);
         match layer {
             Layer::Session => {
                 let refuse = SRefuse { reason: RefuseReason::SELECTOR_UNKNOWN, user_data: Vec::new() };
-                steps.push(Step::Spm(SessionInput::Request(SsRequest::ConnectRefuse(refuse))));
+                steps.push(Step::session(SsRequest::ConnectRefuse(refuse)));
             }
             Layer::Presentation => {
                 let reason = CALLED_PRESENTATION_ADDRESS_UNKNOWN;
-                steps.push(Step::Ppm(PpmEvent::Request(PRequest::ConnectRefuseByProvider { reason })));
+                steps.push(Step::presentation(PRequest::ConnectRefuseByProvider { reason }));
             }
             // There are no selectors above, and below the transport layer there is nothing to call.
             Layer::Tcp
@@ -101,7 +92,7 @@ impl Stack {
             | Layer::Rose
             | Layer::Application => {
                 let refuse = TRequest::Refuse { reason: DrReason::ADDRESS_UNKNOWN };
-                steps.extend([Step::Cotp(refuse), Step::Disconnect]);
+                steps.extend([Step::Layer(LayerEvent::Cotp(refuse)), Step::DISCONNECT]);
             }
         }
         steps
