@@ -6,17 +6,16 @@
 
 use mhs::Tree;
 use mhs::p1::MtsApdu;
-use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, MtaBindResult};
-use osi::acse::apdu::AcseApdu;
 use osi::cotp::Tpdu;
 use osi::presentation::ppdu::{Abort, ByMode, Cp, Cpa, Cpr};
 use osi::presentation::{ContextId, UserData};
-use osi::rtse::apdu::{ConnectionData, Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
+use osi::rtse::apdu::{Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use osi::rtse::external::ExternalReader;
 use osi::session::spdu::{Enclosure, Spdu, decode_tsdu};
 use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
 
 use super::apdu_tree;
+use super::inside::{acse_tree, encodings, hex, rtse_or_hex, rtse_tree, user_tree, values, x410_tree};
 use super::pcap::{Connection, Side};
 
 /// The connection as a tree.
@@ -368,158 +367,5 @@ fn selector(tree: &mut Tree, name: &str, selector: Option<&[u8]>) {
         let readable = octets.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
         let text = if readable { String::from_utf8_lossy(octets).into_owned() } else { hex(octets) };
         tree.add(name, text);
-    }
-}
-
-fn encodings<'v>(values: &'v UserData<'_>) -> Vec<&'v [u8]> {
-    match values {
-        UserData::Simple(octets) => vec![octets],
-        UserData::Full(values) => values.iter().map(|value| value.value.octets()).collect(),
-    }
-}
-
-/// The values of a connect PPDU: ACSE with RTSE and the bind inside.
-fn values(values: Option<&UserData<'_>>, tree: &mut Tree) {
-    let Some(values) = values else { return };
-    for octets in encodings(values) {
-        tree.push(acse_tree(octets));
-    }
-}
-
-/// User data of an SPDU which may hold anything.
-fn user_tree(octets: &[u8]) -> Vec<Tree> {
-    if octets.is_empty() {
-        return Vec::new();
-    }
-    match UserData::decode(octets) {
-        Ok(values) => encodings(&values).into_iter().map(acse_tree).collect(),
-        Err(_) => vec![rtse_or_hex(octets)],
-    }
-}
-
-fn acse_tree(octets: &[u8]) -> Tree {
-    let Ok(apdu) = AcseApdu::decode(octets) else { return rtse_or_hex(octets) };
-    let mut tree = Tree::new(apdu.name());
-    let inside = match &apdu {
-        AcseApdu::Aarq(aarq) => {
-            tree.add("application context", &aarq.application_context);
-            aarq.user_information.as_slice()
-        }
-        AcseApdu::Aare(aare) => {
-            tree.add("application context", &aare.application_context);
-            tree.add("result", format!("{:?}", aare.result));
-            tree.add("diagnostic", format!("{:?}", aare.diagnostic));
-            aare.user_information.as_slice()
-        }
-        AcseApdu::Abrt(abrt) => {
-            tree.add("source", if abrt.by_provider { "provider" } else { "user" });
-            abrt.user_information.as_slice()
-        }
-        AcseApdu::Rlrq(release) | AcseApdu::Rlre(release) => {
-            if let Some(reason) = release.reason {
-                tree.add("reason", reason);
-            }
-            release.user_information.as_slice()
-        }
-    };
-    for external in inside {
-        tree.push(rtse_or_hex(&external.encoding));
-    }
-    tree
-}
-
-fn rtse_or_hex(octets: &[u8]) -> Tree {
-    match RtseApdu::decode(octets) {
-        Ok(apdu) => rtse_tree(&apdu),
-        Err(_) => Tree::leaf("user data", hex(octets)),
-    }
-}
-
-/// An RTSE APDU of X.410 mode, which only its place tells.
-fn x410_tree(apdu: Result<RtseApdu, ber::Error>, octets: &[u8]) -> Tree {
-    match apdu {
-        Ok(apdu) => rtse_tree(&apdu),
-        Err(_) => Tree::leaf("user data", hex(octets)),
-    }
-}
-
-fn rtse_tree(apdu: &RtseApdu) -> Tree {
-    let mut tree = Tree::new(apdu.name());
-    match apdu {
-        RtseApdu::Rtorq(rtorq) => {
-            tree.add("checkpoint size (KB)", rtorq.checkpoint_size_kb);
-            tree.add("window size", rtorq.window_size);
-            tree.add("dialogue mode", format!("{:?}", rtorq.dialogue_mode));
-            if let Some(protocol) = rtorq.application_protocol {
-                tree.add("application protocol", protocol);
-            }
-            tree.push(bind_tree(&rtorq.connection_data, |octets| {
-                MtaBindArgument::from_octets(octets).map(|bind| bind.authentication).ok()
-            }));
-        }
-        RtseApdu::Rtoac(rtoac) => {
-            tree.add("checkpoint size (KB)", rtoac.checkpoint_size_kb);
-            tree.add("window size", rtoac.window_size);
-            tree.push(bind_tree(&rtoac.connection_data, |octets| {
-                MtaBindResult::from_octets(octets).map(|bind| bind.authentication).ok()
-            }));
-        }
-        RtseApdu::Rtorj(rtorj) => {
-            if let Some(reason) = rtorj.refuse_reason {
-                tree.add("refuse reason", reason);
-            }
-            if !rtorj.user_data.is_empty() {
-                tree.push(match MtaBindError::from_octets(&rtorj.user_data) {
-                    Ok(error) => Tree::leaf("bind error", error.0),
-                    Err(_) => Tree::leaf("user data", hex(&rtorj.user_data)),
-                });
-            }
-        }
-        RtseApdu::Rttp(priority) => tree.add("priority", priority),
-        RtseApdu::Rttr(octets) => tree.add("octets", octets.len()),
-        RtseApdu::Rtab(rtab) => {
-            if let Some(reason) = &rtab.reason {
-                tree.add("reason", format!("{reason:?}"));
-            }
-        }
-    }
-    tree
-}
-
-fn bind_tree(data: &ConnectionData, read: impl Fn(&[u8]) -> Option<Option<Authentication>>) -> Tree {
-    let octets = match data {
-        ConnectionData::Recover(old) => {
-            return Tree::leaf("connection data", format!("recovery of association {old}"));
-        }
-        ConnectionData::Open(octets) if octets.is_empty() => return Tree::leaf("connection data", "none"),
-        ConnectionData::Open(octets) => octets,
-    };
-    match read(octets) {
-        None => Tree::leaf("user data", hex(octets)),
-        Some(None) => Tree::leaf("bind", "no authentication"),
-        Some(Some(authentication)) => {
-            let mut tree = Tree::leaf("bind", "");
-            tree.value = None;
-            tree.add("MTA name", &authentication.name);
-            // A capture shows the password to whoever has it; a decoded one is pasted into mails.
-            tree.add(
-                "credentials",
-                match &authentication.credentials {
-                    Credentials::Simple(_) => "password (not shown)",
-                    Credentials::Other(_) => "other",
-                },
-            );
-            tree
-        }
-    }
-}
-
-/// Octets in hexadecimal, of many only the first.
-fn hex(octets: &[u8]) -> String {
-    const SHOWN: usize = 64;
-    let digits: String = octets.iter().take(SHOWN).map(|octet| format!("{octet:02x}")).collect();
-    match octets.len().checked_sub(SHOWN) {
-        Some(more) if more > 0 => format!("{digits} and {more} more"),
-        Some(_) | None => digits,
     }
 }

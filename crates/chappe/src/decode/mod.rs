@@ -3,6 +3,7 @@
 //! What a file is, is found out from the file. Nothing is sent, stored or asked of a service.
 
 mod dialogue;
+mod inside;
 mod pcap;
 
 use mhs::Tree;
