@@ -8,9 +8,11 @@
 //! A target panics where a law is broken and returns nothing. `docs/fuzzing.md` says what each one checks.
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a target fails")]
 
+mod access;
 mod acse;
 mod ber_reader;
 mod bind;
+mod config_file;
 mod cotp;
 mod decode;
 mod ipm;
@@ -58,12 +60,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rose", run: rose::run },
     Target { name: "stack", run: stack::run },
     Target { name: "stack_pair", run: stack_pair::run },
+    Target { name: "access", run: access::run },
     Target { name: "p1", run: p1::run },
     Target { name: "report", run: report::run },
     Target { name: "bind", run: bind::run },
     Target { name: "ipm", run: ipm::run },
     Target { name: "or_address", run: or_address::run },
     Target { name: "decode", run: decode::run },
+    Target { name: "config", run: config_file::run },
 ];
 
 /// Calls the target called `name`.

@@ -3,7 +3,7 @@
 use osi::session::spdu::{Spdu, decode_tsdu};
 use testkit::{Capture, GoldenVector, Side, tsdus_of, wrap_apdu};
 
-use crate::ScriptWriter;
+use crate::{ScriptWriter, config_file};
 
 /// An input to begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +192,22 @@ impl Seeds {
                 .octet([0x20, 0x10, 0xA0, 0x10, 0x48, 0x10, 0x4F, 1, 1, 0x10, 0xA0, 0x18]);
             self.add("stack_pair", &resumed.into_vec());
         }
+        // In both forms: bind, invoke both ways, answer, unbind; then one transfer at a time, an operation and its child.
+        for settings in [0, 1, 0x0D, 0x20, 0x41, 0x80] {
+            let script = ScriptWriter::new()
+                .octet([settings, settings, 0x18, 0x41, 0, 3, 0x40])
+                .number(500)
+                .octet([1, 0xC2, 0, 4, 0x40])
+                .number(3_000)
+                .octet([1, 0x18, 0x7B, 0, 0x18]);
+            self.add("access", &script.into_vec());
+            let child = ScriptWriter::new()
+                .octet([settings, settings, 0x18, 0x40, 0, 3, 0, 1, 0x10, 0xC1, 0, 5, 0, 4, 1, 0x10])
+                .octet([0x60, 0, 0, 0x10, 0xE4, 0, 0, 0x10, 0x74, 0, 1, 0x10, 0x18, 0x7B, 0, 0x18]);
+            self.add("access", &child.into_vec());
+            let refused = ScriptWriter::new().octet([settings, settings, 0x10, 0xFA, 0, 1, 0x18]);
+            self.add("access", &refused.into_vec());
+        }
         for mode in [0, 1] {
             let script = ScriptWriter::new()
                 .octet([mode, 0x48])
@@ -214,9 +230,47 @@ impl Seeds {
         let rose =
             ScriptWriter::new().octet([0, 1, 0, 1, 0x80, 0xB3, 1, 1, 0xB0, 2, 1, 3, 0, 0x40, 2, 0, 0x80]);
         self.add("rose", &rose.into_vec());
+        self.add("config", config_file::starting_file().as_bytes());
+        for section in settings(config_file::starting_file()) {
+            self.add("config", section.as_bytes());
+        }
         let cotp = ScriptWriter::new().octet([4, 0]).octets(&[7; 300]).octet([0]).octets(&[9; 9_000]);
         self.add("cotp", &cotp.into_vec());
     }
+}
+
+/// Small configuration files: the least one, and with it each section of the file to start with, all settings in force.
+fn settings(starting: &str) -> Vec<String> {
+    const LEAST: &str = "[mta]\nname = \"MTA-A\"\ndata_dir = \"data\"\n\
+        domain = { country = \"GB\", admd = \" \", prmd = \"ALPHA\" }\n";
+    let key = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let setting =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| key(name));
+    let in_force = |line: &str| {
+        let line = line.trim_start_matches("# ");
+        (setting(line) && !line.contains("_file = ")).then(|| format!("{line}\n"))
+    };
+    let mut files: Vec<String> = Vec::new();
+    let mut connector = String::new();
+    for section in starting.split("\n\n") {
+        let lines: String = section.lines().filter_map(in_force).collect();
+        if let Some((_, rest)) = lines.split_once("[mta]\n") {
+            files.push(format!("[mta]\n{rest}"));
+        } else if lines.starts_with("[[connector]]") {
+            connector = lines;
+        } else {
+            files.push(format!("{LEAST}{lines}"));
+        }
+    }
+    // A connector is long: without its tables, and with one of them each.
+    let (head, tables) = connector.split_once("[connector.").unwrap_or((&connector, ""));
+    files.push(format!("{LEAST}{head}"));
+    for table in tables.split("[connector.") {
+        files.push(format!(
+            "{LEAST}[[connector]]\nname = \"b\"\nremote_mta = \"B\"\nhosts = [\"b\"]\n[connector.{table}"
+        ));
+    }
+    files
 }
 
 /// All constructed elements inside one another, from the outside in, the first few.

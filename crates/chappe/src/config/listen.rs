@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use agent::settings::{ServedSelectors, split_host};
 
+use super::mta::secret_file;
 use super::section::{Section, Text};
 use super::{Listen, selectors};
-use crate::config::mta::secret_file;
 
 impl Listen {
     /// No listener at all: an MTA which only opens associations itself and has no API.

@@ -93,7 +93,10 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
 }
 
 /// Checks `text`, which stands in `file`.
-fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+///
+/// # Errors
+/// Every mistake in it.
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let problems = Problems::default();
     let (tree, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
