@@ -30,6 +30,7 @@ extern crate alloc;
 
 mod error;
 mod header;
+mod octets;
 mod oid;
 mod reader;
 mod tag;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use error::{Error, ErrorKind};
 pub use header::{Header, Length};
+pub use octets::Octets;
 pub use oid::Oid;
 pub use reader::{DEFAULT_DEPTH, Reader, Tlv};
 pub use tag::{Class, Tag};

@@ -1,4 +1,4 @@
-use crate::{Error, ErrorKind, Header, Length, Tag};
+use crate::{Class, Error, ErrorKind, Header, Length, Tag};
 
 /// Levels of nesting that a reader allows unless told otherwise.
 pub const DEFAULT_DEPTH: u16 = 64;
@@ -40,6 +40,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether all elements have been read.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -50,6 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Offset of the next element from the start of the outermost reader's input.
+    #[inline]
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -142,6 +144,9 @@ impl<'a> Reader<'a> {
     /// Another tag, the end, or no complete encoding.
     #[inline]
     pub fn expect(&mut self, tag: Tag) -> Result<Tlv<'a>, Error> {
+        if self.is_next(tag) {
+            return self.any();
+        }
         match self.peek()? {
             Some(found) if found == tag => self.any(),
             Some(found) => Err(self.error(ErrorKind::UnexpectedTag { expected: tag, found })),
@@ -155,7 +160,20 @@ impl<'a> Reader<'a> {
     /// The next element is no complete encoding.
     #[inline]
     pub fn optional(&mut self, tag: Tag) -> Result<Option<Tlv<'a>>, Error> {
-        if self.peek()? == Some(tag) { self.next() } else { Ok(None) }
+        if self.is_next(tag) || self.peek()? == Some(tag) { self.next() } else { Ok(None) }
+    }
+
+    /// Whether the first octet alone says that the next element has `tag`, as it does for all numbers below 31.
+    #[inline]
+    fn is_next(&self, tag: Tag) -> bool {
+        let class = match tag.class {
+            Class::Universal => 0,
+            Class::Application => 0x40,
+            Class::Context => 0x80,
+            Class::Private => 0xC0,
+        };
+        tag.number < 0x1F
+            && self.rest.first().is_some_and(|first| u32::from(first & 0xDF) == class | tag.number)
     }
 
     /// Checks that nothing is left.
@@ -228,15 +246,27 @@ impl<'a> Tlv<'a> {
             return Err(self.error(ErrorKind::NotConstructed(self.tag)));
         }
         let depth = self.depth.checked_sub(1).ok_or_else(|| self.error(ErrorKind::TooDeep))?;
+        Ok(Reader { rest: self.contents, offset: self.offset + self.header_size(), depth })
+    }
+
+    /// Number of identifier and length octets.
+    #[inline]
+    pub fn header_size(&self) -> usize {
         // The header is everything in front of the contents; both are slices of the same input.
-        let header = self.contents.as_ptr() as usize - self.raw.as_ptr() as usize;
-        Ok(Reader { rest: self.contents, offset: self.offset + header, depth })
+        self.contents.as_ptr() as usize - self.raw.as_ptr() as usize
+    }
+
+    /// Whether end-of-contents octets end the encoding.
+    #[inline]
+    pub fn is_indefinite(&self) -> bool {
+        self.raw.len() > self.header_size() + self.contents.len()
     }
 
     /// The single element inside an explicit tag.
     ///
     /// # Errors
     /// Primitive form, no element or more than one.
+    #[inline]
     pub fn explicit(&self) -> Result<Tlv<'a>, Error> {
         let mut reader = self.reader()?;
         let inner = reader.any()?;
@@ -245,6 +275,7 @@ impl<'a> Tlv<'a> {
     }
 
     /// Offset of this element from the start of the outermost reader's input.
+    #[inline]
     pub fn offset(&self) -> usize {
         self.offset
     }

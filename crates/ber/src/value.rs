@@ -2,7 +2,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use crate::reader::{Reader, Tlv};
-use crate::{Error, ErrorKind, Header, Length, Oid, Tag};
+use crate::{Error, ErrorKind, Header, Length, Octets, Oid, Tag};
 
 /// A BIT STRING. Bit 0 is the most significant bit of the first octet, as ASN.1 numbers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub struct BitString {
     /// Number of bits at the end of the last octet that are not part of the value, 0 to 7.
     pub unused: u8,
     /// The bits, eight to an octet.
-    pub octets: Vec<u8>,
+    pub octets: Octets,
 }
 
 impl BitString {
@@ -22,7 +22,9 @@ impl BitString {
     /// Sets or clears bit `n`, growing the string if it is too short.
     pub fn set(&mut self, n: usize, on: bool) {
         if self.octets.len() <= n / 8 {
-            self.octets.resize(n / 8 + 1, 0);
+            let mut octets = self.octets.to_vec();
+            octets.resize(n / 8 + 1, 0);
+            self.octets = octets.into();
             self.unused = 7 - (n % 8) as u8;
         } else if n / 8 == self.octets.len() - 1 {
             self.unused = self.unused.min(7 - (n % 8) as u8);
@@ -57,8 +59,17 @@ impl<'a> Tlv<'a> {
     ///
     /// # Errors
     /// No contents, constructed, or outside 64 bits.
+    #[inline]
     pub fn integer(&self) -> Result<i64, Error> {
         let contents = self.primitive()?;
+        // Nearly all integers are small.
+        if let [octet] = *contents {
+            return Ok(i64::from(octet.cast_signed()));
+        }
+        self.long_integer(contents)
+    }
+
+    fn long_integer(&self, contents: &[u8]) -> Result<i64, Error> {
         let Some(&first) = contents.first() else { return Err(self.bad()) };
         let sign: u8 = if first & 0x80 != 0 { 0xFF } else { 0 };
         let excess = contents.len().saturating_sub(8);
@@ -95,17 +106,27 @@ impl<'a> Tlv<'a> {
     ///
     /// # Errors
     /// A segment without its initial octet, more than 7 unused bits, or unused bits before the last segment.
+    #[inline]
     pub fn bit_string(&self) -> Result<BitString, Error> {
-        let mut value = BitString::default();
-        self.for_each_segment(Tag::BIT_STRING, &mut |segment| match segment.contents.split_first() {
-            Some((&unused @ 0..=7, bits)) if value.unused == 0 && (unused == 0 || !bits.is_empty()) => {
-                value.unused = unused;
-                value.octets.extend_from_slice(bits);
-                Ok(())
+        if self.constructed {
+            return self.segmented_bits();
+        }
+        let (unused, bits) = self.bits()?;
+        Ok(BitString { unused, octets: bits.into() })
+    }
+
+    fn segmented_bits(&self) -> Result<BitString, Error> {
+        let (mut last_unused, mut octets) = (0, Vec::new());
+        self.for_each_segment(Tag::BIT_STRING, &mut |segment| {
+            if last_unused != 0 {
+                return Err(segment.bad());
             }
-            Some(_) | None => Err(segment.bad()),
+            let (unused, bits) = segment.bits()?;
+            last_unused = unused;
+            octets.extend_from_slice(bits);
+            Ok(())
         })?;
-        Ok(value)
+        Ok(BitString { unused: last_unused, octets: octets.into() })
     }
 
     /// OCTET STRING or any character string (X.690 8.7, 8.23); borrowed unless it is constructed of several
@@ -113,10 +134,12 @@ impl<'a> Tlv<'a> {
     ///
     /// # Errors
     /// A segment that is no OCTET STRING or not a segment of this tag; nesting.
+    #[inline]
     pub fn octets(&self) -> Result<Cow<'a, [u8]>, Error> {
-        if !self.constructed {
-            return Ok(Cow::Borrowed(self.contents));
-        }
+        if self.constructed { self.segmented() } else { Ok(Cow::Borrowed(self.contents)) }
+    }
+
+    fn segmented(&self) -> Result<Cow<'a, [u8]>, Error> {
         let mut value = Cow::Borrowed(&[][..]);
         self.for_each_segment(Tag::OCTET_STRING, &mut |segment| {
             if value.is_empty() {
@@ -198,6 +221,16 @@ impl<'a> Tlv<'a> {
         Ok(())
     }
 
+    /// Number of unused bits and octets of a primitive BIT STRING or a segment of one.
+    #[inline]
+    fn bits(&self) -> Result<(u8, &'a [u8]), Error> {
+        match self.contents.split_first() {
+            Some((&unused @ 0..=7, bits)) if unused == 0 || !bits.is_empty() => Ok((unused, bits)),
+            Some(_) | None => Err(self.bad()),
+        }
+    }
+
+    #[cold]
     fn bad(&self) -> Error {
         self.error(ErrorKind::BadContents(self.tag))
     }

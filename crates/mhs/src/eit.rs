@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use ber::{BitString, Oid, Reader, Tag, Tlv, Writer};
+use ber::{BitString, Octets, Oid, Reader, Tag, Tlv, Writer};
 
 use crate::error::{DecodeError, DecodeErrorKind, Within};
 
@@ -12,7 +12,7 @@ use crate::error::{DecodeError, DecodeErrorKind, Within};
 pub struct EncodedInformationTypes {
     built_in: BitString,
     extended: Vec<Oid>,
-    raw: Option<Box<[u8]>>,
+    raw: Option<Octets>,
 }
 
 const APPLICATION_5: Tag = Tag::application(5);

@@ -69,6 +69,7 @@ impl DecodeError {
         DecodeError::new(DecodeErrorKind::Missing, offset).within(PathStep::Field(name))
     }
 
+    #[cold]
     pub(crate) fn within(mut self, step: PathStep) -> Self {
         self.steps.push(step);
         self
@@ -118,11 +119,19 @@ pub(crate) trait Within<T> {
 }
 
 impl<T, E: Into<DecodeError>> Within<T> for Result<T, E> {
+    #[inline]
     fn field(self, name: &'static str) -> Result<T, DecodeError> {
-        self.map_err(|error| error.into().within(PathStep::Field(name)))
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.into().within(PathStep::Field(name))),
+        }
     }
 
+    #[inline]
     fn index(self, index: usize) -> Result<T, DecodeError> {
-        self.map_err(|error| error.into().within(PathStep::Index(index)))
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.into().within(PathStep::Index(index))),
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use ber::{Tag, Tlv, Writer};
+use ber::{Octets, Tag, Tlv, Writer};
 
 use crate::error::{DecodeError, DecodeErrorKind, Within};
 
@@ -18,7 +18,7 @@ use crate::error::{DecodeError, DecodeErrorKind, Within};
 #[derive(Clone, Debug, Default)]
 pub struct Kept<T> {
     value: T,
-    raw: Option<Box<[u8]>>,
+    raw: Option<Octets>,
 }
 
 impl<T> Kept<T> {
@@ -92,25 +92,32 @@ pub(crate) enum Frame {
     /// Of our own making: definite length in the shortest form.
     #[default]
     New,
-    Definite {
-        tag: Tag,
-        header: Box<[u8]>,
-        length: usize,
-    },
-    Indefinite {
-        tag: Tag,
-        header: Box<[u8]>,
-    },
+    /// Received, in the form that this MTA would have given it.
+    Shortest,
+    /// Received in any other form.
+    Other(Box<OtherFrame>),
+}
+
+/// Identifier and length octets that this MTA would have written in another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OtherFrame {
+    tag: Tag,
+    header: Octets,
+    /// Length of the contents; `None` if it was indefinite.
+    length: Option<usize>,
 }
 
 impl Frame {
     pub(crate) fn of(tlv: &Tlv<'_>) -> Frame {
-        let header = tlv.raw.get(..header_size(tlv)).unwrap_or_default().into();
-        if is_indefinite(tlv.raw) {
-            Frame::Indefinite { tag: tlv.tag, header }
-        } else {
-            Frame::Definite { tag: tlv.tag, header, length: tlv.contents.len() }
+        let (size, length) = (tlv.header_size(), tlv.contents.len());
+        if !tlv.is_indefinite() && shortest_header(tlv.tag, length) == Some(size) {
+            return Frame::Shortest;
         }
+        Frame::Other(Box::new(OtherFrame {
+            tag: tlv.tag,
+            header: tlv.raw.get(..size).unwrap_or_default().into(),
+            length: (!tlv.is_indefinite()).then_some(length),
+        }))
     }
 
     pub(crate) fn is_new(&self) -> bool {
@@ -119,24 +126,34 @@ impl Frame {
 
     /// Writes the encoding whose contents `contents` writes, as it was framed if that still is possible.
     pub(crate) fn write(&self, w: &mut Writer, tag: Tag, contents: impl FnOnce(&mut Writer)) {
-        match self {
-            Frame::Indefinite { tag: same, header } if *same == tag => {
-                w.raw(header);
-                contents(w);
-                w.raw(&[0, 0]);
-            }
-            Frame::Definite { tag: same, header, length } if *same == tag => {
-                let octets = Writer::encode(contents);
-                if octets.len() == *length {
-                    w.raw(header);
-                } else {
-                    w.header(tag, true, octets.len() as u64);
-                }
-                w.raw(&octets);
-            }
-            Frame::New | Frame::Definite { .. } | Frame::Indefinite { .. } => w.constructed(tag, contents),
+        let other = match self {
+            Frame::Other(other) if other.tag == tag => other,
+            Frame::New | Frame::Shortest | Frame::Other(_) => return w.constructed(tag, contents),
+        };
+        let Some(length) = other.length else {
+            w.raw(&other.header);
+            contents(w);
+            w.raw(&[0, 0]);
+            return;
+        };
+        let octets = Writer::encode(contents);
+        if octets.len() == length {
+            w.raw(&other.header);
+        } else {
+            w.header(tag, true, octets.len() as u64);
         }
+        w.raw(&octets);
     }
+}
+
+/// Number of identifier and length octets in the shortest form of a definite length; `None` for tag numbers that take
+/// more than one octet, of which P1 has none. A header of this size can be nothing else.
+fn shortest_header(tag: Tag, length: usize) -> Option<usize> {
+    if tag.number >= 0x1F {
+        return None;
+    }
+    let significant = (usize::BITS - length.leading_zeros()).div_ceil(8) as usize;
+    Some(if length < 0x80 { 2 } else { 2 + significant })
 }
 
 /// Checks the tag of an element that has been read without one being asked for.
@@ -147,15 +164,8 @@ pub(crate) fn expect(tlv: &Tlv<'_>, expected: Tag) -> Result<(), DecodeError> {
     Err(tlv.error(ber::ErrorKind::UnexpectedTag { expected, found: tlv.tag }).into())
 }
 
-/// Number of identifier and length octets.
-pub(crate) fn header_size(tlv: &Tlv<'_>) -> usize {
-    let end_of_contents = if is_indefinite(tlv.raw) { 2 } else { 0 };
-    tlv.raw.len().saturating_sub(tlv.contents.len() + end_of_contents)
-}
-
-fn is_indefinite(raw: &[u8]) -> bool {
-    matches!(ber::Header::parse(raw), Ok(Some(header)) if header.length == ber::Length::Indefinite)
-}
+/// Elements of a list for which memory is taken before they are there.
+const EXPECTED_MAX: usize = 16;
 
 /// An ordered list (SEQUENCE OF or SET OF) that keeps the header it came with.
 ///
@@ -185,7 +195,13 @@ impl<T> List<T> {
                 return Err(DecodeError::new(DecodeErrorKind::TooMany { limit }, item.offset()));
             }
             expect(&item, element).index(items.len())?;
-            items.push(decode(&item).index(items.len())?);
+            let value = decode(&item).index(items.len())?;
+            if items.is_empty() {
+                // As many as there would be if they were all of a size; what a peer says in a few octets is not believed
+                // without bound.
+                items.reserve((tlv.contents.len() / item.raw.len().max(1)).clamp(1, EXPECTED_MAX));
+            }
+            items.push(value);
         }
         Ok(List { frame: Frame::of(tlv), items })
     }
@@ -260,22 +276,29 @@ impl<'a, T> IntoIterator for &'a mut List<T> {
 /// the wire.
 const UNKNOWN_MAX: usize = 256;
 
+/// Most members that a SET known here has.
+const KNOWN_MAX: usize = 16;
+
 /// The order in which the members of a SET came, and those members that this MTA does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout<F> {
     frame: Frame,
-    slots: Vec<Slot<F>>,
+    /// The members that are known, in the order in which they came. None comes twice, so they are few.
+    known: [Option<F>; KNOWN_MAX],
+    unknown: Vec<Unknown>,
 }
 
+/// A member that this MTA does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Slot<F> {
-    Known(F),
-    Unknown(Box<[u8]>),
+struct Unknown {
+    /// How many of those that are known came before it.
+    after: usize,
+    raw: Octets,
 }
 
-impl<F> Default for Layout<F> {
+impl<F: Copy> Default for Layout<F> {
     fn default() -> Self {
-        Layout { frame: Frame::New, slots: Vec::new() }
+        Layout { frame: Frame::New, known: [None; KNOWN_MAX], unknown: Vec::new() }
     }
 }
 
@@ -286,24 +309,26 @@ impl<F: Copy + PartialEq> Layout<F> {
         field_of: impl Fn(&Tlv<'_>) -> Option<(F, &'static str)>,
         mut decode: impl FnMut(F, &Tlv<'_>) -> Result<(), DecodeError>,
     ) -> Result<Self, DecodeError> {
-        let mut layout = Layout { frame: Frame::of(tlv), slots: Vec::new() };
+        let mut layout = Layout { frame: Frame::of(tlv), ..Layout::default() };
         let mut reader = tlv.reader()?;
-        let mut unknown = 0;
+        let mut count = 0;
         while let Some(member) = reader.next()? {
             let Some((field, name)) = field_of(&member) else {
-                if unknown == UNKNOWN_MAX {
+                if layout.unknown.len() == UNKNOWN_MAX {
                     let kind = DecodeErrorKind::TooMany { limit: UNKNOWN_MAX };
                     return Err(DecodeError::new(kind, member.offset()));
                 }
-                unknown += 1;
-                layout.slots.push(Slot::Unknown(member.raw.into()));
+                layout.unknown.push(Unknown { after: count, raw: member.raw.into() });
                 continue;
             };
-            if layout.slots.contains(&Slot::Known(field)) {
+            let duplicate = layout.has(field);
+            // With no member twice there is always room for another.
+            let Some(slot) = layout.known.get_mut(count).filter(|_| !duplicate) else {
                 return Err(DecodeError::new(DecodeErrorKind::Duplicate, member.offset())).field(name);
-            }
+            };
+            *slot = Some(field);
+            count += 1;
             decode(field, &member).field(name)?;
-            layout.slots.push(Slot::Known(field));
         }
         Ok(layout)
     }
@@ -318,14 +343,16 @@ impl<F: Copy + PartialEq> Layout<F> {
         mut encode: impl FnMut(F, Presence, &mut Writer),
     ) {
         self.frame.write(w, tag, |w| {
-            for slot in &self.slots {
-                match slot {
-                    Slot::Known(field) => encode(*field, Presence::Received, w),
-                    Slot::Unknown(raw) => w.raw(raw),
+            let mut unknown = self.unknown.iter().peekable();
+            for (count, field) in self.known.iter().flatten().enumerate() {
+                while let Some(member) = unknown.next_if(|member| member.after <= count) {
+                    w.raw(&member.raw);
                 }
+                encode(*field, Presence::Received, w);
             }
+            unknown.for_each(|member| w.raw(&member.raw));
             for field in all {
-                if !self.slots.contains(&Slot::Known(*field)) {
+                if !self.has(*field) {
                     encode(*field, Presence::Added, w);
                 }
             }
@@ -334,15 +361,16 @@ impl<F: Copy + PartialEq> Layout<F> {
 
     /// Leaves out the members that are not known.
     pub(crate) fn forget_unknown(&mut self) {
-        self.slots.retain(|slot| matches!(slot, Slot::Known(_)));
+        self.unknown.clear();
     }
 
     /// Encodings of the members that are not known.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &[u8]> {
-        self.slots.iter().filter_map(|slot| match slot {
-            Slot::Known(_) => None,
-            Slot::Unknown(raw) => Some(raw.as_ref()),
-        })
+        self.unknown.iter().map(|member| &*member.raw)
+    }
+
+    fn has(&self, field: F) -> bool {
+        self.known.iter().map_while(|known| *known).any(|known| known == field)
     }
 }
 

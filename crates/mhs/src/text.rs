@@ -27,6 +27,12 @@ pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
     })
 }
 
+/// Checks that an encoding is a string: what [`decode`] would say of it, without its text.
+#[inline]
+pub(crate) fn check(tlv: &Tlv<'_>) -> Result<(), DecodeError> {
+    if tlv.constructed { Ok(tlv.octets().map(drop)?) } else { Ok(()) }
+}
+
 /// The text of a TeletexString under an implicit tag.
 pub(crate) fn decode_teletex(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
     Ok(from_teletex(&tlv.octets()?))
@@ -44,8 +50,10 @@ pub(crate) fn to_teletex(text: &str) -> Vec<u8> {
 
 /// ISO 8859-1 octets as text; total.
 pub(crate) fn from_latin1(octets: &[u8]) -> String {
-    if octets.is_ascii() {
-        return String::from_utf8_lossy(octets).into_owned();
+    match str::from_utf8(octets) {
+        // Beyond ASCII the same octets mean something else in the two.
+        Ok(text) if text.is_ascii() => return text.to_owned(),
+        Ok(_) | Err(_) => {}
     }
     octets.iter().map(|&octet| char::from(octet)).collect()
 }

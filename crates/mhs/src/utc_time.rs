@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use ber::{Tag, Tlv, Writer};
+use ber::{Octets, Tag, Tlv, Writer};
 use clock::{Civil, WallTime};
 
 use crate::error::DecodeError;
@@ -14,7 +14,7 @@ use crate::text;
 /// A UTCTime as its characters. Order and equality are those of the characters; compare [`UtcTime::to_wall`]
 /// for times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UtcTime(Vec<u8>);
+pub struct UtcTime(Octets);
 
 impl UtcTime {
     /// The time in the form YYMMDDhhmmssZ. The century is lost: [`UtcTime::to_wall`] assumes 1950 to 2049.
@@ -29,12 +29,12 @@ impl UtcTime {
             c.minute,
             c.second
         );
-        UtcTime(text.into_bytes())
+        UtcTime(text.into_bytes().into())
     }
 
     /// The characters as they came, whatever they are.
     pub fn from_octets(octets: &[u8]) -> Self {
-        UtcTime(octets.to_vec())
+        UtcTime(octets.into())
     }
 
     /// The characters.
@@ -76,7 +76,7 @@ impl UtcTime {
     }
 
     pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Self, DecodeError> {
-        Ok(UtcTime(tlv.octets()?.into_owned()))
+        Ok(UtcTime((*tlv.octets()?).into()))
     }
 
     pub(crate) fn write(&self, tag: Tag, w: &mut Writer) {

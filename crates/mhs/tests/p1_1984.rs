@@ -177,7 +177,7 @@ fn trace() -> TraceInformation {
 }
 
 fn recipient(number: i64, address: &str, bits: u8) -> PerRecipientFields {
-    let indicators = PerRecipientIndicators(BitString { unused: 0, octets: vec![bits] });
+    let indicators = PerRecipientIndicators(BitString { unused: 0, octets: vec![bits].into() });
     PerRecipientFields::new(name(address), number, indicators)
 }
 
@@ -474,7 +474,7 @@ proptest! {
         priority in -1_i64..5,
     ) {
         let fields = (1..).zip(&to).map(|(number, (address, bits, conversion))| {
-            let indicators = PerRecipientIndicators(BitString { unused: 0, octets: vec![*bits, 0] });
+            let indicators = PerRecipientIndicators(BitString { unused: 0, octets: vec![*bits, 0].into() });
             let mut fields = PerRecipientFields::new(address.clone().into(), number, indicators);
             fields.explicit_conversion = (*conversion < 3).then(|| (*conversion).into());
             fields
@@ -482,8 +482,8 @@ proptest! {
         let mut original = envelope(ContentType::P22, fields.collect());
         original.originator_name = from.into();
         original.priority = Priority::from(priority).into();
-        original.per_message_indicators.edit().0 = BitString { unused: 0, octets: bits };
-        let octets = BitString { unused: 0, octets: actions };
+        original.per_message_indicators.edit().0 = BitString { unused: 0, octets: bits.into() };
+        let octets = BitString { unused: 0, octets: actions.into() };
         original.trace_information[0].edit().additional.other_actions = OtherActions(octets);
         // As it is after a transfer.
         let original = MessageTransferEnvelope::from_octets(&original.to_octets()).unwrap();

@@ -105,7 +105,7 @@ fn a_message_is_read_as_it_was_built() {
         recipient.per_recipient_indicators.originating_mta_report(),
         OriginatingMtaReport::NonDelivery
     );
-    assert_eq!(recipient.per_recipient_indicators.0.octets, [0b1011_0000]);
+    assert_eq!(*recipient.per_recipient_indicators.0.octets, [0b1011_0000]);
 }
 
 #[test]

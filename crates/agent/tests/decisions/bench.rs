@@ -304,7 +304,7 @@ pub(crate) fn foreign(local: &str, recipients: &[(&OrAddress, u8)]) -> MessageTr
     use mhs::p1::{PerRecipientFields, PerRecipientIndicators, TraceInformation, TraceInformationElement};
     let domain: mhs::GlobalDomainIdentifier = "C=GB;A= ;P=X".parse().unwrap();
     let fields = (1_i64..).zip(recipients).map(|(number, (address, bits))| {
-        let indicators = PerRecipientIndicators(ber::BitString { unused: 0, octets: vec![*bits] });
+        let indicators = PerRecipientIndicators(ber::BitString { unused: 0, octets: vec![*bits].into() });
         PerRecipientFields::new((*address).clone().into(), number, indicators)
     });
     let element = TraceInformationElement::relayed(domain.clone(), mhs::UtcTime::from_wall(NOW));

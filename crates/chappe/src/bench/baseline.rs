@@ -39,7 +39,7 @@ pub(super) fn walk_least(octets: &[u8]) -> usize {
 }
 
 /// Whether the first element is constructed, its contents, and what follows it.
-fn element(octets: &[u8]) -> Option<(bool, &[u8], &[u8])> {
+pub(super) fn element(octets: &[u8]) -> Option<(bool, &[u8], &[u8])> {
     let (&identifier, mut rest) = octets.split_first()?;
     if identifier & 0x1F == 0x1F {
         while rest.split_off_first()? & 0x80 != 0 {}

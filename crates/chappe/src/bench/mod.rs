@@ -2,6 +2,7 @@
 
 mod baseline;
 mod decide;
+mod hand_reader;
 mod idle;
 mod layers;
 mod peer;

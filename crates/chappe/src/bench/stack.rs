@@ -9,9 +9,8 @@ use mhs::p1::{MtsApdu, message_header};
 use osi::rtse::Mode;
 use serde::Serialize;
 
-use super::baseline;
 use super::layers::{Carrier, Layers};
-use super::{BenchError, StackArgs, peer};
+use super::{BenchError, StackArgs, baseline, hand_reader, peer};
 
 /// The figures of one run.
 #[derive(Debug, Serialize)]
@@ -52,6 +51,12 @@ struct BerFigures {
 struct P1Figures {
     octets: usize,
     decoded_per_second: f64,
+    /// Decoded, and the address of every name taken apart.
+    decoded_with_addresses_per_second: f64,
+    /// By a reader that checks nothing and borrows what it finds.
+    hand_read_per_second: f64,
+    /// Time of the decoder for each unit of that reader's.
+    ratio: f64,
     encoded_per_second: f64,
 }
 
@@ -144,6 +149,25 @@ fn p1(time: Duration) -> Result<P1Figures, BenchError> {
         }
         Ok(())
     })?;
+    let addresses = micros_each(time, || {
+        for _ in 0..100 {
+            let apdu = MtsApdu::from_octets(black_box(&octets)).map_err(unreadable)?;
+            if let MtsApdu::Message(message) = &apdu {
+                black_box(message.envelope.originator_name.address());
+                message.envelope.per_recipient_fields.iter().for_each(|recipient| {
+                    black_box(recipient.address());
+                });
+            }
+            black_box(apdu);
+        }
+        Ok(())
+    })?;
+    let by_hand = micros_each(time, || {
+        for _ in 0..100 {
+            black_box(hand_reader::read(black_box(&octets)));
+        }
+        Ok(())
+    })?;
     let MtsApdu::Message(message) = MtsApdu::from_octets(&octets).map_err(unreadable)? else {
         return Err(BenchError::Association("the golden message is none".to_owned()));
     };
@@ -153,7 +177,14 @@ fn p1(time: Duration) -> Result<P1Figures, BenchError> {
         }
         Ok(())
     })?;
-    Ok(P1Figures { octets: octets.len(), decoded_per_second: 1e8 / decode, encoded_per_second: 1e8 / encode })
+    Ok(P1Figures {
+        octets: octets.len(),
+        decoded_per_second: 1e8 / decode,
+        decoded_with_addresses_per_second: 1e8 / addresses,
+        hand_read_per_second: 1e8 / by_hand,
+        ratio: decode / by_hand,
+        encoded_per_second: 1e8 / encode,
+    })
 }
 
 fn print(args: &StackArgs, figures: &Figures) {
@@ -179,7 +210,11 @@ fn print(args: &StackArgs, figures: &Figures) {
     );
     let p1 = &figures.p1;
     println!(
-        "P1: the same decoded {:.0} times/s, its envelope encoded {:.0} times/s",
-        p1.decoded_per_second, p1.encoded_per_second
+        "P1: the same decoded {:.0} times/s, by the least typed reader {:.0}: {:.2} of its time",
+        p1.decoded_per_second, p1.hand_read_per_second, p1.ratio
+    );
+    println!(
+        "P1: with every address taken apart {:.0} times/s, the envelope encoded {:.0} times/s",
+        p1.decoded_with_addresses_per_second, p1.encoded_per_second
     );
 }

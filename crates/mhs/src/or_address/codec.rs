@@ -1,6 +1,6 @@
 //! O/R addresses on the wire (X.411 ORAddress).
 
-use ber::{Reader, Tag, Tlv, Writer};
+use ber::{Class, Reader, Tag, Tlv, Writer};
 
 use super::extension::{Composite, Shape, shape};
 use super::{DomainDefinedAttribute, ExtensionAttribute, ExtensionValue, OrAddress, PersonalName};
@@ -9,6 +9,7 @@ use crate::text;
 
 const COUNTRY: Tag = Tag::application(1);
 const ADMD: Tag = Tag::application(2);
+const PRMD: Tag = Tag::context(2);
 
 /// Elements of one list inside an address; far above every legal number.
 const MAX_ELEMENTS: usize = 256;
@@ -16,59 +17,154 @@ const MAX_ELEMENTS: usize = 256;
 /// Reads the components of an ORAddress from `reader`, which may stand inside an O/R name: what follows is
 /// left.
 pub(crate) fn decode_address(reader: &mut Reader<'_>) -> Result<OrAddress, DecodeError> {
-    let mut address = OrAddress::default();
+    let Components { standard, domain_defined, extensions } =
+        decode_components(reader, text::decode, decode_extension)?;
+    Ok(OrAddress {
+        country: standard.country,
+        admd: standard.admd,
+        network_address: standard.network_address,
+        terminal_identifier: standard.terminal_identifier,
+        prmd: standard.prmd,
+        organization: standard.organization,
+        numeric_user_identifier: standard.numeric_user_identifier,
+        personal_name: standard.personal_name.map(PersonalName::from),
+        organizational_units: standard.organizational_units,
+        domain_defined: domain_defined.into_iter().map(DomainDefinedAttribute::from).collect(),
+        extensions,
+    })
+}
+
+/// Checks that [`decode_address`] would read the components, by the same rules and without taking them apart.
+pub(crate) fn check_address(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    decode_components(reader, text::check, |_, _| ()).map(drop)
+}
+
+/// The components of an ORAddress: `T` is what is made of a string, `E` what is made of an extension attribute. Where
+/// both are nothing, lists of them take no memory.
+struct Components<T, E> {
+    standard: Standard<T>,
+    domain_defined: Vec<DomainDefined<T>>,
+    extensions: Vec<E>,
+}
+
+/// What is made of the built-in standard attributes.
+struct Standard<T> {
+    country: Option<T>,
+    admd: Option<T>,
+    network_address: Option<T>,
+    terminal_identifier: Option<T>,
+    prmd: Option<T>,
+    organization: Option<T>,
+    numeric_user_identifier: Option<T>,
+    personal_name: Option<Name<T>>,
+    organizational_units: Vec<T>,
+}
+
+/// What is made of a personal name. The surname is mandatory, but may be absent in what was received.
+struct Name<T> {
+    surname: Option<T>,
+    given_name: Option<T>,
+    initials: Option<T>,
+    generation_qualifier: Option<T>,
+}
+
+/// What is made of a domain-defined attribute.
+struct DomainDefined<T> {
+    attribute_type: T,
+    value: T,
+}
+
+impl From<Name<String>> for PersonalName {
+    fn from(name: Name<String>) -> Self {
+        PersonalName {
+            surname: name.surname.unwrap_or_default(),
+            given_name: name.given_name,
+            initials: name.initials,
+            generation_qualifier: name.generation_qualifier,
+        }
+    }
+}
+
+impl From<DomainDefined<String>> for DomainDefinedAttribute {
+    fn from(attribute: DomainDefined<String>) -> Self {
+        DomainDefinedAttribute { attribute_type: attribute.attribute_type, value: attribute.value }
+    }
+}
+
+fn decode_components<T, E>(
+    reader: &mut Reader<'_>,
+    string: impl Fn(&Tlv<'_>) -> Result<T, DecodeError> + Copy,
+    extension: impl Fn(i64, &Tlv<'_>) -> E,
+) -> Result<Components<T, E>, DecodeError> {
     let standard = reader.expect(Tag::SEQUENCE).field("built-in-standard-attributes")?;
-    decode_standard(&standard, &mut address).field("built-in-standard-attributes")?;
+    let standard = decode_standard(&standard, string).field("built-in-standard-attributes")?;
+    let mut components = Components { standard, domain_defined: Vec::new(), extensions: Vec::new() };
     if let Some(list) = reader.optional(Tag::SEQUENCE)? {
-        address.domain_defined = decode_list(&list, |tlv| decode_domain_defined(tlv, text::decode))
+        components.domain_defined = decode_list(&list, |tlv| decode_domain_defined(tlv, string))
             .field("built-in-domain-defined-attributes")?;
     }
     if let Some(set) = reader.optional(Tag::SET)? {
-        address.extensions = decode_list(&set, decode_extension).field("extension-attributes")?;
+        components.extensions = decode_list(&set, |tlv| {
+            let (number, value) = extension_members(tlv)?;
+            Ok(extension(number, &value))
+        })
+        .field("extension-attributes")?;
     }
-    Ok(address)
+    Ok(components)
 }
 
-fn decode_standard(tlv: &Tlv<'_>, address: &mut OrAddress) -> Result<(), DecodeError> {
+fn decode_standard<T>(
+    tlv: &Tlv<'_>,
+    string: impl Fn(&Tlv<'_>) -> Result<T, DecodeError> + Copy,
+) -> Result<Standard<T>, DecodeError> {
+    let mut standard = Standard {
+        country: None,
+        admd: None,
+        network_address: None,
+        terminal_identifier: None,
+        prmd: None,
+        organization: None,
+        numeric_user_identifier: None,
+        personal_name: None,
+        organizational_units: Vec::new(),
+    };
     let mut reader = tlv.reader()?;
     while let Some(member) = reader.next()? {
-        match member.tag {
-            COUNTRY => address.country = Some(decode_choice(&member).field("country-name")?),
-            ADMD => address.admd = Some(decode_choice(&member).field("administration-domain-name")?),
-            tag if tag == Tag::context(0) => {
-                address.network_address = Some(text::decode(&member).field("network-address")?);
+        let (place, name) = match (member.tag.class, member.tag.number) {
+            (Class::Application, 1) => (&mut standard.country, "country-name"),
+            (Class::Application, 2) => (&mut standard.admd, "administration-domain-name"),
+            (Class::Context, 0) => (&mut standard.network_address, "network-address"),
+            (Class::Context, 1) => (&mut standard.terminal_identifier, "terminal-identifier"),
+            (Class::Context, 2) => (&mut standard.prmd, "private-domain-name"),
+            (Class::Context, 3) => (&mut standard.organization, "organization-name"),
+            (Class::Context, 4) => (&mut standard.numeric_user_identifier, "numeric-user-identifier"),
+            (Class::Context, 5) => {
+                standard.personal_name = Some(decode_personal_name(&member, string).field("personal-name")?);
+                continue;
             }
-            tag if tag == Tag::context(1) => {
-                address.terminal_identifier = Some(text::decode(&member).field("terminal-identifier")?);
-            }
-            tag if tag == Tag::context(2) => {
-                address.prmd = Some(decode_choice(&member).field("private-domain-name")?);
-            }
-            tag if tag == Tag::context(3) => {
-                address.organization = Some(text::decode(&member).field("organization-name")?);
-            }
-            tag if tag == Tag::context(4) => {
-                address.numeric_user_identifier =
-                    Some(text::decode(&member).field("numeric-user-identifier")?);
-            }
-            tag if tag == Tag::context(5) => {
-                let name = decode_personal_name(&member, text::decode).field("personal-name")?;
-                address.personal_name = Some(name);
-            }
-            tag if tag == Tag::context(6) => {
-                address.organizational_units =
-                    decode_list(&member, text::decode).field("organizational-unit-names")?;
+            (Class::Context, 6) => {
+                standard.organizational_units =
+                    decode_list(&member, string).field("organizational-unit-names")?;
+                continue;
             }
             // Not an attribute of X.411: kept in the encoding of the name, of no use in the address.
-            _ => {}
-        }
+            _ => continue,
+        };
+        let value = match member.tag {
+            COUNTRY | ADMD | PRMD => decode_choice(&member, string),
+            _ => string(&member),
+        };
+        *place = Some(value.field(name)?);
     }
-    Ok(())
+    Ok(standard)
 }
 
 /// A CHOICE of strings under an explicit tag; tolerated without the inner tag.
-fn decode_choice(tlv: &Tlv<'_>) -> Result<String, DecodeError> {
-    if tlv.constructed { text::decode(&tlv.explicit()?) } else { text::decode(tlv) }
+fn decode_choice<T>(
+    tlv: &Tlv<'_>,
+    string: impl Fn(&Tlv<'_>) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    if tlv.constructed { string(&tlv.explicit()?) } else { string(tlv) }
 }
 
 fn decode_list<T>(
@@ -87,16 +183,16 @@ fn decode_list<T>(
     Ok(items)
 }
 
-fn decode_personal_name(
+fn decode_personal_name<T>(
     tlv: &Tlv<'_>,
-    string: impl Fn(&Tlv<'_>) -> Result<String, DecodeError>,
-) -> Result<PersonalName, DecodeError> {
-    let mut name = PersonalName::default();
+    string: impl Fn(&Tlv<'_>) -> Result<T, DecodeError>,
+) -> Result<Name<T>, DecodeError> {
+    let mut name = Name { surname: None, given_name: None, initials: None, generation_qualifier: None };
     let mut reader = tlv.reader()?;
     while let Some(member) = reader.next()? {
         let value = string(&member)?;
         match member.tag {
-            tag if tag == Tag::context(0) => name.surname = value,
+            tag if tag == Tag::context(0) => name.surname = Some(value),
             tag if tag == Tag::context(1) => name.given_name = Some(value),
             tag if tag == Tag::context(2) => name.initials = Some(value),
             tag if tag == Tag::context(3) => name.generation_qualifier = Some(value),
@@ -106,26 +202,30 @@ fn decode_personal_name(
     Ok(name)
 }
 
-fn decode_domain_defined(
+fn decode_domain_defined<T>(
     tlv: &Tlv<'_>,
-    string: impl Fn(&Tlv<'_>) -> Result<String, DecodeError>,
-) -> Result<DomainDefinedAttribute, DecodeError> {
+    string: impl Fn(&Tlv<'_>) -> Result<T, DecodeError>,
+) -> Result<DomainDefined<T>, DecodeError> {
     let mut reader = tlv.reader()?;
     let attribute_type = string(&reader.any().field("type")?).field("type")?;
     let value = string(&reader.any().field("value")?).field("value")?;
-    Ok(DomainDefinedAttribute { attribute_type, value })
+    Ok(DomainDefined { attribute_type, value })
 }
 
-fn decode_extension(tlv: &Tlv<'_>) -> Result<ExtensionAttribute, DecodeError> {
+/// Number and value of an extension attribute.
+fn extension_members<'a>(tlv: &Tlv<'a>) -> Result<(i64, Tlv<'a>), DecodeError> {
     let mut reader = tlv.reader()?;
     let number = reader.expect(Tag::context(0)).field("extension-attribute-type")?;
     let number = number.integer().field("extension-attribute-type")?;
     let value = reader.expect(Tag::context(1)).field("extension-attribute-value")?;
-    let value = value.explicit().field("extension-attribute-value")?;
+    Ok((number, value.explicit().field("extension-attribute-value")?))
+}
+
+fn decode_extension(number: i64, value: &Tlv<'_>) -> ExtensionAttribute {
     // A value that is not of the shape its number promises is relayed, not refused.
     let value =
-        decode_value(shape(number), &value).unwrap_or_else(|_| ExtensionValue::Opaque(value.raw.to_vec()));
-    Ok(ExtensionAttribute { number, value })
+        decode_value(shape(number), value).unwrap_or_else(|_| ExtensionValue::Opaque(value.raw.to_vec()));
+    ExtensionAttribute { number, value }
 }
 
 fn decode_value(shape: Shape, tlv: &Tlv<'_>) -> Result<ExtensionValue, DecodeError> {
@@ -184,10 +284,11 @@ fn decode_composite(
 ) -> Result<ExtensionValue, DecodeError> {
     Ok(match composite {
         Composite::Text => ExtensionValue::Text(string(tlv)?),
-        Composite::PersonalName => ExtensionValue::PersonalName(decode_personal_name(tlv, string)?),
+        Composite::PersonalName => ExtensionValue::PersonalName(decode_personal_name(tlv, string)?.into()),
         Composite::Names => ExtensionValue::Names(decode_list(tlv, string)?),
         Composite::DomainDefined => {
-            ExtensionValue::DomainDefined(decode_list(tlv, |tlv| decode_domain_defined(tlv, &string))?)
+            let list = decode_list(tlv, |tlv| decode_domain_defined(tlv, &string))?;
+            ExtensionValue::DomainDefined(list.into_iter().map(DomainDefinedAttribute::from).collect())
         }
     })
 }

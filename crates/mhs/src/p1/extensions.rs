@@ -1,8 +1,9 @@
 //! Extension fields of envelopes, recipients and reports (X.411 ExtensionField).
 
 use core::fmt;
+use core::ops::Range;
 
-use ber::{BitString, Oid, Tag, Tlv, Writer};
+use ber::{BitString, Octets, Oid, Tag, Tlv, Writer};
 
 use super::MAX_EXTENSIONS;
 use super::extension_table::{StandardExtension, standard_extension};
@@ -21,9 +22,20 @@ pub struct Extensions(List<ExtensionField>);
 pub struct ExtensionField {
     extension_type: ExtensionType,
     criticality: Criticality,
-    value: Box<[u8]>,
-    raw: Option<Box<[u8]>>,
+    encoding: Encoding,
 }
+
+/// The octets of an extension.
+#[derive(Clone, Debug)]
+enum Encoding {
+    /// Of our own making: the value alone.
+    New { value: Octets },
+    /// All of them, and where the value is among them; NULL if it is absent.
+    Whole { raw: Octets, value: Option<Range<usize>> },
+}
+
+/// NULL: the value of an extension that has none.
+const NULL: &[u8] = &[5, 0];
 
 /// What an extension is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,8 +90,8 @@ impl Criticality {
 impl ExtensionField {
     /// An extension of our own making. `value` is one complete encoding; empty stands for NULL.
     pub fn new(extension_type: ExtensionType, criticality: Criticality, value: Vec<u8>) -> Self {
-        let value = if value.is_empty() { vec![5, 0] } else { value };
-        ExtensionField { extension_type, criticality, value: value.into(), raw: None }
+        let value = if value.is_empty() { NULL.into() } else { value.into() };
+        ExtensionField { extension_type, criticality, encoding: Encoding::New { value } }
     }
 
     /// What it is.
@@ -94,17 +106,31 @@ impl ExtensionField {
 
     /// Encoding of its value; NULL if there was none.
     pub fn value(&self) -> &[u8] {
-        &self.value
+        match &self.encoding {
+            Encoding::New { value } => value,
+            Encoding::Whole { raw, value } => value.clone().and_then(|value| raw.get(value)).unwrap_or(NULL),
+        }
     }
 
     /// The same extension in this coding; octet for octet as it came if it came in it.
     #[must_use]
     pub fn with_coding(&self, coding: ExtensionCoding) -> Self {
-        if self.raw.as_ref().map_or(ExtensionCoding::Standard, |raw| self.coding_of(raw)) == coding {
+        let now = match &self.encoding {
+            Encoding::New { .. } => ExtensionCoding::Standard,
+            Encoding::Whole { raw, .. } => self.coding_of(raw),
+        };
+        if now == coding {
             return self.clone();
         }
         let raw = Writer::encode(|w| self.write_fields(w, coding));
-        ExtensionField { raw: Some(raw.into()), ..self.clone() }
+        // The value is written last, with definite lengths around it: nothing follows it.
+        let value = self.has_value().then(|| raw.len().saturating_sub(self.value().len())..raw.len());
+        let encoding = Encoding::Whole { raw: raw.into(), value };
+        ExtensionField {
+            extension_type: self.extension_type.clone(),
+            criticality: self.criticality,
+            encoding,
+        }
     }
 
     /// In which coding an encoding is; an object identifier has one only.
@@ -125,16 +151,25 @@ impl ExtensionField {
             None => Criticality::NONE,
         };
         let value = match reader.optional(Tag::context(2)).field("value")? {
-            Some(value) => value.explicit().field("value")?.raw.into(),
-            None => [5, 0].into(),
+            Some(value) => {
+                let value = value.explicit().field("value")?;
+                let start = value.offset() - tlv.offset();
+                Some(start..start + value.raw.len())
+            }
+            None => None,
         };
-        Ok(ExtensionField { extension_type, criticality, value, raw: Some(tlv.raw.into()) })
+        let encoding = Encoding::Whole { raw: tlv.raw.into(), value };
+        Ok(ExtensionField { extension_type, criticality, encoding })
+    }
+
+    fn has_value(&self) -> bool {
+        self.value() != NULL
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        match &self.raw {
-            Some(raw) => w.raw(raw),
-            None => self.write_fields(w, ExtensionCoding::Standard),
+        match &self.encoding {
+            Encoding::Whole { raw, .. } => w.raw(raw),
+            Encoding::New { .. } => self.write_fields(w, ExtensionCoding::Standard),
         }
     }
 
@@ -150,8 +185,8 @@ impl ExtensionField {
             if self.criticality != Criticality::NONE {
                 w.bit_string(Tag::context(1), &self.criticality.to_bits());
             }
-            if *self.value != [5, 0] {
-                w.constructed(Tag::context(2), |w| w.raw(&self.value));
+            if self.has_value() {
+                w.constructed(Tag::context(2), |w| w.raw(self.value()));
             }
         });
     }
@@ -161,7 +196,7 @@ impl PartialEq for ExtensionField {
     fn eq(&self, other: &Self) -> bool {
         self.extension_type == other.extension_type
             && self.criticality == other.criticality
-            && self.value == other.value
+            && self.value() == other.value()
     }
 }
 

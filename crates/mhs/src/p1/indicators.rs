@@ -100,7 +100,7 @@ impl PerRecipientIndicators {
             OriginatingMtaReport::Report => (true, false),
             OriginatingMtaReport::Audited => (true, true),
         };
-        let mut bits = BitString { unused: 0, octets: vec![0] };
+        let mut bits = BitString { unused: 0, octets: [0][..].into() };
         bits.set(0, responsibility);
         bits.set(1, report);
         bits.set(2, non_delivery);

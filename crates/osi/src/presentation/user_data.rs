@@ -110,7 +110,7 @@ impl<'a> PdvValue<'a> {
                 if bits.unused != 0 {
                     return Err(element.error(ErrorKind::BadContents(element.tag)));
                 }
-                Ok(PdvValue::Arbitrary(Cow::Owned(bits.octets)))
+                Ok(PdvValue::Arbitrary(Cow::Owned(bits.octets.into())))
             }
             found => Err(element.error(ErrorKind::UnexpectedTag { expected: Tag::context(0), found })),
         }

@@ -11,7 +11,7 @@ pub(super) fn indicators(bits: &mut Kept<PerRecipientIndicators>) {
     const KNOWN: usize = 5;
     let one_octet = bits.0.octets.len() == 1;
     if !one_octet || (KNOWN..8).any(|bit| bits.0.bit(bit)) {
-        let mut old = BitString { unused: 0, octets: vec![0] };
+        let mut old = BitString { unused: 0, octets: [0][..].into() };
         (0..KNOWN).filter(|&bit| bits.0.bit(bit)).for_each(|bit| old.set(bit, true));
         *bits = Kept::new(PerRecipientIndicators(old));
     }
