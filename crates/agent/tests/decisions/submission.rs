@@ -84,7 +84,8 @@ fn the_envelope_says_what_was_asked_for() {
         envelope.per_recipient_fields.iter().map(|r| *r.originally_specified_recipient_number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     let bits = envelope.per_recipient_fields.iter().map(|r| r.per_recipient_indicators.0.octets.clone());
-    assert_eq!(bits.collect::<Vec<_>>(), [[0xA0], [0xA8], [0xD0]]);
+    let bits: Vec<Vec<u8>> = bits.map(|bits| bits.to_vec()).collect();
+    assert_eq!(bits, [[0xA0], [0xA8], [0xD0]]);
     assert_eq!(*envelope.priority, Priority::Urgent);
     assert_eq!(envelope.content_identifier.as_ref().map(|id| id.0.as_str()), Some("ref 7"));
     assert!(envelope.per_message_indicators.disclosure_of_other_recipients());

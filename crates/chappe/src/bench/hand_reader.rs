@@ -2,11 +2,12 @@
 //! neither alphabets nor bounds, duplicates, nesting or what must be there, keeps no octets, and tells of no error but
 //! "no". What the decoder of `mhs` needs beyond its time is what the checks and what is kept cost.
 
+#![allow(dead_code, reason = "what is read is the work to be measured; nobody looks at all of it")]
+
 use super::baseline::element;
 
 /// The fields of a message.
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "what is read is the work to be measured; nobody looks at it")]
 pub(super) struct HandMessage<'a> {
     identifier: (Domain<'a>, &'a [u8]),
     originator: Address<'a>,
@@ -26,14 +27,12 @@ struct Domain<'a> {
 }
 
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "what is read is the work to be measured; nobody looks at it")]
 struct Supplied<'a> {
     time: &'a [u8],
     action: u8,
 }
 
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "what is read is the work to be measured; nobody looks at it")]
 struct Address<'a> {
     country: &'a [u8],
     admd: &'a [u8],
@@ -45,7 +44,6 @@ struct Address<'a> {
 }
 
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "what is read is the work to be measured; nobody looks at it")]
 pub(super) struct HandRecipient<'a> {
     name: Address<'a>,
     number: u8,
@@ -54,7 +52,6 @@ pub(super) struct HandRecipient<'a> {
 }
 
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "what is read is the work to be measured; nobody looks at it")]
 struct Extension<'a> {
     number: u8,
     criticality: &'a [u8],
