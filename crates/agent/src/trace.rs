@@ -13,6 +13,8 @@ use mhs::p1::{
 };
 use mhs::{GlobalDomainIdentifier, Kept, MtaName, UtcTime};
 
+use crate::settings::ConnectorSettings;
+
 /// Who we are in trace information.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Here<'a> {
@@ -71,21 +73,29 @@ impl Here<'_> {
     }
 
     /// Marks our own last elements as rerouted, so that a detour back through an MTA which has seen it before is
-    /// not taken for a loop. The trace does not grow with the reroutes of one MTA. `attempted` is the MTA that
-    /// could not be reached.
+    /// not taken for a loop. The trace does not grow with the reroutes of one MTA. `attempted` is the link by which it
+    /// could not go: the internal trace names the MTA behind it, the external one its domain, if that is known and is
+    /// not our own.
     pub(crate) fn reroute(
         &self,
         trace: &mut TraceInformation,
         extensions: &mut Extensions,
-        attempted: Option<&MtaName>,
+        attempted: Option<&ConnectorSettings>,
     ) {
         if let Some(last) = trace.last_mut()
             && last.domain.is_same_domain(self.domain)
-            && last.routing_action != RoutingAction::Rerouted
         {
-            last.edit().routing_action = RoutingAction::Rerouted;
+            // To another MTA of our own domain it has not been attempted to leave it.
+            let elsewhere = |domain: &&GlobalDomainIdentifier| !domain.is_same_domain(self.domain);
+            let domain = attempted.and_then(|link| link.remote_domain.as_ref()).filter(elsewhere);
+            let is_told = domain.is_none() || last.attempted_domain.as_ref() == domain;
+            if last.routing_action != RoutingAction::Rerouted || !is_told {
+                let ours = last.edit();
+                ours.routing_action = RoutingAction::Rerouted;
+                ours.attempted_domain = domain.cloned().or_else(|| ours.attempted_domain.take());
+            }
         }
-        let attempted = attempted.cloned().map(Attempted::Mta);
+        let attempted = attempted.map(|link| Attempted::Mta(link.remote_mta.clone()));
         self.edit_internal(extensions, |ours| {
             ours.routing_action = RoutingAction::Rerouted;
             ours.attempted = attempted.or_else(|| ours.attempted.take());
@@ -362,15 +372,29 @@ mod tests {
 
     #[test]
     fn a_rerouted_element_names_whom_we_could_not_reach() {
-        let (domain, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
-        let here = Here { domain: &domain, mta: &mta, shared_domain: false };
+        let (ours, mta) = (domain("ME"), MtaName::new("MTA-ME").unwrap());
+        let here = Here { domain: &ours, mta: &mta, shared_domain: false };
         let (mut external, mut extensions) = (TraceInformation::default(), Extensions::new());
         here.arrive(WallTime::from_unix(0), &mut external, &mut extensions);
         let peer = MtaName::new("MTA-B").unwrap();
-        here.reroute(&mut external, &mut extensions, Some(&peer));
+        let mut link = ConnectorSettings::new("to-b", peer.clone());
+        here.reroute(&mut external, &mut extensions, Some(&link));
         let internal = extensions.internal_trace().unwrap();
         assert_eq!(internal[0].attempted, Some(Attempted::Mta(peer)));
         assert_eq!(internal[0].routing_action, RoutingAction::Rerouted);
+        assert_eq!(external[0].routing_action, RoutingAction::Rerouted);
+        assert_eq!(external[0].attempted_domain, None, "nothing is known of it");
+        link.remote_domain = Some(ours.clone());
+        here.reroute(&mut external, &mut extensions, Some(&link));
+        assert_eq!(external[0].attempted_domain, None, "it is our own");
+        for prmd in ["B", "C"] {
+            link.remote_domain = Some(domain(prmd));
+            here.reroute(&mut external, &mut extensions, Some(&link));
+            assert_eq!(external[0].attempted_domain, link.remote_domain, "the last that was tried");
+        }
+        here.reroute(&mut external, &mut extensions, None);
+        assert_eq!(external[0].attempted_domain, link.remote_domain);
+        assert_eq!(external.len(), 1);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Agent {
             return Processed::Done(drop_work(work.key, &transfer, Discard::Barred));
         }
         if let Some(last) = record.left() {
-            let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
+            let attempted = self.settings().connector(last);
             let (trace, extensions) = transfer.trace_mut();
             self.here().reroute(trace, extensions, attempted);
         }

@@ -46,7 +46,7 @@ impl Agent {
             }
             RouteDecision::Connectors(names) => {
                 if let Some(last) = record.left() {
-                    let attempted = self.settings().connector(last).map(|connector| &connector.remote_mta);
+                    let attempted = self.settings().connector(last);
                     let envelope = &mut report.envelope;
                     let (trace, extensions) = (&mut envelope.trace_information, &mut envelope.extensions);
                     self.here().reroute(trace, extensions, attempted);

@@ -3,7 +3,8 @@ use std::time::Duration;
 use agent::record::{Item, OutboundRecord, Record};
 use agent::settings::AddressSpaceEntry;
 use agent::{Departure, Effect, Failed, Submission, TransferFailure, TransferFailureKind};
-use mhs::p1::{ReportType, RoutingAction};
+use mhs::MtaName;
+use mhs::p1::{Attempted, ReportType, RoutingAction};
 use spool::Spool;
 
 use crate::bench::{Mta, envelope_of, foreign, mta_a, pattern, settings, user};
@@ -40,6 +41,7 @@ fn with_backup() -> Mta {
     let mut settings = settings("A", &[("B", "P=B;A= ;C=GB"), ("C", "C=GB"), ("D", "P=B;A= ;C=GB")]);
     settings.connectors[2].address_space =
         vec![AddressSpaceEntry { space: pattern("P=B;A= ;C=GB"), cost: 50 }];
+    settings.connectors[0].remote_domain = Some("C=GB;A= ;P=B".parse().unwrap());
     let mut a = Mta::new(settings);
     a.submit(&Submission::new(user("alice", "A"), [user("bob", "B"), user("dan", "D")]));
     a.work();
@@ -89,6 +91,10 @@ fn a_connector_given_up_is_replaced_by_the_next_best_and_the_trace_says_so() {
     assert_eq!(envelope.trace_information[0].routing_action, RoutingAction::Rerouted);
     let internal = envelope.extensions.internal_trace().unwrap();
     assert_eq!((internal.len(), internal[0].routing_action), (1, RoutingAction::Rerouted));
+    // Both traces name who could not be reached, as far as it is known.
+    let attempted = &envelope.trace_information[0].attempted_domain;
+    assert_eq!(attempted.as_ref().map(ToString::to_string).as_deref(), Some("C=GB;A= ;P=B"));
+    assert_eq!(internal[0].attempted, Some(Attempted::Mta(MtaName::new("MTA-B").unwrap())));
     let bits: Vec<bool> = envelope.per_recipient_fields.iter().map(|r| r.responsibility()).collect();
     assert_eq!(bits, [true, false], "only what the failed copy was responsible for");
     assert!(

@@ -1,5 +1,7 @@
 //! A hub and its spokes, and a second way round the hub.
 
+use mhs::p1::RoutingAction;
+
 use crate::said;
 use crate::support::network::{Network, domain, domains, node, user};
 use crate::support::{Outcome, wait_for};
@@ -89,6 +91,7 @@ fn mail_takes_the_second_way_while_the_first_is_down_and_the_first_when_it_is_ba
     let mut network = Network::build(&[
         node("A")
             .link("X", &[(&d, 1)])
+            .with("remote_domain = { country = \"GB\", admd = \" \", prmd = \"X\" }")
             .retry("max_open_retries = 2")
             .link("Y", &[(&d, 10)])
             .retry("max_open_retries = 2"),
@@ -110,7 +113,10 @@ fn mail_takes_the_second_way_while_the_first_is_down_and_the_first_when_it_is_ba
     network.site("A").wait_for_mail(&alice, 1);
     let detour = network.messages("Y", "D").remove(0);
     assert_eq!(domains(&detour.trace_information), ["A", "Y"]);
-    assert!(detour.trace_information[0].routing_action == mhs::p1::RoutingAction::Rerouted);
+    let ours = &detour.trace_information[0];
+    assert_eq!(ours.routing_action, RoutingAction::Rerouted);
+    let attempted = ours.attempted_domain.as_ref().map(ToString::to_string);
+    assert_eq!(attempted.as_deref(), Some("C=GB;A= ;P=X"), "whom it could not be given");
 
     network.site_mut("X").start();
     let site = network.site("A");
@@ -123,7 +129,7 @@ fn mail_takes_the_second_way_while_the_first_is_down_and_the_first_when_it_is_ba
     let direct = network.messages("X", "D");
     assert_eq!(direct.len(), 1);
     assert_eq!(domains(&direct[0].trace_information), ["A", "X"]);
-    assert!(direct[0].trace_information[0].routing_action == mhs::p1::RoutingAction::Relayed);
+    assert_eq!(direct[0].trace_information[0].routing_action, RoutingAction::Relayed);
     assert_eq!(network.messages("Y", "D").len(), 1, "and nothing by the detour any more");
     network.judge("detour");
 }
