@@ -2,6 +2,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// How many descriptors this process may have besides `others`, as things stand: at least half of what there is.
+pub(crate) fn left_after(others: u64) -> u64 {
+    match getrlimit(Resource::Nofile).current {
+        Some(now) => now.saturating_sub(others).max(now / 2).max(1),
+        None => u64::MAX,
+    }
+}
+
 /// Raises this process's limit on open files to `needed`, if it is lower. The message says what is missing.
 pub(crate) fn provide(needed: u64) -> Result<(), String> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

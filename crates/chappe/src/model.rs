@@ -135,8 +135,106 @@ pub(crate) struct Connector {
     pub(crate) retry_in_s: Option<u64>,
     /// Why the last attempt failed.
     pub(crate) last_failure: Option<String>,
+    /// Since when no association could be opened.
+    pub(crate) failing_since: Option<String>,
+    /// Attempts that failed since then.
+    pub(crate) failed_attempts: u64,
+    /// How many failed opens in a row a message waits for.
+    pub(crate) max_open_retries: u32,
+    /// What its associations hold.
+    pub(crate) held: Held,
     /// Address spaces with their costs.
     pub(crate) address_spaces: Vec<String>,
+}
+
+/// Amounts of what associations need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// Places of associations.
+    pub(crate) slots: u64,
+    /// Tasks that work for a peer.
+    pub(crate) tasks: u64,
+    /// Sockets to peers.
+    pub(crate) sockets: u64,
+    /// Deadlines that something waits for.
+    pub(crate) timers: u64,
+    /// Octets that wait to be sent or to be looked at.
+    pub(crate) octets: u64,
+}
+
+/// What one connector holds, or all callers that have not bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    /// Connector; none for callers that have not bound.
+    pub(crate) connector: Option<String>,
+    /// Held now.
+    pub(crate) held: Held,
+    /// The most that it ever held.
+    pub(crate) peak: Held,
+}
+
+/// What is held, of what there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Resources {
+    /// The budgets.
+    pub(crate) limits: ResourceLimits,
+    /// Held now by all together.
+    pub(crate) total: Held,
+    /// The most that they ever held together.
+    pub(crate) peak: Held,
+    /// Callers that have not bound.
+    pub(crate) unbound: Holder,
+    /// By connector.
+    pub(crate) connectors: Vec<Holder>,
+}
+
+/// Budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ResourceLimits {
+    /// Associations.
+    pub(crate) slots: u64,
+    /// Of these, what each connector has for itself.
+    pub(crate) slots_reserved: u64,
+    /// Buffered octets.
+    pub(crate) octets: u64,
+}
+
+/// The MTA at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Name and the like.
+    pub(crate) info: StatusInfo,
+    /// `ready`, `degraded` or `stopping`.
+    pub(crate) condition: String,
+    /// What is not well.
+    pub(crate) reasons: Vec<String>,
+    /// Connectors.
+    pub(crate) connectors: u64,
+    /// Of these, the ones that can't open associations.
+    pub(crate) failing: u64,
+    /// Associations.
+    pub(crate) associations: u64,
+    /// Messages in the queues of connectors.
+    pub(crate) queued: u64,
+    /// Their octets.
+    pub(crate) queued_octets: u64,
+    /// What associations hold.
+    pub(crate) resources: Resources,
+}
+
+/// Who the MTA is and what it has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StatusInfo {
+    /// MTA name.
+    pub(crate) name: String,
+    /// Global domain identifier.
+    pub(crate) domain: String,
+    /// Version of the program.
+    pub(crate) version: String,
+    /// When it was started.
+    pub(crate) started: String,
+    /// Counters since then.
+    pub(crate) counters: std::collections::BTreeMap<String, u64>,
 }
 
 /// Selectors as they are written in the configuration.
@@ -216,6 +314,17 @@ pub(crate) struct Event {
     pub(crate) severity: String,
     /// What kind of event.
     pub(crate) kind: String,
+    /// Number of the Exchange MTA's event, if it has such a one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exchange_id: Option<u16>,
+    /// What part of the MTA it is about.
+    pub(crate) category: String,
+    /// How often it has happened, if it was repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    /// When it happened first, if it was repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<String>,
     /// Connector or peer concerned.
     #[serde(default)]
     pub(crate) subject: String,

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use runtime::{Handle, Mta, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,10 +12,16 @@ use tokio::sync::oneshot;
 use crate::api;
 use crate::config::{self, Config, ConfigError};
 use crate::descriptors;
-use crate::notify::{State, notify};
+use crate::notify::{State, notify, watchdog_interval};
 
 /// Files that are open besides those of associations: segments and index of the store, the API's connections.
 const OTHER_FILES: u64 = 1_024;
+
+/// How long requests of the API may take to end when everything else has.
+const API_GRACE: Duration = Duration::from_millis(500);
+/// How long the MTA may be silent before the service manager is not told any more that it is alive. It shows itself every
+/// five seconds.
+const MAX_SILENCE: Duration = Duration::from_secs(20);
 
 /// Why the service did not start or ended in disorder.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +51,13 @@ pub(crate) enum ServiceError {
 pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError> {
     let mut signals = Signals::new().map_err(ServiceError::Signals)?;
     // Each association has a socket; the store, the listeners and the API have the rest.
+    let mut config = config;
     if let Err(missing) = descriptors::provide(config.limits.max_associations as u64 + OTHER_FILES) {
-        tracing::warn!("{missing}");
+        // Refusing an association is better than having no descriptor for a file of the store.
+        let possible = descriptors::left_after(OTHER_FILES);
+        let possible = usize::try_from(possible).unwrap_or(usize::MAX).min(config.limits.max_associations);
+        tracing::warn!("{missing}; until then there are {possible} associations at most");
+        config.limits.max_associations = possible;
     }
     // First the API's address: a mistake there must not leave a store half opened.
     let listener = match config.listen.api {
@@ -55,7 +67,11 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         }
         None => None,
     };
-    let mta = Mta::start(config.runtime()).await?;
+    // A store that takes long to open must not hold up a stop either.
+    let mta = tokio::select! {
+        mta = Mta::start(config.runtime()) => mta?,
+        () = signals.stop() => return Ok(()),
+    };
     for address in mta.p1_addresses() {
         tracing::info!("listening for peers on {address}");
     }
@@ -67,12 +83,17 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         tokio::spawn(api::serve(listener, mta.handle(), config.listen.api_token.clone(), api_stopped))
     });
     notify(State::Ready);
+    let watchdog = watchdog_interval().map(|interval| tokio::spawn(feed_watchdog(mta.handle(), interval)));
     let mut current = config;
     while let Asked::Reload = signals.next().await {
         notify(State::Reloading);
-        if let Some(new) = reload(file, &current, &mta.handle()).await {
-            current = new;
-        }
+        let handle = mta.handle();
+        let reloaded = tokio::select! {
+            reloaded = reload(file, &current, &handle) => reloaded,
+            // The connectors that it waits for are ended by the stop as well.
+            () = signals.stop() => break,
+        };
+        current = reloaded.unwrap_or(current);
         notify(State::Ready);
     }
     notify(State::Stopping);
@@ -82,12 +103,26 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         mta.stop().await;
         let _ = stop_api.send(());
         if let Some(api) = api {
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), api).await;
+            let _ = tokio::time::timeout(API_GRACE, api).await;
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         () = ending => Ok(()),
         () = signals.stop() => Err(ServiceError::StoppedAtOnce),
+    };
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
+    ended
+}
+
+/// Tells the service manager that the MTA is alive, for as long as it is: one that hangs is restarted.
+async fn feed_watchdog(handle: Handle, interval: Duration) {
+    loop {
+        if handle.since_alive() < MAX_SILENCE.max(interval) {
+            notify(State::Alive);
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 use crate::association;
 use crate::backlog::Backlog;
 use crate::events::EventKind;
+use crate::ledger::{Caller, Hold, Resource};
 use crate::line::{Command, ConnectorView, Message, Outgoing, Recover};
+use crate::outage::Outage;
 use crate::pages::Pages;
 use crate::recovery::ResumeRecord;
 use crate::registry::ConnectorEntry;
@@ -70,6 +72,9 @@ pub(crate) struct Connector {
     last_failure: Option<String>,
     /// It could not be opened: what waits may have a better way now.
     reroute_due: bool,
+    outage: Outage,
+    /// Its deadlines, for the ledger.
+    timers: Hold,
 }
 
 impl Connector {
@@ -85,6 +90,11 @@ impl Connector {
         let entry = Arc::new(ConnectorEntry::new(backlog, sender, view_receiver));
         let connector = Connector {
             stop: entry.stop.subscribe(),
+            timers: {
+                shared.ledger.open_account(&settings.name);
+                let account = shared.ledger.account(Caller::Connector(&settings.name));
+                shared.ledger.hold(&account, Resource::Timer, 0)
+            },
             policy: ConnectorPolicy::new(&settings, jitter_per_mille),
             next_expiry: shared.clocks.mono() + EXPIRY_INTERVAL,
             shared,
@@ -102,6 +112,7 @@ impl Connector {
             pause_until: None,
             last_failure: None,
             reroute_due: false,
+            outage: Outage::default(),
         };
         (connector, entry)
     }
@@ -222,6 +233,10 @@ impl Connector {
         match message {
             Message::Opened(association) => {
                 self.last_failure = None;
+                if let Some(text) = self.outage.over(self.shared.clocks.wall()) {
+                    self.shared.events.is_over(&self.settings.name);
+                    self.event(EventKind::LinkRecovered, text);
+                }
                 self.policy(PolicyEvent::Opened(association));
             }
             Message::OpenFailed { association, text, recover } => {
@@ -231,7 +246,13 @@ impl Connector {
                 }
                 self.lines.remove(&association);
                 self.shared.counters.failed_opens.add();
-                self.event(EventKind::ConnectionNotOpened, text.clone());
+                let attempt = self.outage.failed(self.shared.clocks.wall());
+                self.shared.event_caused(
+                    EventKind::ConnectionNotOpened,
+                    &self.settings.name,
+                    &text,
+                    format!("attempt {attempt} failed: {text}"),
+                );
                 self.last_failure = Some(text);
                 self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
                 self.reroute_due |= self.policy.state() != ConnectorState::Active;
@@ -243,6 +264,11 @@ impl Connector {
                     );
                 }
                 if self.policy.consecutive_failures() >= self.settings.retry.max_open_retries {
+                    let most = self.settings.retry.max_open_retries;
+                    self.event(
+                        EventKind::OpenRetriesExhausted,
+                        format!("{most} attempts failed: what has waited through all of them is given up or rerouted"),
+                    );
                     // Messages that have seen their last failed open are settled by the expiry pass.
                     self.next_expiry = self.shared.clocks.mono();
                 }
@@ -374,7 +400,12 @@ impl Connector {
     }
 
     fn ended(&mut self, association: AssociationId, orderly: bool) {
-        self.lines.remove(&association);
+        let was_there = self.lines.remove(&association).is_some();
+        if was_there && !orderly && self.lines.is_empty() && !*self.stop.borrow() {
+            let text =
+                format!("no association with {} is left: the last one broke", self.settings.remote_mta);
+            self.event(EventKind::ConnectionsLost, text);
+        }
         self.policy(PolicyEvent::Ended { association, orderly, at: self.shared.clocks.wall() });
     }
 
@@ -404,6 +435,7 @@ impl Connector {
             match action {
                 PolicyAction::Open { association, urgent_only } => self.open(association, urgent_only),
                 PolicyAction::Close(association) => {
+                    self.tell_if_idle_with_work(association);
                     if let Some(line) = self.lines.get_mut(&association) {
                         line.idle = false;
                         // Full only if it has ended and is about to say so.
@@ -411,6 +443,17 @@ impl Connector {
                     }
                 }
             }
+        }
+    }
+
+    /// An idle association is closed while something waits that it could have taken: a watchdog at work.
+    fn tell_if_idle_with_work(&self, association: AssociationId) {
+        let (urgent, other) = self.waiting();
+        let could = |line: &Line| line.idle && (urgent > 0 || (other > 0 && !line.urgent_only));
+        if self.lines.get(&association).is_some_and(could) && self.pause_until.is_none() {
+            let waiting = urgent + other;
+            let text = format!("association closed that did nothing although {waiting} messages wait");
+            self.event(EventKind::IdleWithWork, text);
         }
     }
 
@@ -439,7 +482,9 @@ impl Connector {
         at
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        let retry = usize::from(matches!(self.policy.state(), ConnectorState::Retry { .. }));
+        self.timers.set((self.retries.len() + retry) as u64);
         let (urgent, other) = self.waiting();
         let state = self.policy.state();
         self.view.send_replace(ConnectorView {
@@ -459,6 +504,7 @@ impl Connector {
             state: state_name(state),
             consecutive_failures: self.policy.consecutive_failures(),
             last_failure: self.last_failure.clone(),
+            outage: self.outage.clone(),
             waiting: urgent + other,
         });
     }

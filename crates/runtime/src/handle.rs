@@ -1,6 +1,7 @@
 //! What administration asks of a running MTA, and local users of their mailboxes. What they submit is in `submission`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent::record::{
     Item, MAILBOX, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
@@ -16,12 +17,14 @@ use tokio::sync::Mutex;
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
 use crate::events::Event;
+use crate::ledger::Resource;
 use crate::line::Message;
 use crate::pages::Pages;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::{
-    AssociationStatus, ConnectorStatus, MailboxStatus, MtaInfo, QueueStatus, QueuedMessage, RecordingStatus,
+    AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, QueueStatus,
+    QueuedMessage, RecordingStatus, ResourceStatus,
 };
 use crate::tracking::{self, Tracking};
 
@@ -187,6 +190,10 @@ impl Handle {
                 consecutive_failures: view.consecutive_failures,
                 retry_in_s: view.retry_at.map(|at| at.saturating_since(self.shared.clocks.mono()).as_secs()),
                 last_failure: view.last_failure,
+                failing_since: view.outage.since().map(|since| since.to_string()),
+                failed_attempts: view.outage.attempts(),
+                max_open_retries: settings.retry.max_open_retries,
+                held: self.shared.ledger.held_by(&name),
                 address_spaces: settings
                     .address_space
                     .iter()
@@ -324,6 +331,62 @@ impl Handle {
             unhealthy: self.shared.spool.unhealthy_reason().map(|reason| reason.to_string()),
             counters: self.shared.counters.now(),
         }
+    }
+
+    /// The MTA at a glance.
+    pub fn status(&self) -> MtaStatus {
+        let info = self.info();
+        let mut reasons: Vec<String> =
+            info.unhealthy.iter().map(|reason| format!("no new messages are accepted: {reason}")).collect();
+        for what in [Resource::Slot, Resource::Octets] {
+            if let Some(level) = self.shared.ledger.level(what).filter(|level| level.is_high()) {
+                reasons.push(format!("{} of {} {what} are in use", level.held, level.limit));
+            }
+        }
+        let (mut failing, mut queued, mut queued_octets) = (0, 0, 0);
+        let connectors = self.shared.connectors();
+        for (name, entry) in &connectors {
+            let (messages, octets) = entry.depth();
+            queued += messages;
+            queued_octets += octets;
+            let view = entry.view.borrow();
+            if let Some(since) = view.outage.since() {
+                failing += 1;
+                let why = view.last_failure.as_deref().unwrap_or("for reasons unknown");
+                reasons.push(format!("connector {name} has failed since {since}: {why}"));
+            }
+        }
+        let condition = match (self.is_stopping(), reasons.is_empty()) {
+            (true, _) => Condition::Stopping,
+            (false, true) => Condition::Ready,
+            (false, false) => Condition::Degraded,
+        };
+        MtaStatus {
+            info,
+            condition,
+            reasons,
+            connectors: connectors.len(),
+            failing,
+            associations: self.shared.registry.list().len(),
+            queued,
+            queued_octets,
+            resources: self.resources(),
+        }
+    }
+
+    /// Whether it is ending.
+    pub fn is_stopping(&self) -> bool {
+        *self.shared.stop.borrow()
+    }
+
+    /// How long ago the MTA last showed that it is alive. It does every five seconds, whatever its peers do.
+    pub fn since_alive(&self) -> Duration {
+        self.shared.since_beat()
+    }
+
+    /// What connectors and callers hold of what associations need, and what there is.
+    pub fn resources(&self) -> ResourceStatus {
+        self.shared.ledger.status()
     }
 
     /// The newest events whose number is `after` or above.

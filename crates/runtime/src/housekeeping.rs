@@ -7,9 +7,11 @@ use std::time::Duration;
 use agent::record::DUPLICATE_AGE;
 use spool::SpoolError;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::connectors::Connectors;
 use crate::events::EventKind;
+use crate::ledger::Resource;
 use crate::recovery;
 use crate::shared::Shared;
 use crate::tracking;
@@ -30,6 +32,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
     let mut trouble: Option<String> = None;
     let mut tracking = tracking::Keeper::default();
     let mut orphaned = false;
+    let mut levels = Levels::default();
     while !*stop.borrow() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
         match (&trouble, &now) {
@@ -77,12 +80,45 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             }
         }
         round = round.wrapping_add(1);
-        tokio::select! {
-            biased;
-            // The reload that is to blame is under way, perhaps; it looks for them at its end, or this does after it.
-            () = shared.orphans.notified(), if !orphaned => orphaned = true,
-            _ = stop.changed() => {}
-            () = tokio::time::sleep(INTERVAL) => {}
+        let next = Instant::now() + INTERVAL;
+        loop {
+            shared.beat();
+            levels.tell(&shared);
+            tokio::select! {
+                biased;
+                // The reload that is to blame is under way, perhaps; it looks for them at its end, or this does after it.
+                () = shared.orphans.notified(), if !orphaned => {
+                    orphaned = true;
+                    break;
+                }
+                _ = stop.changed() => break,
+                () = tokio::time::sleep_until(next) => break,
+                () = shared.ledger.changed() => {}
+            }
+        }
+    }
+}
+
+/// Budgets of which it was told that they are nearly used up.
+#[derive(Default)]
+struct Levels {
+    told: Vec<Resource>,
+}
+
+impl Levels {
+    fn tell(&mut self, shared: &Shared) {
+        for what in [Resource::Slot, Resource::Octets] {
+            let Some(level) = shared.ledger.level(what) else { continue };
+            let was_told = self.told.contains(&what);
+            let (held, limit) = (level.held, level.limit);
+            if level.is_high() && !was_told {
+                self.told.push(what);
+                shared.event(EventKind::ResourcesLow, "", format!("{held} of {limit} {what} are in use"));
+            } else if level.is_low() && was_told {
+                self.told.retain(|told| *told != what);
+                let text = format!("{held} of {limit} {what} are in use, enough are free again");
+                shared.event(EventKind::ResourcesRecovered, "", text);
+            }
         }
     }
 }
@@ -90,6 +126,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
 /// Removes digests older than the history; its keys begin with the time, so the first young one ends it.
 async fn forget_duplicates(shared: &Arc<Shared>) -> Result<(), SpoolError> {
     loop {
+        shared.beat();
         let page = shared.spool.scan(DUPLICATE_AGE, &[], None, PAGE).await?;
         let keys = page.iter().map(|(key, _)| key.as_slice());
         let (step, more) = shared.agent().forget_duplicates(shared.clocks.wall(), keys);

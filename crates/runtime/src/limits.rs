@@ -11,12 +11,19 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::application::{MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984, p1_application};
+use crate::status::ResourceLimits;
 
 /// Limits of one MTA process.
 #[derive(Clone, Debug)]
 pub struct RuntimeLimits {
     /// Associations of all connectors together, those being opened included. Default 1,000.
     pub max_associations: usize,
+    /// Of these, how many each connector has for itself, whatever others hold. Default 2: one for ordinary messages, one
+    /// for urgent ones. With more connectors than there is room for, it is less.
+    pub reserved_associations: usize,
+    /// Octets that may wait in the buffers of all associations together before each of them is kept short. Default
+    /// 64 MiB.
+    pub buffer_octets: u64,
     /// How long a TCP connection may take to be made. Default 30 s.
     pub connect_timeout: Duration,
     /// How long a peer may take from the connection to the end of the bind. Default 60 s.
@@ -27,6 +34,9 @@ pub struct RuntimeLimits {
     /// How long octets may stand unacknowledged by the peer's TCP before the connection counts as lost. Default
     /// 120 s.
     pub tcp_user_timeout: Duration,
+    /// How long an association that has something to transfer may take for 1,024 octets, in or out, before it is
+    /// ended; a peer that takes no octet for so long is gone as well. Default 300 s.
+    pub progress_timeout: Duration,
     /// Limits on P1 APDUs.
     pub apdu: Limits,
 }
@@ -35,10 +45,13 @@ impl Default for RuntimeLimits {
     fn default() -> Self {
         RuntimeLimits {
             max_associations: 1_000,
+            reserved_associations: 2,
+            buffer_octets: 64 << 20,
             connect_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(60),
             tcp_keepalive: Duration::from_secs(60),
             tcp_user_timeout: Duration::from_secs(120),
+            progress_timeout: Duration::from_secs(300),
             apdu: Limits::default(),
         }
     }
@@ -81,6 +94,15 @@ impl RuntimeLimits {
 }
 
 impl RuntimeLimits {
+    /// The budgets of the resource ledger.
+    pub(crate) fn resources(&self) -> ResourceLimits {
+        ResourceLimits {
+            slots: self.max_associations as u64,
+            slots_reserved: self.reserved_associations as u64,
+            octets: self.buffer_octets,
+        }
+    }
+
     /// Makes TCP find out that a peer has vanished, and send small PDUs at once.
     pub(crate) fn apply(&self, socket: &TcpStream) -> std::io::Result<()> {
         // Each PDU waits for its answer here; Nagle's algorithm would add a delay to it.

@@ -8,6 +8,7 @@ use clock::MonoTime;
 use osi::rtse::{InitialTurn, SessionConnectionIdentifier};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::outage::Outage;
 use crate::recovery::ResumeRecord;
 
 /// What a connector tells one of its associations.
@@ -109,6 +110,8 @@ pub(crate) struct ConnectorView {
     /// None is open, and none is opened before this: the last attempt failed.
     pub(crate) waits_until: Option<MonoTime>,
     pub(crate) last_failure: Option<String>,
+    /// Since when, and how often, no association could be opened.
+    pub(crate) outage: Outage,
     pub(crate) waiting: usize,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::settings::RtsSettings;
@@ -12,6 +13,7 @@ use tokio::io::Interest;
 use tokio::time::Instant;
 
 use crate::clocks::Clocks;
+use crate::ledger::{Account, Connection};
 use crate::recorder::Tap;
 use crate::world::Socket;
 
@@ -19,8 +21,8 @@ use crate::world::Socket;
 const READ: usize = 16 * 1024;
 /// Nothing is read, and no further segment is asked for, while more octets than this wait to be sent.
 const OUTBOUND_LIMIT: usize = 256 * 1024;
-/// A peer that takes nothing for so long is gone, whatever its TCP says.
-const STALLED: Duration = Duration::from_secs(300);
+/// The same while the buffers of all associations together are nearly full: enough to go on with.
+const SHORT_LIMIT: usize = 32 * 1024;
 /// How long a finished connection may take to send its last octets.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -41,6 +43,13 @@ pub(crate) struct Link {
     octets_out: u64,
     /// Where everything is recorded, unless the recorder is off.
     tap: Option<Tap>,
+    /// Octets in `indications`.
+    indicated: u64,
+    /// The opening has a deadline of its own.
+    opening: bool,
+    counted: Connection,
+    /// A peer that takes nothing for so long is gone, whatever its TCP says.
+    stalled: Duration,
 }
 
 impl Link {
@@ -51,6 +60,8 @@ impl Link {
         stack: Stack,
         clocks: Clocks,
         tap: Option<Tap>,
+        counted: Connection,
+        stalled: Duration,
     ) -> Self {
         let mut link = Link {
             socket,
@@ -66,6 +77,10 @@ impl Link {
             octets_in: 0,
             octets_out: 0,
             tap,
+            indicated: 0,
+            opening: true,
+            counted,
+            stalled,
         };
         link.stack.start(link.clocks.mono(), &mut link.actions);
         link.absorb();
@@ -77,8 +92,9 @@ impl Link {
         self.peer
     }
 
-    /// The connector that the association turned out to belong to.
-    pub(crate) fn belongs_to(&self, connector: &str) {
+    /// The connector that the association turned out to belong to, and its account.
+    pub(crate) fn belongs_to(&mut self, connector: &str, account: &Arc<Account>) {
+        self.counted.belongs_to(account);
         if let Some(tap) = &self.tap {
             tap.belongs_to(connector);
         }
@@ -112,7 +128,13 @@ impl Link {
     /// An indication that is here already, however much waits to be sent: for the end of an association whose peer
     /// takes nothing.
     pub(crate) fn queued(&mut self) -> Option<RtIndication> {
-        self.indications.pop_front()
+        self.pop()
+    }
+
+    /// The opening is over, and so is its deadline.
+    pub(crate) fn is_open(&mut self) {
+        self.opening = false;
+        self.count();
     }
 
     /// The name of the session connection; there once the opening has begun.
@@ -146,21 +168,22 @@ impl Link {
     /// Cancel-safe: nothing is lost when the future is dropped and the call made again.
     pub(crate) async fn next(&mut self) -> Option<RtIndication> {
         loop {
-            if self.outbound.len() < OUTBOUND_LIMIT
-                && let Some(indication) = self.indications.pop_front()
+            let most = if self.counted.is_tight() { SHORT_LIMIT } else { OUTBOUND_LIMIT };
+            if self.outbound.len() < most
+                && let Some(indication) = self.pop()
             {
                 return Some(indication);
             }
             let gives_up = self.closing;
             if gives_up.is_some() && self.outbound.is_empty() {
-                return self.indications.pop_front();
+                return self.pop();
             }
             let now = self.clocks.mono();
             let mut deadline = self.stack.deadline().map(|at| self.clocks.instant(at));
-            for at in [gives_up, self.unsent_since.map(|since| since + STALLED)].into_iter().flatten() {
+            for at in [gives_up, self.unsent_since.map(|since| since + self.stalled)].into_iter().flatten() {
                 deadline = Some(deadline.map_or(at, |d| d.min(at)));
             }
-            let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < OUTBOUND_LIMIT;
+            let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < most;
             let interest = match (wants_read, !self.outbound.is_empty()) {
                 (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
                 (true, false) => Some(Interest::READABLE),
@@ -185,7 +208,7 @@ impl Link {
                 () = timer => {
                     if gives_up.is_some_and(|at| Instant::now() >= at) {
                         self.outbound.clear();
-                    } else if self.unsent_since.is_some_and(|since| since.elapsed() >= STALLED) {
+                    } else if self.unsent_since.is_some_and(|since| since.elapsed() >= self.stalled) {
                         self.lost(true);
                     } else {
                         self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
@@ -213,6 +236,25 @@ impl Link {
     /// peer may still wait to be written.
     pub(crate) async fn finish(&mut self) {
         let _ = tokio::time::timeout(LINGER, async { while self.next().await.is_some() {} }).await;
+    }
+
+    fn pop(&mut self) -> Option<RtIndication> {
+        let indication = self.indications.pop_front()?;
+        self.indicated -= octets_of(&indication);
+        self.count();
+        Some(indication)
+    }
+
+    /// Tells the ledger how many deadlines and octets there are.
+    fn count(&mut self) {
+        let timers = [
+            self.opening,
+            self.stack.deadline().is_some(),
+            self.closing.is_some(),
+            self.unsent_since.is_some(),
+        ];
+        let timers = timers.into_iter().filter(|is_set| *is_set).count() as u64;
+        self.counted.set(timers, self.outbound.len() as u64 + self.indicated);
     }
 
     fn read(&mut self) {
@@ -253,6 +295,7 @@ impl Link {
         if self.outbound.capacity() > OUTBOUND_LIMIT {
             self.outbound.shrink_to(READ);
         }
+        self.count();
     }
 
     /// The peer closed the connection or it broke.
@@ -286,6 +329,7 @@ impl Link {
                     if let (Some(tap), RtIndication::OpenConfirm { .. }) = (&self.tap, &indication) {
                         tap.opened();
                     }
+                    self.indicated += octets_of(&indication);
                     self.indications.push_back(indication);
                 }
                 StackAction::Close => {
@@ -293,5 +337,11 @@ impl Link {
                 }
             }
         }
+        self.count();
     }
+}
+
+/// The octets of an APDU that an indication brings.
+fn octets_of(indication: &RtIndication) -> u64 {
+    if let RtIndication::TransferData(octets) = indication { octets.len() as u64 } else { 0 }
 }

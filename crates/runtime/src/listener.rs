@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::association;
 use crate::bind;
 use crate::events::EventKind;
+use crate::ledger::Caller;
 use crate::shared::Shared;
 use crate::world::Listener;
 
@@ -32,17 +33,13 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: Listener) {
                     let text = format!("connection refused: {UNBOUND_PER_ADDRESS} from this address wait to bind");
                     shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
                 }
-                Ok((socket, peer)) => match Arc::clone(&shared.slots).try_acquire_owned() {
+                Ok((socket, peer)) => match shared.ledger.slot(Caller::Unbound) {
                     Ok(slot) => {
                         let shared = Arc::clone(&shared);
-                        associations.spawn(async move {
-                            association::accept(shared, socket, peer).await;
-                            drop(slot);
-                        });
+                        associations.spawn(association::accept(shared, socket, peer, slot));
                     }
-                    Err(_) => {
-                        let limit = shared.limits.max_associations;
-                        let text = format!("connection refused: {limit} associations are open");
+                    Err(error) => {
+                        let text = format!("connection refused: {error}");
                         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
                     }
                 },

@@ -20,7 +20,7 @@ use crate::shared::Shared;
 use crate::world::{Surroundings, World};
 use crate::{housekeeping, listener, recovery, work};
 
-/// How long it may take to write what was interrupted, after the stop timeout.
+/// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an MTA process is started with.
@@ -190,9 +190,15 @@ impl Mta {
             }
             while tasks.join_next().await.is_some() {}
         };
-        let in_order = tokio::time::timeout(self.stop_timeout, ending).await.is_ok();
-        self.tasks.shutdown().await;
-        recovery::store::persist(&self.shared, PERSIST_TIMEOUT).await;
+        // Both together, so that the whole takes no longer than was promised.
+        let to_persist = PERSIST_TIMEOUT.min(self.stop_timeout / 5);
+        let in_order = tokio::time::timeout(self.stop_timeout - to_persist, ending).await.is_ok();
+        let ending = async {
+            self.tasks.shutdown().await;
+            recovery::store::persist(&self.shared, to_persist).await;
+        };
+        // Both end by themselves; a disk that does not answer must not hold up the end either.
+        let _ = tokio::time::timeout(to_persist, ending).await;
         let how = if in_order { "in order" } else { "after the stop timeout; associations were cut off" };
         let name = self.shared.agent().settings().mta.name.to_string();
         self.shared.event(EventKind::ClosedownComplete, &name, format!("{name} has stopped {how}"));

@@ -12,11 +12,12 @@ use agent::{Agent, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{CommitError, Spool};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::backlog::Backlog;
 use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
+use crate::ledger::Ledger;
 use crate::limits::RuntimeLimits;
 use crate::recorder::{Recorder, RecorderSettings};
 use crate::recovery::Recovery;
@@ -38,8 +39,8 @@ pub(crate) struct Shared {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sequence: DurableSequence,
     pub(crate) registry: Arc<Registry>,
-    /// One permit for each association that may exist, both roles, those being opened included.
-    pub(crate) slots: Arc<Semaphore>,
+    /// What connectors and callers hold, and may hold.
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) events: EventLog,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) counters: Counts,
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) stop_grace: Duration,
     /// The system, or what takes its place.
     pub(crate) surroundings: Surroundings,
+    /// When housekeeping last came round, in milliseconds of the monotonic clock.
+    beat: AtomicU64,
     /// The window over the work queue.
     pub(crate) work: Backlog,
     /// Becomes true when the MTA stops; never false again.
@@ -111,7 +114,7 @@ impl Shared {
         agent: Agent,
         stop_timeout: Duration,
     ) -> Shared {
-        let slots = Arc::new(Semaphore::new(limits.max_associations));
+        let ledger = Arc::new(Ledger::new(limits.resources()));
         let clocks = Clocks::start(surroundings.clone());
         Shared {
             started: clocks.wall(),
@@ -120,7 +123,7 @@ impl Shared {
             spool,
             sequence,
             registry: Arc::default(),
-            slots,
+            ledger,
             events: EventLog::default(),
             recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
@@ -128,6 +131,7 @@ impl Shared {
             // What is left of the timeout is for the store and for the peers to hear of the end.
             stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
             surroundings,
+            beat: AtomicU64::new(0),
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: watch::Sender::new(false),
             tracked: AtomicU64::new(0),
@@ -152,6 +156,18 @@ impl Shared {
         *self.agent.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(agent);
     }
 
+    /// Housekeeping is at work.
+    pub(crate) fn beat(&self) {
+        let now = self.clocks.mono().since_start().as_millis();
+        self.beat.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long ago housekeeping was at work: it never waits for a peer, so this is short while the MTA is sound.
+    pub(crate) fn since_beat(&self) -> Duration {
+        let last = Duration::from_millis(self.beat.load(Ordering::Relaxed));
+        self.clocks.mono().since_start().saturating_sub(last)
+    }
+
     /// The connector of this name, if it is running.
     pub(crate) fn connector(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
         self.lock_connectors().get(name).cloned()
@@ -163,11 +179,13 @@ impl Shared {
     }
 
     pub(crate) fn add_connector(&self, name: &str, entry: Arc<ConnectorEntry>) {
+        self.ledger.open_account(name);
         self.lock_connectors().insert(name.to_owned(), entry);
     }
 
     pub(crate) fn remove_connector(&self, name: &str) {
         self.lock_connectors().remove(name);
+        self.ledger.close_account(name);
     }
 
     /// Makes one step durable, then announces what it means.
@@ -202,6 +220,11 @@ impl Shared {
 
     pub(crate) fn event(&self, kind: EventKind, subject: &str, text: impl Into<String>) {
         self.events.record(self.clocks.wall(), kind, subject, text);
+    }
+
+    /// An event that is like another of its kind if the causes are the same, whatever else the text says.
+    pub(crate) fn event_caused(&self, kind: EventKind, subject: &str, cause: &str, text: String) {
+        self.events.record_caused(self.clocks.wall(), kind, subject, cause, text);
     }
 
     /// Session connection identifier for a new association (X.228: user reference and time). Who knows it may recover

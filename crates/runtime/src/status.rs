@@ -164,6 +164,14 @@ pub struct ConnectorStatus {
     pub retry_in_s: Option<u64>,
     /// Why the last attempt failed.
     pub last_failure: Option<String>,
+    /// Since when no association could be opened, RFC 3339, if so.
+    pub failing_since: Option<String>,
+    /// Attempts to open one that failed since then.
+    pub failed_attempts: u64,
+    /// How many failed opens in a row a message waits for.
+    pub max_open_retries: u32,
+    /// What its associations hold at this moment.
+    pub held: Held,
     /// Address spaces with their costs.
     pub address_spaces: Vec<String>,
 }
@@ -219,6 +227,41 @@ pub struct MtaInfo {
     pub counters: Counters,
 }
 
+/// Whether all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// It accepts and transfers messages.
+    Ready,
+    /// It works, but something does not.
+    Degraded,
+    /// It is ending.
+    Stopping,
+}
+
+/// The MTA at a glance.
+#[derive(Clone, Debug, Serialize)]
+pub struct MtaStatus {
+    /// Name, counters and the like.
+    pub info: MtaInfo,
+    /// Whether all is well.
+    pub condition: Condition,
+    /// What is not, in words.
+    pub reasons: Vec<String>,
+    /// Connectors.
+    pub connectors: usize,
+    /// Of these, the ones that can't open associations.
+    pub failing: usize,
+    /// Associations, those being opened included.
+    pub associations: usize,
+    /// Messages, probes and reports in the queues of connectors.
+    pub queued: u64,
+    /// Their octets.
+    pub queued_octets: u64,
+    /// What associations hold, of what there is.
+    pub resources: ResourceStatus,
+}
+
 /// Counters since the start of the process.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Counters {
@@ -236,4 +279,56 @@ pub struct Counters {
     pub non_delivered: u64,
     /// Opens of associations that failed.
     pub failed_opens: u64,
+}
+
+/// Amounts of what associations need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// Places of associations, being opened or open.
+    pub slots: u64,
+    /// Tasks that work for a peer.
+    pub tasks: u64,
+    /// Sockets to peers.
+    pub sockets: u64,
+    /// Deadlines that something waits for.
+    pub timers: u64,
+    /// Octets that wait to be sent or to be looked at.
+    pub octets: u64,
+}
+
+/// Budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceLimits {
+    /// Associations of all connectors and callers together.
+    pub slots: u64,
+    /// Of these, what each connector has for itself.
+    pub slots_reserved: u64,
+    /// Buffered octets above four fifths of which every association gets along with little.
+    pub octets: u64,
+}
+
+/// What one connector holds, or all callers that have not bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HolderStatus {
+    /// Connector; none for callers that have not bound.
+    pub connector: Option<String>,
+    /// Held now.
+    pub held: Held,
+    /// The most of each that was ever held.
+    pub peak: Held,
+}
+
+/// What is held, of what there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceStatus {
+    /// The budgets.
+    pub limits: ResourceLimits,
+    /// Held now by all together.
+    pub total: Held,
+    /// The most of each that was ever held together.
+    pub peak: Held,
+    /// Callers that have not bound.
+    pub unbound: HolderStatus,
+    /// By connector.
+    pub connectors: Vec<HolderStatus>,
 }

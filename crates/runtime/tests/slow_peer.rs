@@ -1,4 +1,5 @@
-//! A peer that takes a message and never answers: the transfer ends after its time, the message does not.
+//! A peer that takes a message and never answers: the transfer ends after its time, or when nothing moves any more; the
+//! message does not.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
@@ -15,7 +16,7 @@ use mhs::p1::bind::{MtaBindResult, Password};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 use osi::rtse::{RtIndication, RtRequest};
 use osi::stack::{Stack, StackAction, StackConfig};
-use runtime::{Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, p1_application};
+use runtime::{EventKind, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, p1_application};
 
 /// What the peer does when a message is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +73,13 @@ fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sen
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let peer = listener.local_addr().unwrap();
-    let (sender, seen) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answers = VecDeque::from([Answer::Silence, Answer::Accept]);
-        for socket in listener.incoming() {
-            serve(socket.unwrap(), &mut answers, &sender);
-        }
-    });
-
+/// An MTA with a message for the peer that listens there.
+async fn running(
+    peer: std::net::SocketAddr,
+    normal_s_per_kb: u32,
+    limits: RuntimeLimits,
+    dir: &std::path::Path,
+) -> Mta {
     let domain = GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("HERE".into()) };
     let mut mta = MtaSettings::new(MtaName::new("HERE").unwrap(), domain);
     mta.local = vec![AddressPattern::parse("P=HERE;A= ;C=GB").unwrap()];
@@ -92,16 +88,15 @@ async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
     connector.remote_password = Some(Secret::new("secret"));
     let space = AddressPattern::parse("P=THERE;A= ;C=GB").unwrap();
     connector.address_space = vec![AddressSpaceEntry { space, cost: 1 }];
-    connector.transfer_timeout.normal_s_per_kb = 1;
+    connector.transfer_timeout.normal_s_per_kb = normal_s_per_kb;
     connector.retry.transfer_interval_s = 1;
-    let dir = tempfile::tempdir().unwrap();
     let running = Mta::start(RuntimeConfig {
         settings: AgentSettings::new(mta, vec![connector]),
-        data_dir: dir.path().to_owned(),
+        data_dir: dir.to_owned(),
         p1: Vec::new(),
         stop_timeout: Duration::from_secs(10),
         spool: spool::Options::default(),
-        limits: RuntimeLimits::default(),
+        limits,
         recorder: RecorderSettings::default(),
     })
     .await
@@ -114,11 +109,53 @@ async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
     let mut body = running.handle().begin_body().unwrap();
     body.write(b"is anyone there?").unwrap();
     running.handle().submit(submission, body.finish().unwrap()).await.unwrap();
+    running
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (sender, seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answers = VecDeque::from([Answer::Silence, Answer::Accept]);
+        for socket in listener.incoming() {
+            serve(socket.unwrap(), &mut answers, &sender);
+        }
+    });
+
+    let dir = tempfile::tempdir().unwrap();
+    let running = running(peer, 1, RuntimeLimits::default(), dir.path()).await;
     let expected = ["Silence", "Discarded", "Accept"];
     let told = tokio::task::spawn_blocking(move || {
         expected.map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
     });
     assert_eq!(told.await.unwrap(), expected);
+    running.stop().await;
+}
+
+/// The transfer may take an hour, but the peer does nothing at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_without_progress_ends_its_association_and_goes_over_another() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (sender, seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answers = VecDeque::from([Answer::Silence, Answer::Accept]);
+        for socket in listener.incoming() {
+            serve(socket.unwrap(), &mut answers, &sender);
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let limits = RuntimeLimits { progress_timeout: Duration::from_millis(500), ..RuntimeLimits::default() };
+    let running = running(peer, 3_600, limits, dir.path()).await;
+    let told = tokio::task::spawn_blocking(move || {
+        ["Silence", "Accept"].map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
+    });
+    assert_eq!(told.await.unwrap(), ["Silence", "Accept"]);
+    let events = running.handle().events(0);
+    let stalled: Vec<_> = events.iter().filter(|event| event.kind == EventKind::TransferStalled).collect();
+    assert_eq!(stalled.len(), 1, "{events:?}");
+    assert!(stalled[0].text.contains("a transfer out makes no progress"), "{:?}", stalled[0]);
     running.stop().await;
 }

@@ -4,7 +4,10 @@ use agent::{RouteDecision, RouteQuestion};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use runtime::{AssociationStatus, ConnectorStatus, Event, MtaInfo, QueueStatus, QueuedMessage, Tracking};
+use runtime::{
+    AssociationStatus, ConnectorStatus, Event, MtaInfo, MtaStatus, QueueStatus, QueuedMessage,
+    ResourceStatus, Tracking,
+};
 
 use super::error::ApiError;
 use super::query::{Query, address, number};
@@ -21,6 +24,16 @@ fn whole<T>(items: Vec<T>) -> Json<Page<T>> {
 
 pub(super) async fn info(State(api): State<Api>) -> Json<MtaInfo> {
     Json(api.handle.info())
+}
+
+pub(super) async fn status(State(api): State<Api>, query: Query) -> Answer<MtaStatus> {
+    query.only(&[])?;
+    Ok(Json(api.handle.status()))
+}
+
+pub(super) async fn resources(State(api): State<Api>, query: Query) -> Answer<ResourceStatus> {
+    query.only(&[])?;
+    Ok(Json(api.handle.resources()))
 }
 
 pub(super) async fn queues(State(api): State<Api>, query: Query) -> Answer<Page<QueueStatus>> {

@@ -51,6 +51,8 @@ fn router(api: Api) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/api/v1/info", get(admin::info))
+        .route("/api/v1/status", get(admin::status))
+        .route("/api/v1/resources", get(admin::resources))
         .route("/api/v1/messages", get(admin::messages).post(submit::submit))
         .route("/api/v1/messages/{reference}", get(admin::message))
         .route("/api/v1/probes", post(probe::submit))
@@ -90,6 +92,8 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          GET  /healthz                                      alive\n\
          GET  /readyz                                       accepts messages\n\
          GET  /api/v1/info                                  the MTA and its counters\n\
+         GET  /api/v1/status                                whether all is well, and what is not\n\
+         GET  /api/v1/resources                             what each connector holds\n\
          POST /api/v1/messages                              submit a message\n\
          POST /api/v1/probes                                submit a probe\n\
          GET  /api/v1/messages                              messages of all queues\n\
@@ -114,8 +118,12 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
     )
 }
 
-/// Whether the service takes on messages.
+/// Whether the service takes on messages. Nobody is answered before peers are listened for.
 async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    if api.handle.is_stopping() {
+        let (what, why) = ("no new messages are accepted", "the service is stopping");
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, what, why));
+    }
     match api.handle.info().unhealthy {
         None => Ok("ready\n"),
         Some(reason) => {

@@ -120,8 +120,27 @@ fn show(connector: ConnectorModel) -> String {
         ("Associations", connector.associations.to_string()),
         ("Waiting", output::count(connector.waiting, "message")),
         ("Failures in a row", connector.consecutive_failures.to_string()),
+        ("Failing since", output::or_dash(connector.failing_since.as_deref())),
+        (
+            "Try",
+            match connector.failed_attempts {
+                0 => "-".to_owned(),
+                failed => format!("{} of {} failed", failed, connector.max_open_retries),
+            },
+        ),
         ("Next try", next_try(&connector)),
         ("Last failure", output::or_dash(connector.last_failure.as_deref())),
+        (
+            "Held",
+            format!(
+                "{} places, {} tasks, {} sockets, {} timers, {} octets",
+                connector.held.slots,
+                connector.held.tasks,
+                connector.held.sockets,
+                connector.held.timers,
+                connector.held.octets
+            ),
+        ),
         ("Address spaces", output::or_dash(Some(&connector.address_spaces.join(", ")))),
     ];
     output::fields(&lines)

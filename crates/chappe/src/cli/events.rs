@@ -29,13 +29,16 @@ impl Events {
             if page.items.is_empty() {
                 return "Nothing happened.\n".to_owned();
             }
-            let mut table = Table::new(&["NUMBER", "TIME", "SEVERITY", "EVENT", "SUBJECT", "TEXT"]);
+            let mut table =
+                Table::new(&["NUMBER", "TIME", "SEVERITY", "ID", "EVENT", "TIMES", "SUBJECT", "TEXT"]);
             for event in &page.items {
                 table.row([
                     event.number.to_string(),
                     event.time.clone(),
                     event.severity.clone(),
+                    output::or_dash(event.exchange_id.map(|id| id.to_string()).as_deref()),
                     event.kind.clone(),
+                    event.count.unwrap_or(1).to_string(),
                     output::or_dash(Some(&event.subject)),
                     event.text.clone(),
                 ]);

@@ -16,6 +16,7 @@ mod progress;
 mod queue;
 mod route;
 mod serve;
+mod status;
 mod submit;
 mod track;
 
@@ -49,6 +50,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Status(status::Status),
     #[command(subcommand)]
     Config(config::Config),
     Submit(Box<submit::Submit>),
@@ -100,6 +102,7 @@ impl Command {
     fn take(&mut self, ahead: Ahead) -> Result<(), Failure> {
         let json = ahead.json;
         match self {
+            Command::Status(command) => command.online.take(ahead),
             Command::Submit(command) => command.online.take(ahead),
             Command::Probe(command) => command.online.take(ahead),
             Command::Mailbox(command) => command.online.take(ahead),
@@ -132,6 +135,7 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Command::Serve(command) => command.run(),
+            Command::Status(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Submit(command) => command.run(),
             Command::Probe(command) => command.run(),

@@ -215,6 +215,15 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     if let Some(seconds) = section.number_in("tcp_user_timeout_s", 5..=7_200) {
         limits.tcp_user_timeout = Duration::from_secs(seconds);
     }
+    if let Some(most) = section.number_in("reserved_associations", 0..=1_000) {
+        limits.reserved_associations = usize::try_from(most).unwrap_or(limits.reserved_associations);
+    }
+    if let Some(mb) = section.number_in("max_buffer_mb", 1..=65_536) {
+        limits.buffer_octets = mb << 20;
+    }
+    if let Some(seconds) = section.number_in("progress_timeout_s", 10..=86_400) {
+        limits.progress_timeout = Duration::from_secs(seconds);
+    }
     if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
         limits.apdu.max_envelope_octets = kb << 10;
     }

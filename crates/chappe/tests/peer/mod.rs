@@ -118,7 +118,21 @@ impl Mta {
 
     /// Events from number `from` on of this kind.
     pub fn count_events(&self, from: u64, kind: &str) -> usize {
-        self.events(from).iter().filter(|event| event["kind"] == kind).count()
+        let events = self.events(from);
+        let of_kind = events.iter().filter(|event| event["kind"] == kind);
+        // The first of a kind is an event of its own; of its repetitions not each is, but the last tells how many there were.
+        let mut repeated = std::collections::BTreeMap::new();
+        let mut first = 0;
+        for event in of_kind {
+            let Some(count) = event["count"].as_u64() else {
+                first += 1;
+                continue;
+            };
+            let like: String =
+                event["text"].as_str().unwrap_or_default().chars().filter(|c| !c.is_ascii_digit()).collect();
+            repeated.insert((event["since"].to_string(), like), usize::try_from(count).unwrap() - 1);
+        }
+        first + repeated.values().sum::<usize>()
     }
 
     /// MTS-identifiers of what is in a mailbox, oldest first; of reports, `report about` and the subject's. Nothing

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::begin::{association, tap};
 use crate::application::MTS_TRANSFER_PROTOCOL_1984;
 use crate::events::EventKind;
+use crate::ledger::{Caller, Slot};
 use crate::line::{Command, Message, stopped};
 use crate::link::Link;
 use crate::registry::ConnectorEntry;
@@ -26,7 +27,8 @@ use crate::status::Role;
 use crate::world::Socket;
 
 /// Accepts an association that a peer opens and drives it until it ends.
-pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr) {
+pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr, mut slot: Slot) {
+    let counted = shared.ledger.connection(Caller::Unbound);
     let number = shared.registry.next_id();
     let registration =
         shared.registry.enter(number, None, peer.to_string(), Role::Responder, shared.clocks.wall());
@@ -37,7 +39,15 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
     }
     let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
     let tap = tap(&shared, number, Role::Responder, &socket, peer);
-    let mut link = Link::new(socket, peer, Stack::responder(config), shared.clocks.clone(), tap);
+    let mut link = Link::new(
+        socket,
+        peer,
+        Stack::responder(config),
+        shared.clocks.clone(),
+        tap,
+        counted,
+        shared.limits.progress_timeout,
+    );
     let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {
         biased;
@@ -70,7 +80,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
         Err(Inadmissible::Unrecoverable(old)) => {
             let text =
                 format!("an association (session connection {old}) can't be recovered: it is not known");
-            shared.event(EventKind::RecoveryRefused, &peer.to_string(), text);
+            shared.event(EventKind::StaleAssociation, &peer.to_string(), text);
             return reject_recovery(&mut link).await;
         }
         Err(refusal) => {
@@ -91,7 +101,10 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
             return reject(&mut link, refusal.bind_error(), coding, false).await;
         }
     };
-    link.belongs_to(&connector.name);
+    let account = shared.ledger.account(Caller::Connector(&connector.name));
+    slot.belongs_to(&connector.name, &account);
+    link.belongs_to(&connector.name, &account);
+    link.is_open();
     let (sender, commands) = mpsc::channel(4);
     // Over a 1984 association goes only what has taken the form of a 1984 link.
     let two_way = match (opening.agreed.dialogue_mode, opening.mode) {

@@ -8,8 +8,10 @@ use agent::settings::ConnectorSettings;
 use osi::rtse::Mode;
 use tokio::sync::mpsc;
 
+use super::progress::Progress;
 use super::{Association, Ending};
 use crate::bind::canonical;
+use crate::ledger::{Caller, Resource};
 use crate::line::Command;
 use crate::link::Link;
 use crate::recorder::Tap;
@@ -51,6 +53,11 @@ pub(super) async fn association(
     }
     Association {
         stop: entry.stop.subscribe(),
+        progress: Progress::new(shared.limits.progress_timeout),
+        timers: {
+            let account = shared.ledger.account(Caller::Connector(&connector.name));
+            shared.ledger.hold(&account, Resource::Timer, 0)
+        },
         shared,
         id,
         number,

@@ -6,6 +6,7 @@
 mod accept;
 mod begin;
 mod open;
+mod progress;
 mod receive;
 mod resume;
 mod send;
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::events::EventKind;
+use crate::ledger::Hold;
 use crate::line::{Command, Message, stopped};
 use crate::link::Link;
 use crate::recovery::{Presence, Recoverable};
@@ -34,6 +36,7 @@ use crate::status::{AssociationState, Role};
 
 pub(crate) use accept::accept;
 pub(crate) use open::open;
+use progress::Progress;
 pub(crate) use receive::Receiving;
 
 /// When a stop interrupts a transfer that could be resumed, at the latest: what needs no longer is finished.
@@ -109,6 +112,9 @@ pub(crate) struct Association {
     /// Becomes true when the peer has given this association up for another.
     cut: Option<watch::Receiver<bool>>,
     in_use: InUse,
+    progress: Progress,
+    /// The deadlines of this driver, for the ledger.
+    timers: Hold,
     ending: Ending,
 }
 
@@ -124,6 +130,15 @@ impl Association {
                     None => std::future::pending().await,
                 }
             };
+            let look_at = self.progress.look(Instant::now(), self.octets_if_working());
+            let stalled = async {
+                match look_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let timers = [timeout, look_at, self.stopping, self.interrupt_at];
+            self.timers.set(timers.into_iter().flatten().count() as u64);
             let (stopping, interrupt_at) = (self.stopping, self.interrupt_at);
             let cut_off = async {
                 match stopping {
@@ -179,6 +194,14 @@ impl Association {
                     self.interrupt_for_stop();
                 }
                 () = timed_out => self.transfer_timed_out(),
+                () = stalled => {
+                    let (octets_in, octets_out) = self.link.octets();
+                    if self.progress.has_stalled(Instant::now(), octets_in + octets_out) {
+                        self.tell_of_stall();
+                        self.abort().await;
+                        break;
+                    }
+                }
                 Some(command) = self.commands.recv(), if self.outgoing.is_none() => match command {
                     Command::Transfer(outgoing) => self.begin_transfer(outgoing).await,
                     Command::Close => {
@@ -197,6 +220,28 @@ impl Association {
             }
         }
         self.ended().await;
+    }
+
+    /// Octets that have passed so far, if something is in transfer or waits for the turn.
+    fn octets_if_working(&self) -> Option<u64> {
+        let (octets_in, octets_out) = self.link.octets();
+        let works = (self.outgoing.is_some() || self.receiving.is_some()) && !self.closing;
+        works.then_some(octets_in + octets_out)
+    }
+
+    fn tell_of_stall(&self) {
+        let doing = match (&self.outgoing, &self.receiving) {
+            (_, Some(_)) => "a transfer in",
+            (Some(sending), None) if sending.is_started() => "a transfer out",
+            (Some(_) | None, None) => "the turn for a transfer out",
+        };
+        let text = format!(
+            "association {} with {} is ended: {doing} makes no progress, less than 1 KB in {} s",
+            self.number,
+            self.link.peer(),
+            self.progress.patience().as_secs()
+        );
+        self.event(EventKind::TransferStalled, text);
     }
 
     /// Ends the association at once, and takes in what has happened on it until now.

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::begin::{association, tap};
 use crate::events::EventKind;
+use crate::ledger::{Caller, Connection};
 use crate::line::{Command, Message, Recover};
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
@@ -50,11 +51,14 @@ pub(crate) async fn open(
 ) {
     let mut stop = entry.stop.subscribe();
     let number = shared.registry.next_id();
-    let Ok(_slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
-        let text = format!("not opened: {} associations exist", shared.limits.max_associations);
-        shared.event(EventKind::AssociationLimit, &connector.name, text.clone());
-        let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
-        return;
+    let _slot = match shared.ledger.slot(Caller::Connector(&connector.name)) {
+        Ok(slot) => slot,
+        Err(error) => {
+            let text = format!("not opened: {error}");
+            shared.event(EventKind::AssociationLimit, &connector.name, text.clone());
+            let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
+            return;
+        }
     };
     let round = open_round(&shared, &connector, number, &mut recover);
     let opened = tokio::select! {
@@ -97,7 +101,9 @@ async fn open_round(
         let addresses = match resolve(shared, host).await {
             Ok(addresses) => addresses,
             Err(error) => {
-                failures.push(format!("{host}: {error}"));
+                let text = format!("{host}: {error}");
+                shared.event_caused(EventKind::ConnectError, &connector.name, &text, text.clone());
+                failures.push(text);
                 continue;
             }
         };
@@ -112,7 +118,11 @@ async fn open_round(
             tried.push(address);
             match open_address(shared, connector, number, address, recover).await {
                 Ok(opened) => return Ok(opened),
-                Err(error) => failures.push(format!("{address}: {error}")),
+                Err(error) => {
+                    let text = format!("{address}: {error}");
+                    shared.event_caused(EventKind::ConnectError, &connector.name, &text, text.clone());
+                    failures.push(text);
+                }
             }
         }
     }
@@ -146,11 +156,12 @@ async fn open_address(
         shared.clocks.wall(),
     );
     let mut config = shared.limits.initiator_stack(connector);
+    let mut counted = shared.ledger.connection(Caller::Connector(&connector.name));
     let mut socket = connect(shared, address).await?;
     if let Some((_, Recover { connection, turn })) = recover.take() {
         config.rtse.initial_turn = turn;
         let data = OpenData::Recover(connection);
-        match bind(shared, connector, number, (socket, address), config.clone(), data).await {
+        match bind(shared, connector, number, (socket, address), counted, config.clone(), data).await {
             Ok((link, _, agreed)) => return Ok(Opened { link, agreed, registration, recovered: true }),
             Err(text) => {
                 let text =
@@ -159,6 +170,7 @@ async fn open_address(
             }
         }
         config.rtse.initial_turn = InitialTurn::Initiator;
+        counted = shared.ledger.connection(Caller::Connector(&connector.name));
         socket = connect(shared, address).await?;
     }
     let agent = shared.agent();
@@ -169,7 +181,7 @@ async fn open_address(
     };
     let data = OpenData::Open(argument);
     let (mut link, user_data, agreed) =
-        bind(shared, connector, number, (socket, address), config, data).await?;
+        bind(shared, connector, number, (socket, address), counted, config, data).await?;
     let checked = MtaBindResult::from_octets(&user_data)
         .map_err(|error| format!("malformed bind result: {error}"))
         .and_then(|result| {
@@ -201,13 +213,22 @@ async fn bind(
     connector: &ConnectorSettings,
     number: u64,
     (socket, address): (Socket, SocketAddr),
+    counted: Connection,
     config: StackConfig,
     data: OpenData,
 ) -> Result<(Link, Vec<u8>, Agreed), String> {
     let stack = Stack::initiator(config, data, shared.session_reference(number));
     let tap = tap(shared, number, Role::Initiator, &socket, address);
-    let mut link = Link::new(socket, address, stack, shared.clocks.clone(), tap);
-    link.belongs_to(&connector.name);
+    let mut link = Link::new(
+        socket,
+        address,
+        stack,
+        shared.clocks.clone(),
+        tap,
+        counted,
+        shared.limits.progress_timeout,
+    );
+    link.belongs_to(&connector.name, &shared.ledger.account(Caller::Connector(&connector.name)));
     let bind = async {
         loop {
             match link.next().await {
@@ -238,7 +259,10 @@ async fn bind(
         }
     };
     match tokio::time::timeout(shared.limits.bind_timeout, bind).await {
-        Ok(Ok((user_data, agreed))) => Ok((link, user_data, agreed)),
+        Ok(Ok((user_data, agreed))) => {
+            link.is_open();
+            Ok((link, user_data, agreed))
+        }
         Ok(Err(text)) => {
             link.finish().await;
             Err(text)

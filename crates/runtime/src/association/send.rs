@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Association;
 use crate::content;
 use crate::events::EventKind;
+use crate::ledger::{Caller, Resource};
 use crate::line::{Message, Outgoing};
 use crate::recovery::Interruption;
 use crate::status::AssociationState;
@@ -267,8 +268,10 @@ impl Association {
         let Outgoing { key, record, .. } = &*sending.outgoing;
         let step = shared.agent().transferred(key, record, sending.telling.take());
         let in_use = self.entry.in_use();
+        let account = shared.ledger.account(Caller::Connector(&self.connector.name));
+        let task = shared.ledger.hold(&account, Resource::Task, 1);
         self.removal = Some(tokio::spawn(async move {
-            let _in_use = in_use;
+            let _held = (in_use, task);
             // On failure it stays taken: the peer has it, so this process must not send it again.
             if let Err(error) = shared.commit(step).await {
                 shared.store_failed(&error);

@@ -1,0 +1,137 @@
+//! The event log: what an operator is told, with the event numbers that Exchange administrators know.
+
+mod kinds;
+mod repeats;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use clock::WallTime;
+use serde::Serialize;
+
+pub use kinds::{Category, EventKind, Severity};
+use repeats::{Repeats, Told};
+
+/// Events kept in memory for the API; the log itself goes to `tracing`.
+const KEPT: usize = 1_000;
+
+/// One line of the event log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Number since the start of the process.
+    pub number: u64,
+    /// When, RFC 3339.
+    pub time: String,
+    /// What kind.
+    pub kind: EventKind,
+    /// Exchange event number, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange_id: Option<u16>,
+    /// What part of the MTA it is about.
+    pub category: Category,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Connector or peer concerned; empty when none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// What happened and why, in words.
+    pub text: String,
+    /// How often it has happened so far, if it was repeated: more than when it was told, if it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// When it happened first, RFC 3339, if it was repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// Writes events to `tracing` and keeps the newest for the API.
+///
+/// Of kinds that a peer can cause again and again, what is like the one before it is told the second, fourth, eighth time
+/// and so on, with a count; those between only raise the count of the last one told.
+#[derive(Debug, Default)]
+pub struct EventLog {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    next: u64,
+    events: VecDeque<Event>,
+    repeats: Repeats,
+}
+
+impl EventLog {
+    /// Records an event. Two of a kind are alike if their texts differ in numbers only.
+    pub(crate) fn record(&self, time: WallTime, kind: EventKind, subject: &str, text: impl Into<String>) {
+        let text = text.into();
+        let cause = repeats::without_numbers(&text);
+        self.record_caused(time, kind, subject, &cause, text);
+    }
+
+    /// Records an event. Two of a kind are alike if their causes are the same.
+    pub(crate) fn record_caused(
+        &self,
+        time: WallTime,
+        kind: EventKind,
+        subject: &str,
+        cause: &str,
+        mut text: String,
+    ) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = kept.next;
+        let (mut count, mut since) = (None, None);
+        if kind.is_condensed() {
+            match kept.repeats.note(time, kind, subject, cause, number) {
+                Told::First => {}
+                Told::Again { times, first } => {
+                    text = format!("{text} ({times} times since {first})");
+                    (count, since) = (Some(times), Some(first.to_string()));
+                }
+                Told::Not { told_as, times, first } => {
+                    if let Some(last) = kept.events.iter_mut().rev().find(|event| event.number == told_as) {
+                        (last.count, last.since) = (Some(times), Some(first.to_string()));
+                    }
+                    return;
+                }
+            }
+        }
+        let (severity, exchange_id) = (kind.severity(), kind.exchange_id());
+        let name = format!("{kind:?}");
+        let id_shown = exchange_id.map_or_else(String::new, |id| id.to_string());
+        match severity {
+            Severity::Information => tracing::info!(event = name, id = id_shown, subject, "{text}"),
+            Severity::Warning => tracing::warn!(event = name, id = id_shown, subject, "{text}"),
+            Severity::Error => tracing::error!(event = name, id = id_shown, subject, "{text}"),
+        }
+        kept.next += 1;
+        if kept.events.len() == KEPT {
+            kept.events.pop_front();
+        }
+        kept.events.push_back(Event {
+            number,
+            time: time.to_string(),
+            kind,
+            exchange_id,
+            category: kind.category(),
+            severity,
+            subject: subject.to_owned(),
+            text,
+            count,
+            since,
+        });
+    }
+
+    /// What was wrong with `subject` is over: if it happens again it is news.
+    pub(crate) fn is_over(&self, subject: &str) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).repeats.forget(subject);
+    }
+
+    /// The newest events, oldest first, whose number is `after` or above.
+    pub fn since(&self, after: u64) -> Vec<Event> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.events.iter().filter(|event| event.number >= after).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! How long a connector has failed to open associations, and how often: what an operator asks first.
+
+use clock::WallTime;
+
+/// The failures of one connector since it last had an association open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outage {
+    since: Option<WallTime>,
+    attempts: u64,
+}
+
+impl Outage {
+    /// An attempt has failed; gives how many have by now.
+    pub(crate) fn failed(&mut self, now: WallTime) -> u64 {
+        self.since.get_or_insert(now);
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
+    }
+
+    /// An association was opened; gives what is to be told, if there is something to tell.
+    pub(crate) fn over(&mut self, now: WallTime) -> Option<String> {
+        let Outage { since, attempts } = std::mem::take(self);
+        let since = since?;
+        let seconds = now.unix().saturating_sub(since.unix()).max(0);
+        let times = if attempts == 1 { "attempt" } else { "attempts" };
+        Some(format!("works again; it had failed since {since}, for {seconds} s, {attempts} {times}"))
+    }
+
+    /// Since when, while it lasts.
+    pub(crate) fn since(&self) -> Option<WallTime> {
+        self.since
+    }
+
+    /// Failed attempts so far.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failure_to_the_first_success() {
+        let at = |seconds: i64| WallTime::from_unix(1_700_000_000 + seconds);
+        let mut outage = Outage::default();
+        assert_eq!(outage.over(at(0)), None);
+        assert_eq!((outage.failed(at(10)), outage.failed(at(20))), (1, 2));
+        assert_eq!((outage.since(), outage.attempts()), (Some(at(10)), 2));
+        let told = outage.over(at(70));
+        assert!(told.as_ref().is_some_and(|told| told.contains("for 60 s, 2 attempts")), "{told:?}");
+        assert_eq!(outage, Outage::default());
+    }
+}
