@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 29] = [
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -29,9 +29,12 @@ const COMMANDS: [&[&str]; 26] = [
     &["decode"],
     &["track"],
     &["events"],
+    &["status"],
     &["bench", "relay"],
     &["bench", "spool"],
     &["bench", "idle"],
+    &["bench", "isolation"],
+    &["bench", "failures"],
     &["bench", "stack"],
 ];
 

@@ -1,9 +1,12 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
 mod baseline;
+mod dead;
 mod decide;
+mod failures;
 mod hand_reader;
 mod idle;
+mod isolation;
 mod layers;
 mod peer;
 mod process;
@@ -33,6 +36,12 @@ pub(crate) enum Bench {
     /// Memory of idle associations: opened to an MTA process and left alone
     #[command(after_help = "Example:\n  chappe bench idle --associations 1000")]
     Idle(IdleArgs),
+    /// Healthy connectors beside dead ones: throughput and latency as ratios to the healthy ones alone
+    #[command(after_help = "Example:\n  chappe bench isolation --dead 1 --dead 100 --dead 199")]
+    Isolation(IsolationArgs),
+    /// Failed connections of every kind: what the MTA process holds before and after
+    #[command(after_help = "Example:\n  chappe bench failures --failures 10000")]
+    Failures(FailuresArgs),
     /// The protocol layers alone, in memory: what each costs, and the readers of BER and P1
     #[command(after_help = "Example:\n  chappe bench stack --size 2048 --size 1048576")]
     Stack(StackArgs),
@@ -100,6 +109,41 @@ pub(crate) struct IdleArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct IsolationArgs {
+    /// Connectors, 2 to 1000.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    connectors: u32,
+    /// How many of them are dead; may be given more than once. 1, 100 and 199 if absent.
+    #[arg(long)]
+    dead: Vec<u32>,
+    /// Messages for the healthy ones together in one run, and half as many again at an even pace.
+    #[arg(long, default_value_t = 10_000)]
+    messages: u64,
+    /// Messages that wait for each dead one.
+    #[arg(long, default_value_t = 20)]
+    queued: u32,
+    /// Runs of each kind, of which the median counts, 1 to 99.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..100))]
+    rounds: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FailuresArgs {
+    /// Failures of each kind.
+    #[arg(long, default_value_t = 10_000)]
+    failures: u64,
+    /// Directory for the store; a temporary one if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct StackArgs {
     /// Octets of content of a message, 1 to 104857600; may be given more than once. 2 KB, 100 KB and 10 MB if absent.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=104_857_600))]
@@ -145,6 +189,8 @@ impl Bench {
             Bench::Spool(args) => args.json |= json,
             Bench::Decide(args) => args.json |= json,
             Bench::Idle(args) => args.json |= json,
+            Bench::Isolation(args) => args.json |= json,
+            Bench::Failures(args) => args.json |= json,
             Bench::Stack(args) => args.json |= json,
         }
     }
@@ -156,6 +202,8 @@ impl Bench {
             Bench::Spool(args) => store::run(&args),
             Bench::Decide(args) => decide::run(&args),
             Bench::Idle(args) => idle::run(&args),
+            Bench::Isolation(args) => isolation::run(&args),
+            Bench::Failures(args) => failures::run(&args),
             Bench::Stack(args) => stack::run(&args),
         }
     }

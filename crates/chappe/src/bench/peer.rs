@@ -24,6 +24,8 @@ pub(super) struct Peer {
 
 /// Names and passwords of the bench's three MTAs.
 pub(super) const PASSWORD: &str = "bench";
+/// Octets of an APDU that are looked at.
+const KEPT: usize = 512;
 
 impl Peer {
     /// Connects and binds as `name`.
@@ -41,15 +43,46 @@ impl Peer {
 
     /// Answers the bind of whoever connected.
     pub(super) fn accept(socket: TcpStream, name: &MtaName, config: StackConfig) -> Result<Peer, BenchError> {
+        let mut peer = Peer::called(socket, config)?;
+        let user_data = MtaBindResult::simple(name.clone(), Password::new(PASSWORD)).to_octets();
+        peer.request(RtRequest::OpenAccept { user_data })?;
+        Ok(peer)
+    }
+
+    /// Waits for the bind of whoever connected, and leaves the answer to the caller.
+    pub(super) fn called(socket: TcpStream, config: StackConfig) -> Result<Peer, BenchError> {
         let mut peer = Peer::on(socket, Stack::responder(config))?;
         match peer.next()? {
-            Some(RtIndication::Open(_)) => {
-                let user_data = MtaBindResult::simple(name.clone(), Password::new(PASSWORD)).to_octets();
-                peer.request(RtRequest::OpenAccept { user_data })?;
-                Ok(peer)
-            }
+            Some(RtIndication::Open(_)) => Ok(peer),
             other => Err(unexpected("a bind", other)),
         }
+    }
+
+    /// Waits until a transfer has begun.
+    pub(super) fn wait_for_transfer(&mut self) -> Result<(), BenchError> {
+        match self.next()? {
+            Some(RtIndication::TransferStart) => Ok(()),
+            other => Err(unexpected("a transfer", other)),
+        }
+    }
+
+    /// Begins a transfer and gives the first octets of it, then nothing more.
+    pub(super) fn begin_transfer(&mut self, apdu: &[u8]) -> Result<(), BenchError> {
+        self.request(RtRequest::Transfer { length: apdu.len() as u64 + 100_000 })?;
+        match self.next()? {
+            Some(RtIndication::SegmentWanted { octets }) => {
+                let mut segment = apdu.to_vec();
+                segment.resize(octets, 0);
+                self.request(RtRequest::Segment(segment))
+            }
+            other => Err(unexpected("a wish for octets", other)),
+        }
+    }
+
+    /// Waits until the association has ended.
+    pub(super) fn drain(mut self) -> Result<(), BenchError> {
+        while self.next()?.is_some() {}
+        Ok(())
     }
 
     fn on(socket: TcpStream, stack: Stack) -> Result<Peer, BenchError> {
@@ -87,14 +120,25 @@ impl Peer {
 
     /// Takes one APDU in and forgets it; `false` when the association has been closed.
     pub(super) fn swallow(&mut self, mut on_message: impl FnMut()) -> Result<bool, BenchError> {
+        self.take(|_| on_message())
+    }
+
+    /// Takes one APDU in, which `on_message` sees before it is answered for; `false` when the association has been closed.
+    pub(super) fn take(&mut self, mut on_message: impl FnMut(&[u8])) -> Result<bool, BenchError> {
+        let mut apdu = Vec::new();
         loop {
             match self.next()? {
-                Some(RtIndication::TransferStart | RtIndication::TransferData(_)) => {}
+                Some(RtIndication::TransferStart) => apdu.clear(),
+                Some(RtIndication::TransferData(octets)) => {
+                    // What is looked for stands in the envelope.
+                    let room = KEPT.saturating_sub(apdu.len()).min(octets.len());
+                    apdu.extend_from_slice(octets.get(..room).unwrap_or_default());
+                }
                 Some(RtIndication::Checkpoint { serial }) => {
                     self.request(RtRequest::CheckpointSecured { serial })?;
                 }
                 Some(RtIndication::TransferEnd) => {
-                    on_message();
+                    on_message(&apdu);
                     self.request(RtRequest::TransferAccept)?;
                     return Ok(true);
                 }
@@ -111,7 +155,7 @@ impl Peer {
         Ok(())
     }
 
-    fn request(&mut self, request: RtRequest) -> Result<(), BenchError> {
+    pub(super) fn request(&mut self, request: RtRequest) -> Result<(), BenchError> {
         let now = self.now();
         self.stack
             .request(now, request, &mut self.actions)
@@ -162,6 +206,26 @@ fn unexpected(wanted: &str, found: Option<RtIndication>) -> BenchError {
 
 /// An encoded message to one recipient in the sink's domain, `size` octets of content, unique by `number`.
 pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameError> {
+    message_to("SINK", number, size)
+}
+
+/// The number of a message made here, found in its envelope.
+pub(super) fn number_of(apdu: &[u8]) -> Option<u64> {
+    let at = apdu.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let digits: String = apdu
+        .get(at..)?
+        .iter()
+        .take_while(|octet| octet.is_ascii_digit())
+        .map(|&octet| char::from(octet))
+        .collect();
+    digits.parse().ok()
+}
+
+/// What stands before the number in a message identifier.
+const MARK: &[u8] = b"bench-";
+
+/// The same to one recipient in the private domain `prmd`.
+pub(super) fn message_to(prmd: &str, number: u64, size: usize) -> Result<Vec<u8>, mhs::NameError> {
     use mhs::{ContentType, GlobalDomainIdentifier, MtsIdentifier, OrAddress, OrName, UtcTime};
     use p1::{
         Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport,
@@ -170,10 +234,11 @@ pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameErro
     let domain =
         GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("GENERATOR".into()) };
     let address = |text: &str| OrAddress::parse(text).unwrap_or_default();
-    let identifier = MtsIdentifier::new(domain.clone(), &format!("bench-{number}"))?;
+    let identifier =
+        MtsIdentifier::new(domain.clone(), &format!("{}{number}", String::from_utf8_lossy(MARK)))?;
     let originator = OrName::from(address("S=generator;P=GENERATOR;A= ;C=GB"));
     let recipient = PerRecipientFields::new(
-        OrName::from(address("S=sink;P=SINK;A= ;C=GB")),
+        OrName::from(address(&format!("S=sink;P={prmd};A= ;C=GB"))),
         1,
         PerRecipientIndicators::new(true, OriginatingMtaReport::NonDelivery, OriginatorReport::None),
     );

@@ -76,6 +76,17 @@ impl MtaProcess {
         self.status("VmRSS:")
     }
 
+    /// Threads.
+    pub(super) fn threads(&self) -> Result<u64, BenchError> {
+        self.status("Threads:")
+    }
+
+    /// Open file descriptors.
+    pub(super) fn descriptors(&self) -> Result<u64, BenchError> {
+        let path = format!("/proc/{}/fd", self.child.id());
+        Ok(std::fs::read_dir(path).map_err(io("count the MTA's descriptors"))?.count() as u64)
+    }
+
     fn status(&self, field: &str) -> Result<u64, BenchError> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).map_err(io("read the MTA's memory"))?;
