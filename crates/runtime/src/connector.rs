@@ -54,7 +54,6 @@ pub(crate) struct Connector {
     entry: Arc<ConnectorEntry>,
     messages: mpsc::Receiver<Message>,
     view: watch::Sender<ConnectorView>,
-    stop: watch::Receiver<bool>,
     policy: ConnectorPolicy,
     lines: BTreeMap<AssociationId, Line>,
     tasks: JoinSet<()>,
@@ -89,7 +88,6 @@ impl Connector {
         let backlog = Backlog::new(OUTBOUND, agent::record::outbound_prefix(&settings.name));
         let entry = Arc::new(ConnectorEntry::new(backlog, sender, view_receiver));
         let connector = Connector {
-            stop: entry.stop.subscribe(),
             timers: {
                 shared.ledger.open_account(&settings.name);
                 let account = shared.ledger.account(Caller::Connector(&settings.name));
@@ -120,7 +118,7 @@ impl Connector {
     /// Runs until the connector or the MTA stops.
     pub(crate) async fn run(mut self) {
         self.keep_schedule();
-        while !*self.stop.borrow() {
+        while !self.entry.stop.is_given() {
             self.work().await;
             self.show();
             let wake = self.shared.clocks.instant(self.deadline());
@@ -128,7 +126,7 @@ impl Connector {
             // In this order: neither a stop nor a timer is ever behind in a flood of reports.
             tokio::select! {
                 biased;
-                _ = self.stop.changed() => {}
+                () = entry.stop.given() => {}
                 () = tokio::time::sleep_until(wake) => self.timers().await,
                 Some(message) = self.messages.recv() => {
                     self.message(message);
@@ -401,7 +399,7 @@ impl Connector {
 
     fn ended(&mut self, association: AssociationId, orderly: bool) {
         let was_there = self.lines.remove(&association).is_some();
-        if was_there && !orderly && self.lines.is_empty() && !*self.stop.borrow() {
+        if was_there && !orderly && self.lines.is_empty() && !self.entry.stop.is_given() {
             let text =
                 format!("no association with {} is left: the last one broke", self.settings.remote_mta);
             self.event(EventKind::ConnectionsLost, text);

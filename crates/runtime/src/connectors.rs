@@ -96,7 +96,7 @@ impl Connectors {
             };
             let (shared, name) = (Arc::clone(shared), name.clone());
             ending.spawn(async move {
-                entry.stop.send_replace(true);
+                entry.stop.give();
                 if tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err() {
                     task.abort();
                     let _ = task.await;

@@ -376,7 +376,7 @@ impl Handle {
 
     /// Whether it is ending.
     pub fn is_stopping(&self) -> bool {
-        *self.shared.stop.borrow()
+        self.shared.stop.is_given()
     }
 
     /// How long ago the MTA last showed that it is alive. It does every five seconds, whatever its peers do.

@@ -27,13 +27,12 @@ const PAGE: usize = 1_000;
 
 /// Runs until the MTA stops.
 pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) {
-    let mut stop = shared.stop.subscribe();
     let mut round = 0u32;
     let mut trouble: Option<String> = None;
     let mut tracking = tracking::Keeper::default();
     let mut orphaned = false;
     let mut levels = Levels::default();
-    while !*stop.borrow() {
+    while !shared.stop.is_given() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
         match (&trouble, &now) {
             (None, Some(reason)) => {
@@ -91,7 +90,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
                     orphaned = true;
                     break;
                 }
-                _ = stop.changed() => break,
+                () = shared.stop.given() => break,
                 () = tokio::time::sleep_until(next) => break,
                 () = shared.ledger.changed() => {}
             }

@@ -36,6 +36,7 @@ mod recovery;
 mod registry;
 mod sequence;
 mod shared;
+mod signal;
 pub mod status;
 mod submission;
 mod tracking;

@@ -20,13 +20,12 @@ const UNBOUND_PER_ADDRESS: usize = 64;
 
 /// Accepts until the MTA stops, then waits for the associations that are ending.
 pub(crate) async fn run(shared: Arc<Shared>, listener: Listener) {
-    let mut stop = shared.stop.subscribe();
     let mut associations = JoinSet::new();
-    while !*stop.borrow() {
+    while !shared.stop.is_given() {
         // In this order, so that a stop is never behind in a flood of connections.
         tokio::select! {
             biased;
-            _ = stop.changed() => {}
+            () = shared.stop.given() => {}
             Some(_) = associations.join_next() => {}
             accepted = listener.accept() => match accepted.map(|(socket, peer)| (socket, bind::canonical(peer))) {
                 Ok((_, peer)) if shared.registry.unbound_from(peer.ip()) >= UNBOUND_PER_ADDRESS => {

@@ -176,9 +176,9 @@ impl Mta {
     /// they can be resumed, associations closed. What has not ended within the stop timeout is cut off, without loss:
     /// whatever was not confirmed is still queued.
     pub async fn stop(mut self) {
-        self.shared.stop.send_replace(true);
+        self.shared.stop.give();
         for (_, entry) in self.shared.connectors() {
-            entry.stop.send_replace(true);
+            entry.stop.give();
         }
         let tasks = &mut self.tasks;
         let connectors = Arc::clone(&self.connectors);
@@ -207,9 +207,9 @@ impl Mta {
 
 impl Drop for Mta {
     fn drop(&mut self) {
-        self.shared.stop.send_replace(true);
+        self.shared.stop.give();
         for (_, entry) in self.shared.connectors() {
-            entry.stop.send_replace(true);
+            entry.stop.give();
         }
         if let Ok(connectors) = self.connectors.try_lock() {
             for (_, task) in connectors.running.values() {

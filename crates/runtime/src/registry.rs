@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backlog::Backlog;
 use crate::line::{ConnectorView, Message};
+use crate::signal::Signal;
 use crate::status::{AssociationState, AssociationStatus, Role};
 
 /// All live associations.
@@ -36,8 +37,8 @@ pub(crate) struct ConnectorEntry {
     pub(crate) messages: mpsc::Sender<Message>,
     /// What its task shows of itself.
     pub(crate) view: watch::Receiver<ConnectorView>,
-    /// Becomes true when this connector and its associations are to end.
-    pub(crate) stop: watch::Sender<bool>,
+    /// Given when this connector and its associations are to end.
+    pub(crate) stop: Signal,
     /// Associations that may be transferring out of the queue, and removals under way.
     users: watch::Sender<usize>,
     depth: Depth,
@@ -164,7 +165,7 @@ impl ConnectorEntry {
             backlog,
             messages,
             view,
-            stop: watch::Sender::new(false),
+            stop: Signal::default(),
             users: watch::Sender::new(0),
             depth: Depth::default(),
         }

@@ -12,7 +12,7 @@ use agent::{Agent, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{CommitError, Spool};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::clocks::Clocks;
@@ -23,6 +23,7 @@ use crate::recorder::{Recorder, RecorderSettings};
 use crate::recovery::Recovery;
 use crate::registry::{ConnectorEntry, Registry};
 use crate::sequence::DurableSequence;
+use crate::signal::Signal;
 use crate::status::Counters;
 use crate::world::Surroundings;
 
@@ -54,8 +55,8 @@ pub(crate) struct Shared {
     beat: AtomicU64,
     /// The window over the work queue.
     pub(crate) work: Backlog,
-    /// Becomes true when the MTA stops; never false again.
-    pub(crate) stop: watch::Sender<bool>,
+    /// Given when the MTA stops.
+    pub(crate) stop: Signal,
     /// Records of message tracking in the store, as far as they are counted.
     pub(crate) tracked: AtomicU64,
     agent: RwLock<Arc<Agent>>,
@@ -133,7 +134,7 @@ impl Shared {
             surroundings,
             beat: AtomicU64::new(0),
             work: Backlog::new(agent::record::WORK, Vec::new()),
-            stop: watch::Sender::new(false),
+            stop: Signal::default(),
             tracked: AtomicU64::new(0),
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),

@@ -23,15 +23,14 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until the MTA stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut stop = shared.stop.subscribe();
     let mut held = Held::default();
-    while !*stop.borrow() {
+    while !shared.stop.is_given() {
         held.release_due(&shared);
         if let Err(error) = shared.work.refill(&*shared.spool).await {
             shared.event(EventKind::StoreFailed, "", format!("the work queue can't be read: {error}"));
             tokio::select! {
                 biased;
-                _ = stop.changed() => break,
+                () = shared.stop.given() => break,
                 () = tokio::time::sleep(PAUSE) => continue,
             }
         }
@@ -46,7 +45,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         };
         tokio::select! {
             biased;
-            _ = stop.changed() => {}
+            () = shared.stop.given() => {}
             () = sleep => {}
             () = shared.work.changed() => {}
         }

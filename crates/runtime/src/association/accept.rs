@@ -19,7 +19,7 @@ use super::begin::{association, tap};
 use crate::application::MTS_TRANSFER_PROTOCOL_1984;
 use crate::events::EventKind;
 use crate::ledger::{Caller, Slot};
-use crate::line::{Command, Message, stopped};
+use crate::line::{Command, Message};
 use crate::link::Link;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
@@ -48,10 +48,9 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
         counted,
         shared.limits.progress_timeout,
     );
-    let mut stop = shared.stop.subscribe();
     let opening = tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => return,
+        () = shared.stop.given() => return,
         opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
     };
     let opening = match opening {
@@ -160,11 +159,10 @@ async fn admit(
         OpenData::Recover(old) => {
             let unknown = || Inadmissible::Unrecoverable(old.clone());
             let now = || shared.clocks.mono();
-            let mut stop = shared.stop.subscribe();
             let found = tokio::select! {
                 biased;
                 found = shared.recovery.claim(now, old, peer.ip()) => found,
-                () = stopped(&mut stop) => None,
+                () = shared.stop.given() => None,
             };
             let found = found.ok_or_else(unknown)?;
             let agent = shared.agent();

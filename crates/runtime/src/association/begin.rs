@@ -52,7 +52,6 @@ pub(super) async fn association(
         (presence, cut) = (Some(entered.presence), Some(entered.cut));
     }
     Association {
-        stop: entry.stop.subscribe(),
         progress: Progress::new(shared.limits.progress_timeout),
         timers: {
             let account = shared.ledger.account(Caller::Connector(&connector.name));

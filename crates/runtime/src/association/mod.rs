@@ -83,7 +83,6 @@ pub(crate) struct Association {
     link: Link,
     commands: mpsc::Receiver<Command>,
     registration: Registration,
-    stop: watch::Receiver<bool>,
     receiving: Option<Receiving>,
     outgoing: Option<send::Sending>,
     /// The durable removal of the message transferred last; at most one is under way.
@@ -161,7 +160,7 @@ impl Association {
             // In this order: what ends the association or a transfer is never behind in a flood of octets.
             tokio::select! {
                 biased;
-                () = stopped(&mut self.stop), if self.stopping.is_none() => {
+                () = self.entry.stop.given(), if self.stopping.is_none() => {
                     let (now, grace) = (Instant::now(), self.shared.stop_grace);
                     self.stopping = Some(now + grace);
                     if self.recovery_timeout().is_some() {

@@ -49,7 +49,6 @@ pub(crate) async fn open(
     commands: mpsc::Receiver<Command>,
     mut recover: Option<(MonoTime, Recover)>,
 ) {
-    let mut stop = entry.stop.subscribe();
     let number = shared.registry.next_id();
     let _slot = match shared.ledger.slot(Caller::Connector(&connector.name)) {
         Ok(slot) => slot,
@@ -63,7 +62,7 @@ pub(crate) async fn open(
     let round = open_round(&shared, &connector, number, &mut recover);
     let opened = tokio::select! {
         biased;
-        _ = stop.wait_for(|stop| *stop) => Err("the MTA is stopping".to_owned()),
+        () = entry.stop.given() => Err("the MTA is stopping".to_owned()),
         opened = round => opened,
     };
     match opened {

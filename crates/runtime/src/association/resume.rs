@@ -16,7 +16,7 @@ use spool::CommitError;
 
 use super::{Association, refusal_of};
 use crate::events::EventKind;
-use crate::line::{Message, Outgoing, Recover, stopped};
+use crate::line::{Message, Outgoing, Recover};
 use crate::recovery::{Found, Interruption, Kept, Reception, ResumeRecord, TransferName, store};
 use crate::status::{AssociationState, Role};
 
@@ -305,11 +305,10 @@ impl Association {
         let found = if name.connection == here.connection {
             shared.recovery.find_here(shared.clocks.mono(), &name)
         } else {
-            let mut stop = self.stop.clone();
             tokio::select! {
                 biased;
                 found = shared.recovery.find(|| shared.clocks.mono(), &name) => found,
-                () = stopped(&mut stop) => {
+                () = self.entry.stop.given() => {
                     return Err("this side stops while another association has it".to_owned());
                 }
             }

@@ -28,7 +28,7 @@ impl Connector {
             };
             let mut commits = JoinSet::new();
             for (key, octets) in page {
-                if *self.stop.borrow() {
+                if self.entry.stop.is_given() {
                     break;
                 }
                 if let Ok(record) = OutboundRecord::decode(&octets) {
@@ -36,7 +36,7 @@ impl Connector {
                 }
             }
             while commits.join_next().await.is_some() {}
-            if *self.stop.borrow() {
+            if self.entry.stop.is_given() {
                 return;
             }
         }
@@ -81,7 +81,7 @@ impl Connector {
             // A long queue is looked through without holding up the tasks of others.
             tokio::task::yield_now().await;
             for (key, octets) in page {
-                if *self.stop.borrow() {
+                if self.entry.stop.is_given() {
                     return;
                 }
                 if let Ok(record) = OutboundRecord::decode(&octets) {
