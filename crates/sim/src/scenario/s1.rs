@@ -1,0 +1,129 @@
+//! S1: a peer fails in every way there is, as the one that is called and as the one that calls. Nothing is used up, the
+//! others never notice, and when it is well again mail flows within one open interval.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::stage::{Letter, Stage};
+use crate::check::Expected;
+use crate::network::HostWorld;
+use crate::peer::{Manner, Peer, bad_manner};
+use crate::site::{P1, Site, space, user};
+
+/// Wait between two attempts of ours, in seconds: many of them shall happen.
+const OPEN_INTERVAL_S: u32 = 2;
+/// What a transfer and a passage over the network may take besides.
+const SLACK: Duration = Duration::from_secs(30);
+
+pub(super) async fn play(stage: &mut Stage) {
+    for (name, number) in ["ALPHA", "BETA"].into_iter().zip(1..) {
+        stage.sites.push(Site::new(&stage.network, &stage.random, name, number));
+    }
+    let mut well = Site::new(&stage.network, &stage.random, "GAMMA", 3);
+    if let Ok([a, b]) = stage.sites.get_disjoint_mut([0, 1]) {
+        a.connect_to(b);
+        b.connect_to(a);
+        let connector = a.connect_to(&well);
+        connector.retry.open_interval_s = OPEN_INTERVAL_S;
+        connector.retry.transfer_interval_s = OPEN_INTERVAL_S;
+        connector.retry.max_transfer_retries = 100;
+        connector.rts.recovery_timeout_s = [0, 10][stage.random.below(2)];
+        connector.association.max_associations = [1, 2, 4][stage.random.below(3)];
+        connector.association.threshold_messages = 1;
+        a.limits.connect_timeout = Duration::from_secs(stage.random.within(2..30));
+        a.limits.bind_timeout = Duration::from_secs(stage.random.within(5..60));
+        well.connect_to(a).address_space.push(space("BETA"));
+    }
+    stage.start(0).await;
+    stage.start(1).await;
+    let mut bad = bad_peer(stage, &well);
+    for n in 0..3 {
+        letter(stage, 0, user(&format!("user{n}"), "GAMMA"));
+    }
+    let attempts = stage.random.within(20..120);
+    for _ in 0..attempts {
+        bad.next(stage).await;
+        if stage.random.percent(20) {
+            letter(stage, 0, user("neighbour", "BETA"));
+            letter(stage, 1, user("neighbour", "ALPHA"));
+        }
+        sleep(Duration::from_millis(stage.random.spread(20_000))).await;
+    }
+    bad.end(stage).await;
+    // The peer is well from here on.
+    stage.heal().await;
+    let begun = well.start().await;
+    stage.found.extend(begun.err());
+    // GAMMA may have been refused for one that had taken its place, and tries again after its own interval.
+    let deadline = Duration::from_secs(60) * 11 / 10
+        + stage.sites[0].limits.bind_timeout.max(stage.sites[0].limits.connect_timeout)
+        + SLACK;
+    stage.sites.push(well);
+    letter(stage, 2, user("somebody", "BETA"));
+    stage.drain(deadline).await;
+    stage.end().await;
+}
+
+/// The peer that fails, where GAMMA is later.
+struct Bad {
+    peer: Arc<Peer>,
+    host: Arc<HostWorld>,
+    target: std::net::SocketAddr,
+    at: std::net::IpAddr,
+    calling: JoinSet<()>,
+}
+
+fn bad_peer(stage: &Stage, well: &Site) -> Bad {
+    let host = Arc::new(HostWorld::new(&stage.network, well.host, stage.random.split()));
+    let peer = Peer::new("GAMMA", stage.shared_books());
+    peer.behave(Manner::Mute);
+    Bad { peer, host, target: stage.sites[0].p1(), at: well.host, calling: JoinSet::new() }
+}
+
+impl Bad {
+    /// Changes how the peer fails, and has it call us, too.
+    async fn next(&mut self, stage: &mut Stage) {
+        let a = stage.sites[0].host;
+        match stage.random.within(0..12) {
+            0 => stage.network.change_both(self.at, a, |path| path.cut = true),
+            1 => stage.network.change(self.at, a, |path| path.cut = true),
+            2 => stage.network.kill(self.at),
+            3 => stage.network.power_off(self.at),
+            _ => {
+                stage.network.heal();
+                // In use if it listens already.
+                if let Ok(listening) = self.host.accept_on(std::net::SocketAddr::new(self.at, P1)) {
+                    tokio::spawn(Arc::clone(&self.peer).serve(listening));
+                }
+            }
+        }
+        self.peer.behave(bad_manner(&stage.random));
+        for _ in 0..stage.random.within(0..3) {
+            let manner = bad_manner(&stage.random);
+            self.calling.spawn(Arc::clone(&self.peer).attack(Arc::clone(&self.host), self.target, manner));
+        }
+    }
+
+    async fn end(&mut self, stage: &Stage) {
+        self.host.end();
+        self.calling.shutdown().await;
+        stage.network.kill(self.at);
+    }
+}
+
+fn letter(stage: &mut Stage, site: usize, recipient: String) {
+    let originator = user("writer", &stage.sites[site].name);
+    let length = usize::try_from(stage.random.spread(150_000)).unwrap_or(0);
+    stage.submit(Letter {
+        site,
+        originator,
+        recipients: vec![recipient],
+        length,
+        delivery_reports: false,
+        shaped: false,
+        expected: Expected::Either,
+    });
+}
