@@ -176,7 +176,7 @@ impl Agent {
     }
 
     /// Puts a copy back into the work queue as if it had not been routed yet.
-    fn route_anew(
+    pub(crate) fn route_anew(
         &self,
         now: WallTime,
         sequence: &dyn Sequence,

@@ -73,6 +73,29 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// By the settings of today, a copy does not belong into the queue in which it waits: its first recipient is reached
+    /// here, or over other connectors. It goes back to be routed anew. One that is not reached at all by these settings
+    /// stays where it was queued, `None`: that may be a slip, and it leads somewhere.
+    pub fn misplaced(&self, moment: Moment<'_>, key: &[u8], record: &OutboundRecord) -> Option<Step> {
+        let connector = connector_of(key)?;
+        let first = FirstRecipient::of(&record.item)?;
+        let traveller = Traveller {
+            incoming: record.source.connector(),
+            exhausted: &record.exhausted,
+            now: Some(moment.now),
+            kind: Some(first.kind),
+            ..Traveller::default()
+        };
+        let elsewhere = match self.route_quietly(&first.address, traveller, &|_| false) {
+            RouteDecision::Connectors(names) => !names.contains(&connector),
+            RouteDecision::Local { .. } | RouteDecision::List { .. } => true,
+            RouteDecision::Unknown(_) => false,
+        };
+        elsewhere.then(|| self.route_anew(moment.now, moment.sequence, key, record))
+    }
+}
+
 /// What routing asks about the first recipient that a copy is for.
 struct FirstRecipient {
     kind: Kind,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use runtime::{Handle, Mta, StartError};
+use runtime::{Handle, Mta, RuntimeLimits, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -149,13 +149,16 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, [spool], [limits], [recorder] and all of [listen] but its selectors take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, limits.max_associations, [spool], [recorder] and all of [listen] but its selectors take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
+            handle.apply_limits(new.limits.clone());
             tracing::info!("configuration read again; {summary}");
-            Some(Config { settings: new.settings, ..current.clone() })
+            let max_associations = current.limits.max_associations;
+            let limits = RuntimeLimits { max_associations, ..new.limits };
+            Some(Config { settings: new.settings, limits, ..current.clone() })
         }
         Err(error) => {
             tracing::error!("the configuration stays as it was: {error}");
@@ -171,8 +174,7 @@ fn needs_restart(current: &Config, new: &Config) -> bool {
         || current.listen != new.listen
         || current.spool != new.spool
         || current.recorder != new.recorder
-        // The limits have no equality; their debug text names every one of them.
-        || format!("{:?}", current.limits) != format!("{:?}", new.limits)
+        || current.limits.max_associations != new.limits.max_associations
 }
 
 /// What a signal asks for.

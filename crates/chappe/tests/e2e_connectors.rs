@@ -86,6 +86,33 @@ fn a_connector_outside_its_times_keeps_what_waits_and_urgent_mail_may_pass() {
     pair.b.wait_for_mail(OPERATIONS, 2);
 }
 
+#[test]
+fn limits_take_effect_with_a_reload_and_what_waits_follows_its_address() {
+    let plan = Plan::default();
+    let Pair { mut a, mut b } = plan.build();
+    a.start();
+    let id = a.send(ANNA, OPERATIONS, "moved");
+    wait_for("the message in the queue", || items(&a.json(&["queue", "show", "to-b"])).pop());
+    // Another connector takes over the addresses of the first, and binds may take a second.
+    let text = fs::read_to_string(a.config()).unwrap().replace("P=BETA;A= ;C=GB", "P=DELTA;A= ;C=GB");
+    a.configure(&(text + &cheaper(&plan, b.p1) + "[limits]\nbind_timeout_s = 1\nmax_associations = 999\n"));
+    a.signal("HUP");
+    wait_for("the reload", || (a.logged("configuration read again") == 1).then_some(()));
+    assert_eq!(a.logged("take effect at the next start only"), 1, "max_associations does");
+    let moved =
+        wait_for("the message in the other queue", || items(&a.json(&["queue", "show", "cheap"])).pop());
+    assert_eq!(moved["mts_id"], id, "{moved}");
+    let began = std::time::Instant::now();
+    let mut silent = std::net::TcpStream::connect(a.p1).unwrap();
+    // The default is a minute.
+    silent.set_read_timeout(Some(std::time::Duration::from_secs(40))).unwrap();
+    assert_eq!(std::io::Read::read(&mut silent, &mut [0; 1]).unwrap(), 0, "not closed");
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    b.start();
+    b.wait_for_mail(OPERATIONS, 1);
+    assert_eq!(a.stop().code(), Some(0));
+}
+
 /// Connectors are added, changed and removed, domains and address spaces too, while mail flows both ways.
 #[test]
 fn nothing_is_lost_or_doubled_while_settings_change() {

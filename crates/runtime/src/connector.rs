@@ -3,6 +3,7 @@
 //! Each connector has its own task, queue window, timers and association slots. It never waits for a peer: opening
 //! and transferring happen in tasks of their own, which report back by [`Message`].
 
+mod interrupted;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
-use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record};
+use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::{Activation, ConnectorSettings, Schedule};
 use clock::MonoTime;
-use spool::SpoolError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -21,17 +21,14 @@ use crate::association;
 use crate::backlog::Backlog;
 use crate::events::EventKind;
 use crate::ledger::{Caller, Hold, Resource};
-use crate::line::{Command, ConnectorView, Message, Outgoing, Recover};
+use crate::line::{Command, ConnectorView, Joined, Message, Outgoing, Recover};
 use crate::outage::Outage;
-use crate::pages::Pages;
 use crate::recovery::ResumeRecord;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
 /// How often a queue is looked through for messages that have waited too long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
-/// Interrupted transfers that are remembered. Each association leaves one at most, and they go with their time.
-const MOST_INTERRUPTED: usize = 1_024;
 /// How often it is seen to at least whether a selected time has begun.
 const SCHEDULE_LOOK: Duration = Duration::from_secs(60);
 /// Wait after the store failed to answer.
@@ -74,6 +71,8 @@ pub(crate) struct Connector {
     outage: Outage,
     /// Its deadlines, for the ledger.
     timers: Hold,
+    /// The settings have changed: what waits may belong elsewhere.
+    recheck_due: bool,
 }
 
 impl Connector {
@@ -111,6 +110,7 @@ impl Connector {
             last_failure: None,
             reroute_due: false,
             outage: Outage::default(),
+            recheck_due: false,
         };
         (connector, entry)
     }
@@ -153,6 +153,9 @@ impl Connector {
         self.pause_until = None;
         if std::mem::take(&mut self.reroute_due) {
             self.reroute().await;
+        }
+        if std::mem::take(&mut self.recheck_due) {
+            self.recheck().await;
         }
         if let Err(error) = self.entry.backlog.refill(&*self.shared.spool).await {
             self.store_trouble(&error.to_string());
@@ -271,11 +274,13 @@ impl Connector {
                     self.next_expiry = self.shared.clocks.mono();
                 }
             }
-            Message::Inbound { two_way, commands, reply } => {
-                let id = self.admit(two_way, commands);
-                if reply.send(id).is_err()
-                    && let Some(association) = id
-                {
+            Message::Inbound { settings, two_way, commands, reply } => {
+                let joined = if *settings == *self.settings {
+                    self.admit(two_way, commands).map_or(Joined::Full, Joined::As)
+                } else {
+                    Joined::Outdated
+                };
+                if let (Err(_), Joined::As(association)) = (reply.send(joined), joined) {
                     self.ended(association, false);
                 }
             }
@@ -312,74 +317,12 @@ impl Connector {
                 self.policy(PolicyEvent::Interrupted { association, until, theirs, further });
             }
             Message::ConnectNow => self.policy(PolicyEvent::ConnectNow),
+            Message::Recheck => self.recheck_due = true,
         }
     }
 
     fn resumable_until(&self) -> MonoTime {
         self.shared.clocks.mono() + Duration::from_secs(u64::from(self.settings.rts.recovery_timeout_s))
-    }
-
-    /// Takes up what earlier associations of the connector, or an earlier process, left to be resumed.
-    pub(crate) async fn load_interruptions(&mut self) -> Result<(), SpoolError> {
-        let mut pages = Pages::new(RESUME, self.entry.backlog.prefix().to_vec());
-        while let Some(page) = pages.next(&*self.shared.spool).await? {
-            for (key, octets) in page {
-                // Written by another version of the program: it begins anew.
-                let Ok(resume) = ResumeRecord::decode(&octets) else {
-                    self.forget(&key).await;
-                    continue;
-                };
-                let timeout = self.settings.rts.recovery_timeout_s;
-                let left = resume.seconds_left(self.shared.clocks.wall(), timeout);
-                let until = self.shared.clocks.mono() + Duration::from_secs(u64::from(left));
-                self.remember(key, until, resume);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is remembered of interrupted transfers of this item: after its time only how far they got.
-    fn resumable(&mut self, key: &[u8], record: &OutboundRecord) -> Option<ResumeRecord> {
-        let now = self.shared.clocks.mono();
-        let (until, resume) = self.interrupted.get_mut(key)?;
-        let expired = *until <= now && resume.interruption.take().is_some();
-        let resume = resume.clone();
-        if expired {
-            let (kind, id) = (record.item.kind(), &record.mts_identifier);
-            let text = format!("{kind} {id} will be sent from the beginning: its time to be resumed is over");
-            self.event(EventKind::ResumptionRefused, text);
-        }
-        Some(resume)
-    }
-
-    fn remember(&mut self, key: Vec<u8>, until: MonoTime, resume: ResumeRecord) {
-        if self.interrupted.len() >= MOST_INTERRUPTED {
-            // The one with the least time left begins anew.
-            let first = self.interrupted.iter().min_by_key(|(_, (until, _))| *until);
-            if let Some(first) = first.map(|(key, _)| key.clone()) {
-                self.interrupted.remove(&first);
-            }
-        }
-        self.interrupted.insert(key, (until, resume));
-    }
-
-    /// Forgets the interruptions of items that have left the queue.
-    async fn expire_interruptions(&mut self) {
-        let now = self.shared.clocks.mono();
-        let over = self.interrupted.iter().filter(|(_, (until, _))| *until <= now);
-        let over: Vec<Vec<u8>> = over.map(|(key, _)| key.clone()).collect();
-        for key in over {
-            // One that can't be read now is looked at again.
-            if let Ok(None) = self.shared.spool.get(OUTBOUND, &key).await {
-                self.interrupted.remove(&key);
-            }
-        }
-    }
-
-    async fn forget(&self, key: &[u8]) {
-        if let Err(error) = self.shared.commit(self.shared.agent().interruption_forgotten(key)).await {
-            self.shared.store_failed(&error);
-        }
     }
 
     fn admit(&mut self, two_way: bool, commands: mpsc::Sender<Command>) -> Option<AssociationId> {

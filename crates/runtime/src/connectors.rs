@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::connector::Connector;
 use crate::events::EventKind;
+use crate::line::Message;
 use crate::pages::Pages;
 use crate::recovery;
 use crate::shared::Shared;
@@ -145,6 +146,10 @@ impl Connectors {
             }
         }
         self.requeue_orphans(shared).await?;
+        for (_, entry) in shared.connectors() {
+            // One that is ending has nothing to look at; the others read their messages.
+            let _ = entry.messages.send(Message::Recheck).await;
+        }
         shared.event(EventKind::ConfigurationReloaded, "", summary.to_string());
         Ok(summary)
     }

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
 use crate::events::Event;
 use crate::ledger::Resource;
+use crate::limits::RuntimeLimits;
 use crate::line::Message;
 use crate::pages::Pages;
 use crate::registry::ConnectorEntry;
@@ -318,6 +319,12 @@ impl Handle {
     /// The settings contradict themselves (the old ones stay in force), or the store fails.
     pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, ReloadError> {
         self.connectors.lock().await.reload(&self.shared, settings).await
+    }
+
+    /// Puts new limits into force for associations that are opened from now on. How many there may be stays as it was at
+    /// the start.
+    pub fn apply_limits(&self, limits: RuntimeLimits) {
+        self.shared.replace_limits(limits);
     }
 
     /// The MTA as a whole.

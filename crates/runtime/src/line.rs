@@ -1,9 +1,11 @@
 //! What a connector and its associations say to one another, and what a connector shows of itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::connector::AssociationId;
 use agent::record::OutboundRecord;
+use agent::settings::ConnectorSettings;
 use clock::MonoTime;
 use osi::rtse::{InitialTurn, SessionConnectionIdentifier};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,12 +58,14 @@ pub(crate) enum Message {
     },
     /// A peer wants to open an association.
     Inbound {
+        /// What it was admitted by; a connector with other settings does not take it.
+        settings: Arc<ConnectorSettings>,
         /// Whether this side may transfer on it too.
         two_way: bool,
         /// To its task.
         commands: mpsc::Sender<Command>,
-        /// Its name, or `None` if the connector takes no more.
-        reply: oneshot::Sender<Option<AssociationId>>,
+        /// What becomes of it.
+        reply: oneshot::Sender<Joined>,
     },
     /// An association can take the next message.
     Idle {
@@ -99,6 +103,19 @@ pub(crate) enum Message {
     },
     /// An operator wants the connector to try now.
     ConnectNow,
+    /// The settings of the MTA have changed, though not those of this connector: what waits may belong elsewhere.
+    Recheck,
+}
+
+/// What becomes of an association that a peer wants to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// It has this name from now on.
+    As(AssociationId),
+    /// The connector takes no more.
+    Full,
+    /// The connector has other settings than those by which it was admitted.
+    Outdated,
 }
 
 /// What a connector shows of itself.

@@ -53,6 +53,33 @@ pub(crate) struct InUse(Arc<ConnectorEntry>);
 struct Depth {
     messages: AtomicU64,
     octets: AtomicU64,
+    /// Rises with each change.
+    changes: AtomicU64,
+}
+
+/// A count of what a queue holds in the store, while it is made.
+#[derive(Debug)]
+pub(crate) struct Count {
+    messages: u64,
+    octets: u64,
+    changes: u64,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, octets: u64) {
+        self.messages += 1;
+        self.octets = self.octets.saturating_add(octets);
+    }
+}
+
+impl Depth {
+    fn change(&self, by: impl Fn(u64, u64) -> u64, octets: u64) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        for (value, amount) in [(&self.messages, 1), (&self.octets, octets)] {
+            // The closure never declines.
+            let _ = value.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(by(now, amount)));
+        }
+    }
 }
 
 impl Registry {
@@ -191,15 +218,27 @@ impl ConnectorEntry {
 
     /// Counts a record that was in the queue when the process started.
     pub(crate) fn counted(&self, octets: u64) {
-        self.depth.messages.fetch_add(1, Ordering::Relaxed);
-        self.depth.octets.fetch_add(octets, Ordering::Relaxed);
+        self.depth.change(u64::saturating_add, octets);
     }
 
     /// A taken record is gone from the spool.
     pub(crate) fn dequeued(&self, key: &[u8], octets: u64) {
-        self.depth.messages.fetch_sub(1, Ordering::Relaxed);
-        self.depth.octets.fetch_sub(octets, Ordering::Relaxed);
+        self.depth.change(u64::saturating_sub, octets);
         self.backlog.gone(key);
+    }
+
+    /// Begins to count what is in the store.
+    pub(crate) fn count(&self) -> Count {
+        Count { messages: 0, octets: 0, changes: self.depth.changes.load(Ordering::Relaxed) }
+    }
+
+    /// Takes over what was counted, if nothing was added or removed meanwhile: what is queued in the moment in which a
+    /// connector starts may be counted twice or not at all.
+    pub(crate) fn correct(&self, count: Count) {
+        if self.depth.changes.load(Ordering::Relaxed) == count.changes {
+            self.depth.messages.store(count.messages, Ordering::Relaxed);
+            self.depth.octets.store(count.octets, Ordering::Relaxed);
+        }
     }
 
     /// Messages and octets in the queue.

@@ -36,7 +36,6 @@ const NAME_IN_REFERENCE: usize = 20;
 pub(crate) struct Shared {
     pub(crate) clocks: Clocks,
     pub(crate) started: WallTime,
-    pub(crate) limits: RuntimeLimits,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sequence: DurableSequence,
     pub(crate) registry: Arc<Registry>,
@@ -60,6 +59,9 @@ pub(crate) struct Shared {
     /// Records of message tracking in the store, as far as they are counted.
     pub(crate) tracked: AtomicU64,
     agent: RwLock<Arc<Agent>>,
+    limits: RwLock<Arc<RuntimeLimits>>,
+    /// Tells when a connector has been started.
+    pub(crate) connector_changes: Notify,
     connectors: Mutex<BTreeMap<String, Arc<ConnectorEntry>>>,
     /// Something was queued for a connector that is not running.
     pub(crate) orphans: Notify,
@@ -120,7 +122,8 @@ impl Shared {
         Shared {
             started: clocks.wall(),
             clocks,
-            limits,
+            limits: RwLock::new(Arc::new(limits)),
+            connector_changes: Notify::new(),
             spool,
             sequence,
             registry: Arc::default(),
@@ -145,6 +148,17 @@ impl Shared {
     /// The agent with the settings of the moment.
     pub(crate) fn agent(&self) -> Arc<Agent> {
         Arc::clone(&self.agent.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The limits of the moment.
+    pub(crate) fn limits(&self) -> Arc<RuntimeLimits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts new limits into force, for what begins from now on. How many associations there may be stays.
+    pub(crate) fn replace_limits(&self, limits: RuntimeLimits) {
+        let mut current = self.limits.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(RuntimeLimits { max_associations: current.max_associations, ..limits });
     }
 
     /// What decisions have to know of this moment.
@@ -182,6 +196,7 @@ impl Shared {
     pub(crate) fn add_connector(&self, name: &str, entry: Arc<ConnectorEntry>) {
         self.ledger.open_account(name);
         self.lock_connectors().insert(name.to_owned(), entry);
+        self.connector_changes.notify_waiters();
     }
 
     pub(crate) fn remove_connector(&self, name: &str) {

@@ -330,6 +330,41 @@ async fn a_responder_that_sends_goes_on_when_the_initiator_recovers_the_associat
     stop(mta_a, mta_b).await;
 }
 
+/// Carries one connection from here to there, and takes no other. After so many octets it breaks.
+async fn carry_one(here: SocketAddr, there: SocketAddr, octets: u64) {
+    let listener = tokio::net::TcpListener::bind(here).await.unwrap();
+    let (near, _) = listener.accept().await.unwrap();
+    drop(listener);
+    let far = tokio::net::TcpStream::connect(there).await.unwrap();
+    let ((near_in, mut near_out), (mut far_in, mut far_out)) = (near.into_split(), far.into_split());
+    let mut forth = tokio::io::AsyncReadExt::take(near_in, octets);
+    tokio::select! {
+        _ = tokio::io::copy(&mut forth, &mut far_out) => {}
+        _ = tokio::io::copy(&mut far_in, &mut near_out) => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_association_is_recovered_even_if_nobody_can_be_reached_at_first() {
+    let (mut a, b) = pair(false);
+    let line = support::free();
+    a.settings.connectors[0].hosts = vec![line.to_string()];
+    let carried = tokio::spawn(carry_one(line, b.p1, LARGE as u64 / 2));
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    let content = octets(LARGE);
+    submit(&at_a, OPERATIONS, &content).await;
+    carried.await.unwrap();
+    until(async || events(&at_a, EventKind::ConnectionNotOpened).pop()).await;
+    let carried = tokio::spawn(carry_one(line, b.p1, u64::MAX));
+    arrived_once(&at_a, &mta_b.handle(), &content).await;
+    assert_eq!(events(&at_a, EventKind::AssociationRecovered).len(), 1);
+    assert_eq!(events(&mta_b.handle(), EventKind::TransferResumed).len(), 1);
+    assert_eq!(events(&at_a, EventKind::TransferFailed), [""; 0]);
+    stop(mta_a, mta_b).await;
+    carried.await.unwrap();
+}
+
 /// A store whose disk is full, or slow, when told so.
 struct Disk {
     store: Arc<MemorySpool>,

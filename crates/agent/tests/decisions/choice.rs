@@ -1,6 +1,6 @@
 //! Which of several connectors is used, and what follows when one can't be opened.
 
-use agent::record::Item;
+use agent::record::{Item, OutboundRecord, RESUME};
 use agent::settings::{Activation, AddressSpaceEntry, AgentSettings, Schedule};
 use agent::{Agent, Effect, Kind, Moment, RouteDecision, RouteFailure, RouteQuestion, Submission};
 use clock::WallTime;
@@ -203,6 +203,61 @@ fn reports_are_rerouted_at_once_too() {
     assert_eq!(where_is_it(&a), ["to-B1"]);
     assert_eq!(fail_open(&mut a, "to-B1", 1), 1);
     assert!(matches!(a.queue("to-B2")[0].1.item, Item::Report { .. }));
+}
+
+#[test]
+fn what_waits_moves_when_settings_take_its_address_to_other_connectors() {
+    let mut a = Mta::new(settings("A", &[("B1", "P=B;A= ;C=GB"), ("B2", "C=GB"), ("B3", "C=GB")]));
+    submit(&mut a);
+    let misplaced = |a: &Mta| {
+        let (key, record) = a.queue("to-B1").remove(0);
+        a.agent.misplaced(a.moment(), &key, &record)
+    };
+    assert!(misplaced(&a).is_none());
+    // A way that is cheaper is no reason to move, nor is one that is worse, nor that there is no way left.
+    for (space, other) in [("P=B;A= ;C=GB", "P=B;A= ;C=GB"), ("C=GB", "C=GB"), ("P=Q;C=FR", "C=FR")] {
+        let mut changed = a.agent.settings().clone();
+        changed.connectors[0].address_space = vec![AddressSpaceEntry { space: pattern(space), cost: 90 }];
+        changed.connectors[1].address_space[0].space = pattern(other);
+        changed.connectors[2].address_space[0].space = pattern("C=FR");
+        let before = std::mem::replace(&mut a.agent, Agent::new(changed).unwrap());
+        assert!(misplaced(&a).is_none(), "{space}");
+        a.agent = before;
+    }
+    // Another one for just these addresses is.
+    let mut changed = a.agent.settings().clone();
+    changed.connectors[1].address_space[0].space = pattern("O=Acme;P=B;A= ;C=GB");
+    a.agent = Agent::new(changed).unwrap();
+    let step = misplaced(&a).unwrap();
+    a.commit(step);
+    a.work();
+    assert_eq!(where_is_it(&a), ["to-B2"]);
+    let (_, record) = a.queue("to-B2").remove(0);
+    let action = envelope_of(&record.item).trace_information[0].routing_action;
+    assert_eq!((action, record.exhausted.len()), (RoutingAction::Relayed, 0), "nothing has failed");
+    // And so is a mailbox here.
+    let mut changed = a.agent.settings().clone();
+    changed.mta.local.push(pattern("O=Acme;P=B;A= ;C=GB"));
+    a.agent = Agent::new(changed).unwrap();
+    let (key, record) = a.queue("to-B2").remove(0);
+    let step = a.agent.misplaced(a.moment(), &key, &record).unwrap();
+    a.commit(step);
+    a.work();
+    assert_eq!(a.messages_in(&user("bob", "B")).len(), 1);
+}
+
+#[test]
+fn a_copy_that_is_put_aside_takes_what_is_remembered_of_its_interruption_with_it() {
+    let mut a = Mta::new(ways(&[1]));
+    submit(&mut a);
+    let (key, record) = a.queue("to-B1").remove(0);
+    let step = a.agent.transfer_interrupted(&key, vec![1, 2, 3]);
+    a.commit(step);
+    assert_eq!(a.scan(RESUME, b"").len(), 1);
+    let damaged = OutboundRecord { item: Item::Report { apdu: vec![1, 2] }, ..record };
+    let step = a.agent.expired(damaged.expires, &a.counter, &key, &damaged).unwrap();
+    a.commit(step);
+    assert_eq!((a.quarantined(), a.scan(RESUME, b"").len()), (1, 0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent::BindRefusal;
 use agent::connector::AssociationId;
@@ -19,25 +20,31 @@ use super::begin::{association, tap};
 use crate::application::MTS_TRANSFER_PROTOCOL_1984;
 use crate::events::EventKind;
 use crate::ledger::{Caller, Slot};
-use crate::line::{Command, Message};
+use crate::line::{Command, Joined, Message};
 use crate::link::Link;
-use crate::registry::ConnectorEntry;
+use crate::registry::{ConnectorEntry, InUse};
 use crate::shared::Shared;
 use crate::status::Role;
 use crate::world::Socket;
+
+/// Reloads that may get in the way of one bind; after that many it is refused as busy.
+const MOST_RELOADS: u32 = 5;
+/// How long a bind waits for a connector that a reload is replacing.
+const RELOAD_WAIT: Duration = Duration::from_secs(10);
 
 /// Accepts an association that a peer opens and drives it until it ends.
 pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr, mut slot: Slot) {
     let counted = shared.ledger.connection(Caller::Unbound);
     let number = shared.registry.next_id();
+    let limits = shared.limits();
     let registration =
         shared.registry.enter(number, None, peer.to_string(), Role::Responder, shared.clocks.wall());
-    if let Err(error) = socket.apply(&shared.limits) {
+    if let Err(error) = socket.apply(&limits) {
         // It has gone again before it was looked at.
         tracing::debug!("{peer}: {error}");
         return;
     }
-    let config = shared.limits.responder_stack(&shared.agent().settings().mta.served_selectors);
+    let config = limits.responder_stack(&shared.agent().settings().mta.served_selectors);
     let tap = tap(&shared, number, Role::Responder, &socket, peer);
     let mut link = Link::new(
         socket,
@@ -46,12 +53,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
         shared.clocks.clone(),
         tap,
         counted,
-        shared.limits.progress_timeout,
+        shared.limits().progress_timeout,
     );
     let opening = tokio::select! {
         biased;
         () = shared.stop.given() => return,
-        opening = tokio::time::timeout(shared.limits.bind_timeout, wait_for_open(&mut link)) => opening,
+        opening = tokio::time::timeout(limits.bind_timeout, wait_for_open(&mut link)) => opening,
     };
     let opening = match opening {
         Ok(Ok(opening)) => opening,
@@ -65,7 +72,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
             return link.finish().await;
         }
         Err(_) => {
-            let text = format!("no bind within {} s", shared.limits.bind_timeout.as_secs());
+            let text = format!("no bind within {} s", limits.bind_timeout.as_secs());
             return shared.event(EventKind::AssociationEndedAbnormally, &peer.to_string(), text);
         }
     };
@@ -74,8 +81,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
         shared.event(EventKind::StoreUnhealthy, &peer.to_string(), format!("bind refused as busy: {reason}"));
         return reject(&mut link, MtaBindError::BUSY, bind_error_coding(&shared, &opening), true).await;
     }
-    let (connector, recovered) = match admit(&shared, &opening, peer).await {
-        Ok(admitted) => admitted,
+    let Place { connector, recovered, joined, commands } = match find_place(&shared, &opening, peer).await {
+        Ok(place) => place,
         Err(Inadmissible::Unrecoverable(old)) => {
             let text =
                 format!("an association (session connection {old}) can't be recovered: it is not known");
@@ -104,16 +111,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
     slot.belongs_to(&connector.name, &account);
     link.belongs_to(&connector.name, &account);
     link.is_open();
-    let (sender, commands) = mpsc::channel(4);
-    // Over a 1984 association goes only what has taken the form of a 1984 link.
-    let two_way = match (opening.agreed.dialogue_mode, opening.mode) {
-        (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
-        (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
-        (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
-            application_protocol != MTS_TRANSFER_PROTOCOL_1984 || connector.speaks_1984()
-        }
-    };
-    let Some((entry, id)) = join_connector(&shared, &connector.name, two_way, sender).await else {
+    let Some((entry, in_use, id)) = joined else {
         let text = format!("bind refused: connector {} takes no further association", connector.name);
         shared.event(EventKind::AssociationLimit, &peer.to_string(), text);
         return reject(&mut link, MtaBindError::BUSY, connector.form.bind_error, true).await;
@@ -140,10 +138,57 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
     let kind = if recovered { EventKind::AssociationRecovered } else { EventKind::AssociationOpened };
     shared.event(kind, &connector.name, text);
     let (role, mode) = (Role::Responder, opening.mode);
-    association(shared, connector, entry, id, number, role, mode, link, registration, commands)
+    association(shared, connector, entry, id, number, role, mode, link, registration, commands, in_use)
         .await
         .run()
         .await;
+}
+
+/// Where an association belongs that a peer opens.
+struct Place {
+    connector: Arc<ConnectorSettings>,
+    /// It is one that had broken: it had to bind before.
+    recovered: bool,
+    /// Nothing if the connector takes no more.
+    joined: Option<(Arc<ConnectorEntry>, InUse, AssociationId)>,
+    commands: mpsc::Receiver<Command>,
+}
+
+/// Admits a peer and has its connector take the association in, by the same settings: what a reload changes in between
+/// is judged again by the new ones.
+async fn find_place(
+    shared: &Arc<Shared>,
+    opening: &OpenIndication,
+    peer: SocketAddr,
+) -> Result<Place, Inadmissible> {
+    let mut rounds = 0;
+    loop {
+        let changed = shared.connector_changes.notified();
+        let (connector, recovered) = admit(shared, opening, peer).await?;
+        // Over a 1984 association goes only what has taken the form of a 1984 link.
+        let two_way = match (opening.agreed.dialogue_mode, opening.mode) {
+            (DialogueMode::Monologue, Mode::Normal1988 | Mode::X410 { .. }) => false,
+            (DialogueMode::TwoWayAlternate, Mode::Normal1988) => true,
+            (DialogueMode::TwoWayAlternate, Mode::X410 { application_protocol }) => {
+                application_protocol != MTS_TRANSFER_PROTOCOL_1984 || connector.speaks_1984()
+            }
+        };
+        let (sender, commands) = mpsc::channel(4);
+        let joined = match join_connector(shared, &connector, two_way, sender).await {
+            Join::Taken(entry, in_use, id) => Some((entry, in_use, id)),
+            Join::Full => None,
+            Join::Outdated if rounds < MOST_RELOADS => {
+                rounds += 1;
+                tokio::select! {
+                    biased;
+                    () = shared.stop.given() => None,
+                    _ = tokio::time::timeout(RELOAD_WAIT, changed) => continue,
+                }
+            }
+            Join::Outdated => None,
+        };
+        return Ok(Place { connector, recovered, joined, commands });
+    }
 }
 
 /// The connector of a peer that opens an association, and whether it recovers one: then it had to bind before.
@@ -233,18 +278,34 @@ fn bind_error_coding(shared: &Shared, opening: &OpenIndication) -> BindErrorCodi
     }
 }
 
+/// What a connector's task says to an association.
+enum Join {
+    Taken(Arc<ConnectorEntry>, InUse, AssociationId),
+    Full,
+    /// It has other settings by now, or is being replaced.
+    Outdated,
+}
+
 /// Asks the connector's task to take the association in.
 async fn join_connector(
     shared: &Shared,
-    name: &str,
+    settings: &Arc<ConnectorSettings>,
     two_way: bool,
     commands: mpsc::Sender<Command>,
-) -> Option<(Arc<ConnectorEntry>, AssociationId)> {
-    let entry = shared.connector(name)?;
+) -> Join {
+    let Some(entry) = shared.connector(&settings.name) else { return Join::Outdated };
+    // From here on a successor of the connector waits.
+    let in_use = entry.in_use();
     let (reply, answer) = oneshot::channel();
-    entry.messages.send(Message::Inbound { two_way, commands, reply }).await.ok()?;
-    let id = answer.await.ok()??;
-    Some((entry, id))
+    let message = Message::Inbound { settings: Arc::clone(settings), two_way, commands, reply };
+    if entry.stop.is_given() || entry.messages.send(message).await.is_err() {
+        return Join::Outdated;
+    }
+    match answer.await {
+        Ok(Joined::As(id)) => Join::Taken(entry, in_use, id),
+        Ok(Joined::Full) => Join::Full,
+        Ok(Joined::Outdated) | Err(_) => Join::Outdated,
+    }
 }
 
 /// Refuses a bind.

@@ -16,7 +16,7 @@ use crate::line::Command;
 use crate::link::Link;
 use crate::recorder::Tap;
 use crate::recovery::store;
-use crate::registry::{ConnectorEntry, Registration};
+use crate::registry::{ConnectorEntry, InUse, Registration};
 use crate::shared::Shared;
 use crate::status::Role;
 use crate::world::Socket;
@@ -34,9 +34,9 @@ pub(super) async fn association(
     link: Link,
     registration: Registration,
     commands: mpsc::Receiver<Command>,
+    in_use: InUse,
 ) -> Association {
     let ending = Ending { entry: Arc::clone(&entry), id, told: false };
-    let in_use = entry.in_use();
     let recovered_by = match role {
         // X.228: only who has opened an association recovers it.
         Role::Responder => Some(link.peer().ip()),
@@ -52,7 +52,7 @@ pub(super) async fn association(
         (presence, cut) = (Some(entered.presence), Some(entered.cut));
     }
     Association {
-        progress: Progress::new(shared.limits.progress_timeout),
+        progress: Progress::new(shared.limits().progress_timeout),
         timers: {
             let account = shared.ledger.account(Caller::Connector(&connector.name));
             shared.ledger.hold(&account, Resource::Timer, 0)

@@ -74,13 +74,26 @@ pub(crate) async fn open(
             };
             let text = format!("association {number} with {} at {} {how}", connector.remote_mta, link.peer());
             shared.event(kind, &connector.name, text);
-            let mode = shared.limits.initiator_stack(&connector).rtse.mode;
+            let mode = shared.limits().initiator_stack(&connector).rtse.mode;
             let _ = entry.messages.send(Message::Opened(id)).await;
             let role = Role::Initiator;
-            association(shared, connector, entry, id, number, role, mode, link, registration, commands)
-                .await
-                .run()
-                .await;
+            let in_use = entry.in_use();
+            association(
+                shared,
+                connector,
+                entry,
+                id,
+                number,
+                role,
+                mode,
+                link,
+                registration,
+                commands,
+                in_use,
+            )
+            .await
+            .run()
+            .await;
         }
         Err(text) => {
             let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
@@ -154,7 +167,7 @@ async fn open_address(
         Role::Initiator,
         shared.clocks.wall(),
     );
-    let mut config = shared.limits.initiator_stack(connector);
+    let mut config = shared.limits().initiator_stack(connector);
     let mut counted = shared.ledger.connection(Caller::Connector(&connector.name));
     let mut socket = connect(shared, address).await?;
     if let Some((_, Recover { connection, turn })) = recover.take() {
@@ -196,13 +209,13 @@ async fn open_address(
 }
 
 async fn connect(shared: &Shared, address: SocketAddr) -> Result<Socket, String> {
-    let timeout = shared.limits.connect_timeout;
+    let timeout = shared.limits().connect_timeout;
     let socket = match tokio::time::timeout(timeout, shared.surroundings.connect(address)).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return Err(format!("TCP: {error}")),
         Err(_) => return Err(format!("TCP: no answer within {} s", timeout.as_secs())),
     };
-    socket.apply(&shared.limits).map_err(|error| format!("TCP: {error}"))?;
+    socket.apply(&shared.limits()).map_err(|error| format!("TCP: {error}"))?;
     Ok(socket)
 }
 
@@ -225,7 +238,7 @@ async fn bind(
         shared.clocks.clone(),
         tap,
         counted,
-        shared.limits.progress_timeout,
+        shared.limits().progress_timeout,
     );
     link.belongs_to(&connector.name, &shared.ledger.account(Caller::Connector(&connector.name)));
     let bind = async {
@@ -257,7 +270,8 @@ async fn bind(
             }
         }
     };
-    match tokio::time::timeout(shared.limits.bind_timeout, bind).await {
+    let timeout = shared.limits().bind_timeout;
+    match tokio::time::timeout(timeout, bind).await {
         Ok(Ok((user_data, agreed))) => {
             link.is_open();
             Ok((link, user_data, agreed))
@@ -266,7 +280,7 @@ async fn bind(
             link.finish().await;
             Err(text)
         }
-        Err(_) => Err(format!("no bind within {} s", shared.limits.bind_timeout.as_secs())),
+        Err(_) => Err(format!("no bind within {} s", timeout.as_secs())),
     }
 }
 

@@ -62,7 +62,7 @@ impl Association {
             name.and_then(|(activity, presence)| presence.transfer(activity)).into_iter().collect();
         self.receives(&names).await;
         self.receiving = Some(Receiving {
-            reader: ApduReader::new(self.shared.limits.apdu),
+            reader: ApduReader::new(self.shared.limits().apdu),
             parts: Vec::new(),
             head: None,
             body: None,

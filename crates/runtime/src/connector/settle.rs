@@ -1,5 +1,6 @@
 //! What waits and has to leave the queue without a transfer: too old, given up, or better sent another way.
 
+use agent::Step;
 use agent::record::{OUTBOUND, OutboundRecord, Record};
 use clock::WallTime;
 use spool::CommitError;
@@ -42,6 +43,31 @@ impl Connector {
         }
     }
 
+    /// The settings have changed since what waits was queued: what belongs elsewhere by them is sent back to be routed.
+    pub(super) async fn recheck(&mut self) {
+        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
+        loop {
+            let page = match pages.next(&*self.shared.spool).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return,
+                Err(error) => return self.store_trouble(&error.to_string()),
+            };
+            tokio::task::yield_now().await;
+            let mut commits = JoinSet::new();
+            for (key, octets) in page {
+                let Ok(record) = OutboundRecord::decode(&octets) else { continue };
+                let step = self.shared.agent().misplaced(self.shared.moment(), &key, &record);
+                if let Some(step) = step {
+                    self.send_back(key, step, &mut commits);
+                }
+            }
+            while commits.join_next().await.is_some() {}
+            if self.entry.stop.is_given() {
+                return;
+            }
+        }
+    }
+
     fn reroute_one(&self, key: Vec<u8>, record: &OutboundRecord, commits: &mut JoinSet<()>) {
         let failures = self.policy.failures_since(record.queued);
         let now = self.shared.clocks.mono();
@@ -54,6 +80,11 @@ impl Connector {
         }
         let moment = self.shared.moment();
         let Some(step) = self.shared.agent().rerouted(moment, &key, record, failures) else { return };
+        self.send_back(key, step, commits);
+    }
+
+    /// Lets what waits leave the queue by this step, unless it is in transfer or settled already.
+    fn send_back(&self, key: Vec<u8>, step: Step, commits: &mut JoinSet<()>) {
         if !self.entry.backlog.take_this(&key) {
             return;
         }
@@ -71,10 +102,11 @@ impl Connector {
     /// Settles messages that are too old, and those for which the connector failed to open too often.
     pub(super) async fn expire(&mut self) {
         let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
+        let mut count = self.entry.count();
         loop {
             let page = match pages.next(&*self.shared.spool).await {
                 Ok(Some(page)) => page,
-                Ok(None) => return,
+                Ok(None) => return self.entry.correct(count),
                 Err(error) => return self.store_trouble(&error.to_string()),
             };
             let now = self.shared.clocks.wall();
@@ -85,6 +117,7 @@ impl Connector {
                     return;
                 }
                 if let Ok(record) = OutboundRecord::decode(&octets) {
+                    count.add(record.size);
                     self.settle_if_hopeless(now, key, &record).await;
                 }
             }

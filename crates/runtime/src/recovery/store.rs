@@ -145,7 +145,7 @@ pub(crate) async fn restore(
 
 async fn rebuild(shared: &Arc<Shared>, record: &ParkedRecord) -> Result<Reception, RestoreError> {
     let reader =
-        ApduReader::restore(shared.limits.apdu, record.reader.clone()).ok_or(RestoreError::Unusable)?;
+        ApduReader::restore(shared.limits().apdu, record.reader.clone()).ok_or(RestoreError::Unusable)?;
     let body = match record.body {
         Some((body, length)) => Some(copy(shared, BodyId(body), length).await?),
         None => None,
