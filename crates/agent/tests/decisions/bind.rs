@@ -161,3 +161,13 @@ fn we_give_the_name_and_password_of_the_link_or_of_the_mta() {
     let result = MtaBindResult::simple(MtaName::new("OTHER-A").unwrap(), Password::new("to-b"));
     assert_eq!(agent.bind_result_for(b), result);
 }
+
+#[test]
+fn a_peer_that_echoes_our_bind_is_taken_for_nobody() {
+    let agent = Agent::new(two()).unwrap();
+    let connector = &agent.settings().connectors[0];
+    // It gives back what it was given: our name and our password for it.
+    let echoed = MtaBindResult::simple(MtaName::new("OTHER-A").unwrap(), Password::new("to-b"));
+    assert!(matches!(agent.check_bind_result(connector, &echoed), Err(BindRefusal::WrongName { .. })));
+    assert!(agent.check_bind_argument(&argument("OTHER-A", "to-b"), &plain()).is_err());
+}
