@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use runtime::{Handle, Mta, RuntimeLimits, StartError};
+use runtime::{Handle, Mta, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -149,15 +149,14 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, limits.max_associations, [spool], [recorder] and all of [listen] but its selectors take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder] and all of [listen] but its selectors take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
             tracing::info!("configuration read again; {summary}");
-            let max_associations = current.limits.max_associations;
-            let limits = RuntimeLimits { max_associations, ..new.limits };
+            let limits = new.limits.with_resources_of(&current.limits);
             Some(Config { settings: new.settings, limits, ..current.clone() })
         }
         Err(error) => {
@@ -174,7 +173,7 @@ fn needs_restart(current: &Config, new: &Config) -> bool {
         || current.listen != new.listen
         || current.spool != new.spool
         || current.recorder != new.recorder
-        || current.limits.max_associations != new.limits.max_associations
+        || !new.limits.has_resources_of(&current.limits)
 }
 
 /// What a signal asks for.

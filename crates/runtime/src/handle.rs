@@ -321,8 +321,8 @@ impl Handle {
         self.connectors.lock().await.reload(&self.shared, settings).await
     }
 
-    /// Puts new limits into force for associations that are opened from now on. How many there may be stays as it was at
-    /// the start.
+    /// Puts new limits into force for associations that are opened from now on. What was shared out at the start stays:
+    /// see [`RuntimeLimits::with_resources_of`].
     pub fn apply_limits(&self, limits: RuntimeLimits) {
         self.shared.replace_limits(limits);
     }

@@ -58,6 +58,25 @@ impl Default for RuntimeLimits {
 }
 
 impl RuntimeLimits {
+    /// These limits, but what is shared out at the start as it is in `others`: places for associations, and room for what
+    /// they hold.
+    #[must_use]
+    pub fn with_resources_of(self, others: &RuntimeLimits) -> RuntimeLimits {
+        RuntimeLimits {
+            max_associations: others.max_associations,
+            reserved_associations: others.reserved_associations,
+            buffer_octets: others.buffer_octets,
+            ..self
+        }
+    }
+
+    /// Whether what is shared out at the start is the same.
+    pub fn has_resources_of(&self, others: &RuntimeLimits) -> bool {
+        self.max_associations == others.max_associations
+            && self.reserved_associations == others.reserved_associations
+            && self.buffer_octets == others.buffer_octets
+    }
+
     /// Protocol settings of an association that a connector opens.
     pub(crate) fn initiator_stack(&self, connector: &ConnectorSettings) -> StackConfig {
         let mut config = self.responder_stack(&[]);

@@ -155,10 +155,10 @@ impl Shared {
         Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts new limits into force, for what begins from now on. How many associations there may be stays.
+    /// Puts new limits into force, for what begins from now on. What was shared out at the start stays.
     pub(crate) fn replace_limits(&self, limits: RuntimeLimits) {
         let mut current = self.limits.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(RuntimeLimits { max_associations: current.max_associations, ..limits });
+        *current = Arc::new(limits.with_resources_of(&current));
     }
 
     /// What decisions have to know of this moment.
