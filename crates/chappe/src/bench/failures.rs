@@ -199,25 +199,21 @@ impl Bench {
         Ok(())
     }
 
-    /// Has messages fail in transfer, each as often as it may.
+    /// Has messages fail in transfer, each as often as it may; then its originator gets a report, and it is gone.
     fn fail_transfers(&self, link: &Link, failures: u64) -> Result<(), BenchError> {
+        let name = MtaName::new("GENERATOR").map_err(|error| BenchError::Association(error.to_string()))?;
+        let mut generator = Peer::connect(self.p1, &name, stack())?;
+        // A message is tried once and then again as often as it may.
+        let messages = usize::try_from(failures.div_ceil(TRANSFER_RETRIES + 1)).unwrap_or(usize::MAX);
+        for connector in link.connectors.iter().cycle().take(messages) {
+            generator.transfer(&self.message(connector)?)?;
+        }
+        generator.close()?;
         let goal = link.peer.failed() + failures;
         let mut patience = Patience::new(link.how.name());
-        while link.peer.failed() < goal {
-            // What has failed too often is gone from the queue; more is given when all has.
-            if self.status()?.queued == 0 {
-                let each = failures.div_ceil(TRANSFER_RETRIES * link.connectors.len() as u64);
-                let name =
-                    MtaName::new("GENERATOR").map_err(|error| BenchError::Association(error.to_string()))?;
-                let mut generator = Peer::connect(self.p1, &name, stack())?;
-                for connector in &link.connectors {
-                    for _ in 0..each {
-                        generator.transfer(&self.message(connector)?)?;
-                    }
-                }
-                generator.close()?;
-            }
-            for connector in &link.connectors {
+        while link.peer.failed() < goal || self.status()?.queued > 0 {
+            // Nobody waits for the open interval.
+            for connector in link.connectors.iter().take(messages) {
                 self.connect(connector)?;
             }
             patience.wait(link.peer.failed())?;
@@ -415,7 +411,8 @@ fn configuration(dir: &Path, p1: SocketAddr, api: SocketAddr, links: &[Link]) ->
                  called_selectors = {{ transport = \"{connector}\" }}\n\
                  [connector.rts]\nrecovery_timeout_s = 0\n\
                  [connector.retry]\nmax_open_retries = 10000\nopen_interval_s = 1\n\
-                 max_transfer_retries = {TRANSFER_RETRIES}\ntransfer_interval_s = 0\n",
+                 max_transfer_retries = {TRANSFER_RETRIES}\ntransfer_interval_s = 0\n\
+                 [connector.association]\nlifetime_s = 1\n",
                 peer_name(number),
                 link.peer.address()
             );

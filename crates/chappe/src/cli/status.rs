@@ -7,6 +7,8 @@ use super::failure::Failure;
 use super::output::{self, Table};
 use crate::model::{Holder, Status as StatusModel};
 
+/// Reasons shown.
+const MOST_REASONS: usize = 10;
 /// Holders shown; the API has all of them.
 const MOST_HOLDERS: usize = 10;
 
@@ -46,8 +48,12 @@ fn text(status: StatusModel) -> String {
         ("Delivered", counter("delivered")),
         ("Non-delivered", counter("non_delivered")),
     ]);
-    for reason in &status.reasons {
+    for reason in status.reasons.iter().take(MOST_REASONS) {
         text.push_str(&format!("! {}\n", output::one_line(reason)));
+    }
+    let more = status.reasons.len().saturating_sub(MOST_REASONS);
+    if more > 0 {
+        text.push_str(&format!("! and {more} more, see `chappe connector list`\n"));
     }
     text.push_str(&holders(resources.connectors.iter().chain([&resources.unbound])));
     text
