@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, MemorySpool, Space, Spool, SpoolError, Stats, Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, Fault, MemorySpool, Space, Spool, SpoolError, Stats,
+    Unhealthy,
 };
 
 use crate::random::Random;
@@ -50,6 +51,11 @@ impl Disk {
         used.hold_sync();
         let (under_way, stall) = (AtomicBool::new(false), Mutex::default());
         Disk { inner: Arc::new(Inner { spool: used, random, under_way, stall, forgets: Some(kept) }) }
+    }
+
+    /// The next synchronization fails: nothing more is written until a restart, which finds the batch, or not.
+    pub fn fail(&self, fault: Fault) {
+        self.inner.spool.fail_next_commit(fault);
     }
 
     /// From now on each synchronization takes this much longer.

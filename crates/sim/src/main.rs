@@ -1,5 +1,6 @@
 //! `sim`: runs scenarios with seeds. The last line counts the violations.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -83,6 +84,9 @@ fn main() -> ExitCode {
         }
     }
     let runs = arguments.seeds.saturating_mul(scenarios.len() as u64);
+    if arguments.verbose {
+        println!("events: {:?}", totals.told);
+    }
     println!(
         "{} messages, {} connections, {} octets, {} virtual hours; slowest drain {} s; digest {:016x}",
         totals.messages,
@@ -104,6 +108,7 @@ struct Totals {
     seconds: u64,
     slowest_drain: u64,
     digest: u64,
+    told: BTreeMap<String, u64>,
 }
 
 impl Totals {
@@ -114,6 +119,9 @@ impl Totals {
         self.seconds += outcome.seconds;
         self.slowest_drain = self.slowest_drain.max(outcome.drained_in);
         self.digest = self.digest.rotate_left(1) ^ outcome.digest;
+        for (kind, count) in &outcome.told {
+            *self.told.entry(kind.clone()).or_default() += count;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs one scenario with one seed, on a runtime of its own whose clock stands still until everybody waits.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic;
 use std::sync::{Arc, Once};
 
@@ -26,6 +27,8 @@ pub struct Outcome {
     pub connections: u64,
     /// Virtual seconds from the end of the faults until everything had drained.
     pub drained_in: u64,
+    /// How often MTAs have told of what.
+    pub told: BTreeMap<String, u64>,
 }
 
 thread_local! {
@@ -66,6 +69,7 @@ pub fn run(scenario: Scenario, seed: u64, control: Option<Control>, trace: bool)
             octets: network.carried(),
             connections: network.connections(),
             drained_in: stage.drained_in.as_secs(),
+            told: network.told(),
             violations: stage.found,
             digest: digest.value(),
         }
@@ -86,5 +90,6 @@ fn failed(why: &str) -> Outcome {
         octets: 0,
         connections: 0,
         drained_in: 0,
+        told: BTreeMap::new(),
     }
 }

@@ -220,6 +220,9 @@ impl Site {
                 println!("{} {}: {:?} {} {}", event.time, self.name, event.kind, event.subject, event.text);
             }
         }
+        for event in handle.events(0) {
+            self.network.tell(event.kind);
+        }
         defects(&self.name, handle)
     }
 

@@ -280,10 +280,11 @@ impl Association {
             RtIndication::TransferStart => self.transfer_start().await,
             RtIndication::TransferData(octets) => self.transfer_data(octets).await,
             RtIndication::Checkpoint { serial } => {
+                // One that was refused is not confirmed any more: its octets are gone, and the peer discards it.
                 if let Some(receiving) = &mut self.receiving {
                     receiving.checkpoint();
+                    self.request_if_in_time(RtRequest::CheckpointSecured { serial });
                 }
-                self.request_if_in_time(RtRequest::CheckpointSecured { serial });
             }
             RtIndication::TransferEnd => self.transfer_end().await,
             RtIndication::TransferDiscarded => {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use runtime::EventKind;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -113,6 +114,7 @@ struct State {
     keep_attempts: bool,
     carried: u64,
     leaked: Vec<Arc<Wire>>,
+    told: BTreeMap<String, u64>,
 }
 
 /// Connections that wait to be accepted.
@@ -231,6 +233,16 @@ impl Network {
     /// Octets that have arrived somewhere.
     pub fn carried(&self) -> u64 {
         self.lock().carried
+    }
+
+    /// An MTA has told of something of this kind.
+    pub fn tell(&self, kind: EventKind) {
+        *self.lock().told.entry(format!("{kind:?}")).or_default() += 1;
+    }
+
+    /// How often MTAs have told of what, as far as their logs reached back when they ended.
+    pub fn told(&self) -> BTreeMap<String, u64> {
+        self.lock().told.clone()
     }
 
     /// Whether everything that happens is printed.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use agent::settings::Conformance;
+use spool::Fault;
 use tokio::time::{Instant, sleep};
 
 use super::Control;
@@ -13,7 +14,7 @@ use crate::network::Strike;
 use crate::site::{Crash, Site, space, user};
 
 /// From the end of the faults until everything must have drained.
-const DRAIN: Duration = Duration::from_secs(900);
+const DRAIN: Duration = Duration::from_secs(300);
 /// A fault lasts an hour at most.
 const LONGEST_FAULT: u64 = 3_600;
 /// Clocks are set off by a day at most, so that no message gets too old.
@@ -25,7 +26,7 @@ pub(super) async fn play(stage: &mut Stage) {
         stage.start(site).await;
     }
     let mut restarts: Vec<(Instant, usize)> = Vec::new();
-    for _ in 0..stage.random.within(10..50) {
+    for _ in 0..stage.random.within(10..70) {
         let now = Instant::now();
         for (_, site) in restarts.extract_if(.., |(at, _)| *at <= now) {
             stage.network.power_on(stage.sites[site].host);
@@ -103,12 +104,12 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
     let (here, there) = (stage.sites[site].host, stage.sites[other].host);
     let time = Duration::from_secs(stage.random.spread(LONGEST_FAULT));
     match stage.random.within(0..100) {
-        0..45 => {
+        0..40 => {
             for _ in 0..stage.random.spread(6) {
                 letter(stage, site);
             }
         }
-        45..62 => {
+        40..64 => {
             let strike = match stage.random.within(0..6) {
                 0 | 1 => Strike::Reset,
                 2 => Strike::ResetSender,
@@ -116,9 +117,9 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
                 4 => Strike::CutOneWay(time),
                 _ => Strike::CutBoth(time),
             };
-            stage.network.plan(here, there, stage.random.spread(400_000), strike);
+            stage.network.plan(here, there, stage.random.spread(200_000), strike);
         }
-        62..67 => stage.network.change(here, there, |path| path.cut = true),
+        64..67 => stage.network.change(here, there, |path| path.cut = true),
         67..70 => stage.network.change_both(here, there, |path| path.cut = true),
         70..75 => stage.network.change_both(here, there, |path| path.cut = false),
         75..78 => {
@@ -147,11 +148,21 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
             let sign = if stage.random.percent(50) { 1 } else { -1 };
             stage.network.skew(here, seconds * sign);
         }
-        94..96 => {
+        94 => {
             let stall = Duration::from_millis(stage.random.spread(5_000));
             stage.sites[site].disk().stall(stall);
         }
-        96..98 => reload(stage, site).await,
+        95 | 96 => {
+            // The disk fails, and after a while somebody restarts what stands on it.
+            if stage.sites[site].runs() {
+                let fault = if stage.random.percent(50) { Fault::Kept } else { Fault::Lost };
+                stage.sites[site].disk().fail(fault);
+                sleep(Duration::from_secs(stage.random.spread(100))).await;
+                stage.crash(site, Crash::Kill);
+                restarts.push((Instant::now(), site));
+            }
+        }
+        97 => reload(stage, site).await,
         _ => {
             if let Some(handle) = stage.sites[site].handle() {
                 let connectors = stage.sites[site].settings.connectors.iter();
@@ -177,8 +188,8 @@ fn letter(stage: &mut Stage, site: usize) {
         }
     }
     let length = match random.within(0..10) {
-        0 => 600_000,
-        1..4 => 100_000,
+        0 | 1 => 600_000,
+        2..5 => 150_000,
         _ => 3_000,
     };
     let letter = Letter {

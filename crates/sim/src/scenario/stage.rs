@@ -6,6 +6,7 @@ use std::time::Duration;
 use agent::{ReportRequest, Submission};
 use mhs::ContentType;
 use mhs::p1::Priority;
+use runtime::Held;
 use tokio::runtime::Handle as Tokio;
 use tokio::time::{Instant, sleep};
 
@@ -207,6 +208,7 @@ impl Stage {
         }
         // Halves of transfers that began anew are kept for their time; a stop would write them down.
         sleep(LONGEST_RECOVERY).await;
+        self.count();
         for site in 0..self.sites.len() {
             self.stop(site).await;
         }
@@ -230,6 +232,18 @@ impl Stage {
     /// Notes that an MTA starts, stops or gets other settings.
     pub(crate) fn disturb(&mut self, site: usize) {
         self.disturbed.push((site, Instant::now()));
+    }
+
+    /// What the MTAs themselves say that they hold, when there is nothing to be held.
+    fn count(&mut self) {
+        for site in &self.sites {
+            let Some(handle) = site.handle() else { continue };
+            let resources = handle.resources();
+            let mut callers = resources.connectors.iter().chain([&resources.unbound]);
+            if resources.total != Held::default() || callers.any(|one| one.held != Held::default()) {
+                self.found.push(format!("{} holds when idle: {resources:?}", site.name));
+            }
+        }
     }
 
     fn is_quiet(&self) -> bool {
