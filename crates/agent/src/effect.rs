@@ -120,6 +120,16 @@ pub enum Effect {
         /// Of what was transferred: who sent it, and to whom; if there is message tracking.
         about: Option<Box<About>>,
     },
+    /// An operator holds a copy, which belongs to the queue of this connector.
+    Held {
+        /// The connector.
+        connector: String,
+    },
+    /// A copy of the queue of this connector is held no more.
+    HeldNoMore {
+        /// The connector.
+        connector: String,
+    },
     /// A message was transferred in 1984 P1, which left out some of it.
     Downgraded {
         /// The connector.
@@ -255,6 +265,12 @@ pub enum Departure {
     GivenUp,
     /// It was too old.
     Expired,
+    /// An operator deleted it.
+    Deleted,
+    /// An operator holds it.
+    Held,
+    /// An operator put it into another queue, or to another place in this one.
+    Moved,
 }
 
 /// Why something was dropped.

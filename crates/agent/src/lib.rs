@@ -8,7 +8,7 @@
 //! One message in the order of its life: [`Agent::transfer_in`] or [`Agent::submit`] puts it into the work queue,
 //! [`Agent::process`] takes it from there to mailboxes, outbound queues and reports, and
 //! [`Agent::transferred`], [`Agent::transfer_failed`], [`Agent::open_retries_exhausted`] or [`Agent::expired`] end
-//! its stay in an outbound queue. The records and keys of all these are in [`record`].
+//! its stay in an outbound queue. [`Agent::operate`] is what an operator may do to it before. The records and keys of all these are in [`record`].
 //!
 //! ```
 //! use agent::settings::{AgentSettings, MtaSettings};
@@ -54,6 +54,7 @@ mod form;
 mod interruption;
 mod links;
 mod named_lists;
+mod operation;
 mod outbound;
 mod process;
 pub mod record;
@@ -76,6 +77,7 @@ pub use effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 pub use form::{FormError, OnWire, asks_for_p2};
 pub use interruption::apdu_digest;
 pub use links::{AllWell, Links, Moment};
+pub use operation::{CopyRecord, Operated, Operation, OperationRefused, QueuedCopy};
 pub use outbound::{Failed, TransferFailure, TransferFailureKind};
 pub use process::Processed;
 pub use routing::{Route, RouteDecision, RouteFailure, RouteQuestion};

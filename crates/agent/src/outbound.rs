@@ -175,6 +175,18 @@ impl Agent {
         Some(back_to_work(sequence, key, record, exhausted, tries, failure, Departure::Expired))
     }
 
+    /// Sends a copy back to be routed anew without its connector, because an operator empties the queue.
+    pub(crate) fn drained(
+        &self,
+        now: WallTime,
+        sequence: &dyn Sequence,
+        key: &[u8],
+        record: &OutboundRecord,
+    ) -> Step {
+        let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
+        self.give_up(now, sequence, key, record, code, "an operator has emptied the queue of its connector")
+    }
+
     /// Puts a copy back into the work queue as if it had not been routed yet.
     pub(crate) fn route_anew(
         &self,
@@ -257,7 +269,7 @@ pub(crate) fn connector_of(key: &[u8]) -> Option<String> {
 
 /// Takes a copy out of its queue, and with it what is remembered of an interrupted transfer. Asserting that it is
 /// there keeps two decisions about the same copy apart.
-fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
+pub(crate) fn leave(key: &[u8], record: &OutboundRecord, why: Departure) -> Step {
     let mut step = Step::default();
     step.batch.assert_present(OUTBOUND, key).delete(OUTBOUND, key).delete(RESUME, key);
     if let Some(OutboundKey { connector, rank, sequence }) = OutboundKey::parse(key) {

@@ -309,7 +309,14 @@ fn entry(effect: &mut Effect) -> Option<TrackRecord> {
                 (Departure::Transferred, Kind::Probe) => TrackEvent::ProbeOut,
                 (Departure::Transferred, Kind::Report) => TrackEvent::ReportOut,
                 // What comes of it is told by what follows: another connector or a report.
-                (Departure::GivenUp | Departure::Expired, _) => return None,
+                (
+                    Departure::GivenUp
+                    | Departure::Expired
+                    | Departure::Deleted
+                    | Departure::Held
+                    | Departure::Moved,
+                    _,
+                ) => return None,
             };
             record(event, mts_identifier.clone()).about(about.take(), *size, *recipients).over(connector)
         }
@@ -350,6 +357,8 @@ fn entry(effect: &mut Effect) -> Option<TrackRecord> {
         }
         Effect::WorkAdded { .. }
         | Effect::Queued { .. }
+        | Effect::Held { .. }
+        | Effect::HeldNoMore { .. }
         | Effect::TransferRetry { .. }
         | Effect::ExpansionLoop { .. }
         | Effect::ReportPassedOn { .. }

@@ -14,6 +14,7 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, SendBody, Timeout};
 
+use crate::api::OPERATOR;
 use crate::cli::failure::Failure;
 use crate::model::ErrorBody;
 use steadfast::SteadfastConnector;
@@ -53,6 +54,8 @@ pub(crate) struct Client {
     patience: Patience,
     base: String,
     authorization: Option<String>,
+    /// Name of the system's user, for the service's event log.
+    operator: Option<String>,
 }
 
 impl Client {
@@ -79,7 +82,7 @@ impl Client {
             .build();
         let connector = TcpConnector::default().chain(SteadfastConnector);
         let agent = Agent::with_parts(config, connector, DefaultResolver::default());
-        Ok(Client { agent, patience, base, authorization })
+        Ok(Client { agent, patience, base, authorization, operator: operator() })
     }
 
     /// The answer to a GET of `path` with `query`, from JSON.
@@ -120,6 +123,9 @@ impl Client {
             if let Some(authorization) = &self.authorization {
                 request = request.header("authorization", authorization);
             }
+            if let Some(operator) = &self.operator {
+                request = request.header(OPERATOR, operator);
+            }
             let request = request.config().timeout_recv_response(Some(wait)).build();
             request.send(SendBody::from_reader(&mut body))
         });
@@ -130,6 +136,38 @@ impl Client {
             }
             None => self.outcome(&error, wait),
         })?;
+        let response = self.accept(response)?;
+        self.json(response)
+    }
+
+    /// The answer to a POST without a body, from JSON.
+    pub(crate) fn order<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        self.post(path, query, "text/plain", 0, &mut io::empty())
+    }
+
+    /// The answer to a DELETE, from JSON.
+    pub(crate) fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        let wait = self.patience.answer;
+        let sent = self.patiently(|| {
+            let mut request = self.agent.delete(format!("{}{path}", self.base));
+            request = request.query_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
+            if let Some(authorization) = &self.authorization {
+                request = request.header("authorization", authorization);
+            }
+            if let Some(operator) = &self.operator {
+                request = request.header(OPERATOR, operator);
+            }
+            request.config().timeout_recv_response(Some(wait)).timeout_per_read(Some(wait)).build().call()
+        });
+        let response = sent.map_err(|error| self.outcome(&error, wait))?;
         let response = self.accept(response)?;
         self.json(response)
     }
@@ -250,6 +288,13 @@ impl Read for Source<'_> {
         }
         read
     }
+}
+
+/// Who runs this command, as the system calls him. What can't stand in a header is left out.
+fn operator() -> Option<String> {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok())?;
+    let name: String = name.chars().filter(char::is_ascii_graphic).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 fn is_refused(error: &ureq::Error) -> bool {

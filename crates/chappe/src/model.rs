@@ -63,12 +63,14 @@ pub(crate) struct Probed {
 pub(crate) struct Queue {
     /// Connector.
     pub(crate) connector: String,
-    /// State of the connector.
+    /// `frozen`, or the state of the connector.
     pub(crate) state: String,
     /// Messages, probes and reports in it.
     pub(crate) messages: u64,
     /// Their octets.
     pub(crate) octets: u64,
+    /// Those beside them that an operator holds.
+    pub(crate) held: u64,
     /// When the oldest was queued.
     pub(crate) oldest: Option<String>,
     /// Seconds until the next attempt after a failure.
@@ -90,22 +92,71 @@ pub(crate) struct QueuedMessage {
     pub(crate) mts_id: String,
     /// Originator, or destination of a report.
     pub(crate) originator: String,
-    /// Recipients that this copy is for.
+    /// Recipients that this copy is for, the first 100 of them.
     pub(crate) recipients: Vec<String>,
+    /// How many there are.
+    pub(crate) recipient_count: u64,
     /// `urgent`, `normal` or `non-urgent`.
     pub(crate) priority: String,
     /// Octets of content.
     pub(crate) size: u64,
+    /// When it was submitted.
+    pub(crate) submitted: Option<String>,
+    /// When this MTA took responsibility for it.
+    pub(crate) received: String,
     /// When it was queued.
     pub(crate) queued: String,
     /// When it is given up.
     pub(crate) expires: Option<String>,
     /// Transfers of it that failed.
     pub(crate) attempts: u32,
-    /// `waiting` or `in transfer`.
+    /// `waiting`, `retry`, `in transfer`, `deferred`, `pending reroute` or `held`.
     pub(crate) state: String,
+    /// Seconds until it, or its connector, is tried again after a failure.
+    pub(crate) next_try_in_s: Option<u64>,
     /// Why the last transfer failed.
     pub(crate) last_failure: Option<String>,
+}
+
+/// An operator's change to a queue was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueueChange {
+    /// The connector.
+    pub(crate) connector: String,
+    /// False if it was so already.
+    pub(crate) changed: bool,
+}
+
+/// What became of an operation on some copies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Operated {
+    /// Each of them.
+    pub(crate) items: Vec<OperatedCopy>,
+    /// If there may be more: what to give as `after` to go on.
+    pub(crate) next: Option<String>,
+    /// Nothing was changed: it was only asked about.
+    pub(crate) dry_run: bool,
+}
+
+/// What became of an operation on one copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OperatedCopy {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Connector whose queue it was in, or `work`.
+    pub(crate) queue: String,
+    /// `message`, `probe` or `report`.
+    pub(crate) kind: String,
+    /// MTS-identifier.
+    pub(crate) mts_id: String,
+    /// Originator, or destination of a report.
+    pub(crate) originator: String,
+    /// The first of its recipients.
+    pub(crate) recipient: Option<String>,
+    /// Whether it was done, or would be.
+    pub(crate) done: bool,
+    /// Why not.
+    pub(crate) why: Option<String>,
 }
 
 /// One connector.

@@ -126,6 +126,11 @@ impl Backlog {
         self.changed.notify_one();
     }
 
+    /// Wakes the consumer: something else than the keys has changed.
+    pub(crate) fn nudge(&self) {
+        self.changed.notify_one();
+    }
+
     /// Whether somebody has taken this key.
     pub(crate) fn is_taken(&self, key: &[u8]) -> bool {
         self.lock().taken.contains(key)

@@ -6,7 +6,7 @@
 mod interrupted;
 mod settle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +54,6 @@ pub(crate) struct Connector {
     policy: ConnectorPolicy,
     lines: BTreeMap<AssociationId, Line>,
     tasks: JoinSet<()>,
-    retries: BTreeSet<(MonoTime, Vec<u8>)>,
     next_expiry: MonoTime,
     /// The quarter of an hour that the policy has been told of, and when the next one has to be looked for.
     quarter: Option<i64>,
@@ -103,7 +102,6 @@ impl Connector {
             next_quarter: None,
             lines: BTreeMap::new(),
             tasks: JoinSet::new(),
-            retries: BTreeSet::new(),
             interrupted: BTreeMap::new(),
             recover: None,
             pause_until: None,
@@ -166,8 +164,9 @@ impl Connector {
     }
 
     fn tell_what_waits(&mut self) {
-        let (urgent, other) = self.waiting();
-        let (_, octets) = self.entry.depth();
+        // What is frozen wants no association.
+        let (urgent, other) = if self.entry.is_frozen() { (0, 0) } else { self.waiting() };
+        let (_, octets) = if self.entry.is_frozen() { (0, 0) } else { self.entry.depth() };
         self.policy(PolicyEvent::Queue { urgent, other, octets });
     }
 
@@ -186,7 +185,7 @@ impl Connector {
 
     /// Gives waiting messages to idle associations, the most urgent first.
     async fn dispatch(&mut self) {
-        loop {
+        while !self.entry.is_frozen() {
             let Some(first) = self.entry.backlog.first() else { return };
             let urgent = OutboundKey::parse(&first).is_some_and(|key| key.rank == Rank::Urgent);
             let usable = |line: &Line| line.idle && (urgent || !line.urgent_only);
@@ -301,7 +300,7 @@ impl Connector {
                 if after.is_zero() {
                     self.entry.backlog.put_back(&key);
                 } else {
-                    self.retries.insert((self.shared.clocks.mono() + after, key));
+                    self.entry.retries.insert(self.shared.clocks.mono() + after, key);
                 }
             }
             Message::Interrupted { association, item, recover, further } => {
@@ -352,8 +351,7 @@ impl Connector {
 
     async fn timers(&mut self) {
         let now = self.shared.clocks.mono();
-        while let Some((_, key)) = self.retries.first().filter(|(at, _)| *at <= now).cloned() {
-            self.retries.pop_first();
+        while let Some(key) = self.entry.retries.take_due(now) {
             self.entry.backlog.put_back(&key);
         }
         if self.policy.deadline().is_some_and(|at| at <= now) {
@@ -391,7 +389,8 @@ impl Connector {
     fn tell_if_idle_with_work(&self, association: AssociationId) {
         let (urgent, other) = self.waiting();
         let could = |line: &Line| line.idle && (urgent > 0 || (other > 0 && !line.urgent_only));
-        if self.lines.get(&association).is_some_and(could) && self.pause_until.is_none() {
+        let is_frozen = self.entry.is_frozen();
+        if self.lines.get(&association).is_some_and(could) && !is_frozen && self.pause_until.is_none() {
             let waiting = urgent + other;
             let text = format!("association closed that did nothing although {waiting} messages wait");
             self.event(EventKind::IdleWithWork, text);
@@ -416,7 +415,7 @@ impl Connector {
 
     fn deadline(&self) -> MonoTime {
         let mut at = self.next_expiry;
-        let retry = self.retries.first().map(|(at, _)| *at);
+        let retry = self.entry.retries.first();
         for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter] {
             at = other.map_or(at, |other| at.min(other));
         }
@@ -425,7 +424,7 @@ impl Connector {
 
     fn show(&mut self) {
         let retry = usize::from(matches!(self.policy.state(), ConnectorState::Retry { .. }));
-        self.timers.set((self.retries.len() + retry) as u64);
+        self.timers.set((self.entry.retries.len() + retry) as u64);
         let (urgent, other) = self.waiting();
         let state = self.policy.state();
         self.view.send_replace(ConnectorView {

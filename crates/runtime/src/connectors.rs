@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Record, outbound_prefix};
+use agent::record::{
+    FROZEN, HELD, OUTBOUND, OutboundKey, OutboundRecord, Record, held_prefix, outbound_prefix,
+};
 use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, SettingsProblem};
 use spool::{CommitError, SpoolError};
@@ -81,6 +83,11 @@ impl Connectors {
                 }
             }
         }
+        let mut pages = Pages::new(HELD, held_prefix(&settings.name));
+        while let Some(page) = pages.next(&*shared.spool).await? {
+            page.iter().for_each(|_| entry.hold());
+        }
+        entry.set_frozen(shared.spool.get(FROZEN, settings.name.as_bytes()).await?.is_some());
         shared.add_connector(&settings.name, entry);
         let name = settings.name.clone();
         self.running.insert(name, (settings, tokio::spawn(connector.run())));

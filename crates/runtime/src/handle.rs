@@ -3,16 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{
-    Item, MAILBOX, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
-    RecordError, WORK, WorkKey, WorkRecord, mailbox_prefix, outbound_prefix,
-};
+use agent::record::{MAILBOX, MailboxKey, MailboxRecord, Record, RecordError, mailbox_prefix};
 use agent::settings::AgentSettings;
 use agent::{Route, RouteDecision, RouteQuestion};
-use clock::WallTime;
 use mhs::OrAddress;
-use mhs::p1::{MessageTransferEnvelope, MtsApdu};
-use spool::{BodyId, SpoolError};
+use spool::{BodyId, CommitError, SpoolError};
 use tokio::sync::Mutex;
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
@@ -21,22 +16,18 @@ use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
 use crate::pages::Pages;
-use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::{
-    AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, QueueStatus,
-    QueuedMessage, RecordingStatus, ResourceStatus,
+    AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, RecordingStatus,
+    ResourceStatus,
 };
 use crate::tracking::{self, Tracking};
-
-/// Recipients shown of one queued message.
-const RECIPIENTS_SHOWN: usize = 100;
 
 /// Access to a running MTA. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
-    connectors: Arc<Mutex<Connectors>>,
+    pub(crate) connectors: Arc<Mutex<Connectors>>,
 }
 
 /// Why an administrative request failed.
@@ -45,6 +36,21 @@ pub enum AdminError {
     /// No connector of this name.
     #[error("there is no connector `{0}`")]
     NoSuchConnector(String),
+    /// No message of this number or MTS-identifier is in any queue.
+    #[error("no message `{0}` is in any queue")]
+    NoSuchMessage(String),
+    /// No place in a list.
+    #[error("`{0}` is no place in the list")]
+    NoSuchPlace(String),
+    /// Nothing is transferred from the queue of this connector until it is thawed.
+    #[error("the queue of {0} is frozen")]
+    Frozen(String),
+    /// This connector opens no associations.
+    #[error("{0} opens no associations: it is {1}")]
+    OpensNothing(String, &'static str),
+    /// The store does not take a change.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] SpoolError),
@@ -62,114 +68,9 @@ pub struct MailboxEntry {
     pub record: MailboxRecord,
 }
 
-/// One message of a queue in full.
-#[derive(Clone, Debug)]
-pub struct MessageDetail {
-    /// As in a listing.
-    pub summary: QueuedMessage,
-    /// Envelope and, for probes and reports, everything.
-    pub item: Item,
-}
-
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) -> Handle {
         Handle { shared, connectors }
-    }
-
-    /// Every connector's queue.
-    ///
-    /// # Errors
-    /// The store can't be read.
-    pub async fn queues(&self) -> Result<Vec<QueueStatus>, AdminError> {
-        let mut queues = Vec::new();
-        for (connector, entry) in self.shared.connectors() {
-            let (messages, octets) = entry.depth();
-            let view = entry.view.borrow().clone();
-            queues.push(QueueStatus {
-                oldest: self.oldest(&connector).await?,
-                connector,
-                state: view.state.to_owned(),
-                messages,
-                octets,
-                retry_in_s: view.retry_at.map(|at| at.saturating_since(self.shared.clocks.mono()).as_secs()),
-                last_failure: view.last_failure,
-            });
-        }
-        Ok(queues)
-    }
-
-    /// A page of one queue in the order of transfer: at most `limit` entries after the one numbered `after`.
-    /// The work queue is called `work`.
-    ///
-    /// # Errors
-    /// No such connector, or the store can't be read.
-    pub async fn queue(
-        &self,
-        connector: &str,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<QueuedMessage>, AdminError> {
-        let entry = self.shared.connector(connector);
-        if entry.is_none() && connector != "work" {
-            return Err(AdminError::NoSuchConnector(connector.to_owned()));
-        }
-        let mut found = Vec::new();
-        let mut skipping = after.is_some();
-        let mut pages = match &entry {
-            Some(_) => Pages::new(OUTBOUND, outbound_prefix(connector)),
-            None => Pages::new(WORK, Vec::new()),
-        };
-        while let Some(page) = pages.next(&*self.shared.spool).await? {
-            for (key, octets) in page {
-                let number = sequence_of(&key);
-                if skipping {
-                    skipping = Some(number) != after;
-                    continue;
-                }
-                found.push(match &entry {
-                    Some(entry) => self.outbound_summary(entry, connector, &key, &octets)?.summary,
-                    None => self.work_summary(&key, &octets)?.summary,
-                });
-                if found.len() >= limit {
-                    return Ok(found);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// A message in any queue by its number or its MTS-identifier. A message with several next hops is in several
-    /// queues; all its copies are returned.
-    ///
-    /// # Errors
-    /// The store can't be read.
-    pub async fn message(&self, reference: &str) -> Result<Vec<MessageDetail>, AdminError> {
-        let number = reference.parse::<u64>().ok();
-        let mut found = Vec::new();
-        for (connector, entry) in self.shared.connectors() {
-            let mut pages = Pages::new(OUTBOUND, outbound_prefix(&connector));
-            while let Some(page) = pages.next(&*self.shared.spool).await? {
-                for (key, octets) in &page {
-                    if number.is_some_and(|number| number != sequence_of(key)) {
-                        continue;
-                    }
-                    let detail = self.outbound_summary(&entry, &connector, key, octets)?;
-                    if number.is_some() || detail.summary.mts_id == reference {
-                        found.push(detail);
-                    }
-                }
-            }
-        }
-        let mut pages = Pages::new(WORK, Vec::new());
-        while let Some(page) = pages.next(&*self.shared.spool).await? {
-            for (key, octets) in &page {
-                let detail = self.work_summary(key, octets)?;
-                if number == Some(detail.summary.number) || detail.summary.mts_id == reference {
-                    found.push(detail);
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// All connectors.
@@ -409,131 +310,4 @@ impl Handle {
     pub async fn track(&self, mts_identifier: &str) -> Result<Tracking, AdminError> {
         tracking::find(&self.shared, mts_identifier).await
     }
-
-    async fn oldest(&self, connector: &str) -> Result<Option<String>, AdminError> {
-        let mut oldest = None;
-        for rank in Rank::ALL {
-            let prefix = [outbound_prefix(connector), vec![rank.octet()]].concat();
-            let first = self.shared.spool.scan(OUTBOUND, &prefix, None, 1).await?;
-            if let Some((_, octets)) = first.first() {
-                let queued = OutboundRecord::decode(octets)?.queued;
-                oldest = Some(oldest.map_or(queued, |oldest| queued.min(oldest)));
-            }
-        }
-        Ok(oldest.map(|time| time.to_string()))
-    }
-
-    fn outbound_summary(
-        &self,
-        entry: &ConnectorEntry,
-        connector: &str,
-        key: &[u8],
-        octets: &[u8],
-    ) -> Result<MessageDetail, AdminError> {
-        let record = OutboundRecord::decode(octets)?;
-        let rank = OutboundKey::parse(key).map_or(Rank::Normal, |key| key.rank);
-        let summary = QueuedMessage {
-            number: sequence_of(key),
-            queue: connector.to_owned(),
-            kind: record.item.kind(),
-            mts_id: record.mts_identifier,
-            originator: record.originator,
-            recipients: parties(&record.item).2,
-            priority: priority(rank),
-            size: record.size,
-            queued: record.queued.to_string(),
-            expires: Some(record.expires.to_string()),
-            deferred_until: None,
-            attempts: record.attempts,
-            state: if entry.backlog.is_taken(key) { "in transfer" } else { "waiting" },
-            last_failure: record.last_failure,
-        };
-        Ok(MessageDetail { summary, item: record.item })
-    }
-
-    fn work_summary(&self, key: &[u8], octets: &[u8]) -> Result<MessageDetail, AdminError> {
-        let record = WorkRecord::decode(octets)?;
-        let rank = WorkKey::parse(key).map_or(Rank::Normal, |key| key.rank);
-        let (mts_id, originator, recipients) = parties(&record.item);
-        let left = record.left().is_some();
-        let deferred_until = deferred_until(&record.item).filter(|time| *time > self.shared.clocks.wall());
-        let summary = QueuedMessage {
-            number: sequence_of(key),
-            queue: "work".to_owned(),
-            kind: record.item.kind(),
-            mts_id,
-            originator,
-            recipients,
-            priority: priority(rank),
-            size: match &record.item {
-                Item::Message { content_length, .. } => *content_length,
-                Item::Report { apdu } | Item::Probe { apdu } => apdu.len() as u64,
-            },
-            queued: record.arrived.to_string(),
-            expires: None,
-            attempts: 0,
-            state: match (&deferred_until, left) {
-                (Some(_), _) => "deferred",
-                (None, true) => "pending reroute",
-                (None, false) => "waiting",
-            },
-            deferred_until: deferred_until.map(|time| time.to_string()),
-            last_failure: record.failure.map(|failure| failure.text),
-        };
-        Ok(MessageDetail { summary, item: record.item })
-    }
-}
-
-/// Queue keys end with the number of the entry.
-fn sequence_of(key: &[u8]) -> u64 {
-    key.last_chunk::<8>().map_or(0, |octets| u64::from_be_bytes(*octets))
-}
-
-/// The time before which a message is not to be delivered.
-fn deferred_until(item: &Item) -> Option<WallTime> {
-    let Item::Message { envelope, .. } = item else { return None };
-    MessageTransferEnvelope::from_octets(envelope).ok()?.deferred_delivery_time.as_ref()?.to_wall()
-}
-
-fn priority(rank: Rank) -> &'static str {
-    match rank {
-        Rank::Urgent => "urgent",
-        Rank::Normal => "normal",
-        Rank::NonUrgent => "non-urgent",
-    }
-}
-
-/// MTS-identifier, originator and responsible recipients of an item.
-fn parties(item: &Item) -> (String, String, Vec<String>) {
-    let unreadable = || ("unreadable".to_owned(), String::new(), Vec::new());
-    match item {
-        Item::Message { envelope, .. } => match MessageTransferEnvelope::from_octets(envelope) {
-            Ok(envelope) => (
-                envelope.message_identifier.to_string(),
-                envelope.originator_name.to_string(),
-                responsible(envelope.per_recipient_fields.iter()),
-            ),
-            Err(_) => unreadable(),
-        },
-        Item::Probe { apdu } | Item::Report { apdu } => match MtsApdu::from_octets(apdu) {
-            Ok(MtsApdu::Probe(probe)) => (
-                probe.probe_identifier.to_string(),
-                probe.originator_name.to_string(),
-                responsible(probe.per_recipient_fields.iter()),
-            ),
-            Ok(MtsApdu::Report(report)) => {
-                let destination = report.envelope.report_destination_name.to_string();
-                (report.envelope.report_identifier.to_string(), destination.clone(), vec![destination])
-            }
-            Ok(MtsApdu::Message(_)) | Err(_) => unreadable(),
-        },
-    }
-}
-
-fn responsible<'a>(recipients: impl Iterator<Item = &'a mhs::p1::PerRecipientFields>) -> Vec<String> {
-    recipients
-        .filter(|recipient| recipient.responsibility())
-        .take(RECIPIENTS_SHOWN)
-        .map(|recipient| recipient.address().to_string())
-        .collect()
 }

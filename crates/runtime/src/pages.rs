@@ -20,6 +20,11 @@ impl Pages {
         Pages { space, prefix, after: None, finished: false }
     }
 
+    /// The same behind a key.
+    pub(crate) fn after(self, after: Option<Vec<u8>>) -> Self {
+        Pages { after, ..self }
+    }
+
     /// The next keys and values; `None` when all have been read.
     pub(crate) async fn next(
         &mut self,

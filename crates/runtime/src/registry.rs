@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clock::WallTime;
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backlog::Backlog;
 use crate::line::{ConnectorView, Message};
+use crate::retries::Retries;
 use crate::signal::Signal;
 use crate::status::{AssociationState, AssociationStatus, Role};
 
@@ -42,6 +43,12 @@ pub(crate) struct ConnectorEntry {
     /// Associations that may be transferring out of the queue, and removals under way.
     users: watch::Sender<usize>,
     depth: Depth,
+    /// Messages that wait after a failed transfer.
+    pub(crate) retries: Retries,
+    /// Nothing is to be transferred from the queue.
+    frozen: AtomicBool,
+    /// Messages of the queue that an operator holds.
+    held: AtomicU64,
 }
 
 /// Held by whatever may change a connector's queue; a successor waits until none is left.
@@ -195,6 +202,43 @@ impl ConnectorEntry {
             stop: Signal::default(),
             users: watch::Sender::new(0),
             depth: Depth::default(),
+            retries: Retries::default(),
+            frozen: AtomicBool::new(false),
+            held: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether nothing is to be transferred from the queue.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst)
+    }
+
+    /// Freezes or thaws the queue.
+    pub(crate) fn set_frozen(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::SeqCst);
+        self.backlog.nudge();
+    }
+
+    /// Messages of the queue that an operator holds.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// One more is held.
+    pub(crate) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One is held no more.
+    pub(crate) fn hold_no_more(&self) {
+        // One that was released while its connector was being changed has not been counted.
+        let _ = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| held.checked_sub(1));
+    }
+
+    /// Ends the wait of all that wait after a failed transfer.
+    pub(crate) fn retry_all(&self) {
+        for key in self.retries.take_all() {
+            self.backlog.put_back(&key);
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use agent::record::{OutboundKey, WorkKey};
-use agent::{Agent, Effect, IncomingApdu, Links, Moment, Step};
+use agent::{Agent, Discard, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{CommitError, Spool};
@@ -272,6 +272,16 @@ impl Shared {
                     entry.dequeued(&key, size);
                 }
             }
+            Effect::Held { connector } => {
+                if let Some(entry) = self.connector(&connector) {
+                    entry.hold();
+                }
+            }
+            Effect::HeldNoMore { connector } => {
+                if let Some(entry) = self.connector(&connector) {
+                    entry.hold_no_more();
+                }
+            }
             Effect::Accepted { .. } => self.counters.transferred_in.add(),
             Effect::Submitted { mts_identifier, originator, size, recipients, .. } => {
                 self.counters.submitted.add();
@@ -330,6 +340,8 @@ impl Shared {
                     "{mts_identifier} about {subject}: {delivered} delivered, {non_delivered} not delivered"
                 ),
             ),
+            // Whoever did it says so.
+            Effect::Discarded { why: Discard::Deleted, .. } => {}
             Effect::Discarded { kind, mts_identifier, why } => {
                 self.event(EventKind::ReportDiscarded, "", format!("{kind} {mts_identifier}: {why}"));
             }

@@ -88,12 +88,14 @@ pub enum AssociationState {
 pub struct QueueStatus {
     /// Connector.
     pub connector: String,
-    /// State of the connector, in the words of [`ConnectorStatus::state`].
+    /// `frozen`, or the state of the connector in the words of [`ConnectorStatus::state`].
     pub state: String,
     /// Messages, probes and reports in the queue, those being transferred included.
     pub messages: u64,
     /// Their octets.
     pub octets: u64,
+    /// Messages, probes and reports beside these that an operator holds.
+    pub held: u64,
     /// When the oldest of them was queued, RFC 3339.
     pub oldest: Option<String>,
     /// Seconds until the connector tries again, when it waits after a failure.
@@ -115,12 +117,18 @@ pub struct QueuedMessage {
     pub mts_id: String,
     /// Originator (of a report: its destination).
     pub originator: String,
-    /// Recipients that this copy is for.
+    /// Recipients that this copy is for, at most 100 of them.
     pub recipients: Vec<String>,
+    /// How many there are.
+    pub recipient_count: usize,
     /// `urgent`, `normal` or `non-urgent`.
     pub priority: &'static str,
     /// Octets of content.
     pub size: u64,
+    /// When it was submitted, by its trace; RFC 3339.
+    pub submitted: Option<String>,
+    /// When this MTA took responsibility for it, RFC 3339.
+    pub received: String,
     /// When it was queued here, RFC 3339.
     pub queued: String,
     /// When it is given up, RFC 3339; none in the work queue.
@@ -130,11 +138,59 @@ pub struct QueuedMessage {
     pub deferred_until: Option<String>,
     /// Transfers of it that failed.
     pub attempts: u32,
-    /// `waiting`, `in transfer`, `deferred` until a time that its originator wished, or `pending reroute` in the work queue
-    /// when it has come back from the queue of a connector.
-    pub state: &'static str,
+    /// What it is waiting for.
+    pub state: CopyState,
+    /// Seconds until it, or its connector, is tried again after a failure.
+    pub next_try_in_s: Option<u64>,
     /// Why the last transfer failed.
     pub last_failure: Option<String>,
+}
+
+/// What a copy in a queue is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum CopyState {
+    /// Its turn.
+    #[serde(rename = "waiting")]
+    Waiting,
+    /// The time of its next transfer, after one that failed.
+    #[serde(rename = "retry")]
+    Retry,
+    /// The end of its transfer.
+    #[serde(rename = "in transfer")]
+    InTransfer,
+    /// A time that its originator wished.
+    #[serde(rename = "deferred")]
+    Deferred,
+    /// In the work queue: another way than the one from which it has come back.
+    #[serde(rename = "pending reroute")]
+    PendingReroute,
+    /// An operator, to release it.
+    #[serde(rename = "held")]
+    Held,
+}
+
+impl CopyState {
+    /// All.
+    pub const ALL: [CopyState; 6] = [
+        CopyState::Waiting,
+        CopyState::Retry,
+        CopyState::InTransfer,
+        CopyState::Deferred,
+        CopyState::PendingReroute,
+        CopyState::Held,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            CopyState::Waiting => "waiting",
+            CopyState::Retry => "retry",
+            CopyState::InTransfer => "in transfer",
+            CopyState::Deferred => "deferred",
+            CopyState::PendingReroute => "pending reroute",
+            CopyState::Held => "held",
+        }
+    }
 }
 
 /// One connector, as it stands.

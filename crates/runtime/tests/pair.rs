@@ -9,7 +9,7 @@ use std::time::Duration;
 use agent::record::MailboxItem;
 use agent::settings::{AgentSettings, Conformance, RtsSettings};
 use agent::{Secret, Submission};
-use runtime::{Handle, Mta};
+use runtime::{Handle, Mta, Selection};
 
 use support::{Node, address, content_of, pair, submit, until, x410_pair};
 
@@ -126,7 +126,7 @@ async fn a_message_waits_for_a_peer_that_is_down() {
     let at_a = mta_a.handle();
     submit(&at_a, "S=operations;P=BETA;A= ;C=GB", b"later").await;
     until(async || (at_a.info().counters.failed_opens > 0).then_some(())).await;
-    let queue = at_a.queue("to-BETA", None, 10).await.unwrap();
+    let queue = at_a.messages(&Selection::queue("to-BETA"), None, 10).await.unwrap().items;
     assert_eq!(queue.len(), 1);
     assert!(at_a.connectors()[0].last_failure.is_some());
 
@@ -180,7 +180,11 @@ async fn what_waits_for_a_connector_that_is_removed_is_reported() {
     let mta = a.start().await;
     let handle = mta.handle();
     let subject = submit(&handle, "S=operations;P=BETA;A= ;C=GB", b"too late").await;
-    until(async || (handle.queue("to-BETA", None, 10).await.unwrap().len() == 1).then_some(())).await;
+    until(async || {
+        (handle.messages(&Selection::queue("to-BETA"), None, 10).await.unwrap().items.len() == 1)
+            .then_some(())
+    })
+    .await;
     let without = AgentSettings { connectors: Vec::new(), ..a.settings.clone() };
     let summary = handle.reload(without).await.unwrap();
     assert_eq!(summary.removed, ["to-BETA"]);

@@ -15,8 +15,8 @@ use crate::process::checks;
 use crate::process::expand::Subject;
 use crate::process::recipient::Redirected;
 use crate::record::{
-    MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record,
-    WORK, WorkRecord,
+    Failure, MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank,
+    Record, WORK, WorkRecord,
 };
 use crate::report::{Outcome, Reporting};
 use crate::settings::DistributionList;
@@ -123,7 +123,15 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn has_failures(&self) -> bool {
-        self.settled.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+        self.failures().next().is_some()
+    }
+
+    /// Why recipients can't be served.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.settled.iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Delivered | Outcome::Expanded => None,
+        })
     }
 }
 

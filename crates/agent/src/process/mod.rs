@@ -10,6 +10,7 @@
 //! distribution lists by their members. Conversion would have its place there; it is not done.
 
 mod checks;
+mod detour;
 mod expand;
 mod fan_out;
 mod list_report;
@@ -130,7 +131,7 @@ impl Agent {
     }
 
     /// The content that a non-delivery report returns: if the originator wants it and it is short enough.
-    fn returnable(&self, transfer: &Transfer) -> Option<(BodyId, usize)> {
+    pub(crate) fn returnable(&self, transfer: &Transfer) -> Option<(BodyId, usize)> {
         let limit = u64::from(self.settings().mta.return_content_kb).saturating_mul(1024);
         let length = transfer.content_length();
         if !transfer.indicators().content_return_request() || length > limit {

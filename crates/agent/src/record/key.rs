@@ -5,7 +5,9 @@
 use clock::WallTime;
 use sha2::{Digest, Sha256};
 
-use super::Rank;
+use spool::Space;
+
+use super::{OUTBOUND, Rank, WORK};
 
 const SEPARATOR: u8 = 0;
 
@@ -71,6 +73,45 @@ impl OutboundKey {
             rank: Rank::from_octet(rank)?,
             sequence: u64::from_be_bytes(*sequence),
         })
+    }
+}
+
+/// Key in [`super::HELD`]: octet of the space that it was in, key that it had there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeldKey {
+    /// From the work queue.
+    Work(WorkKey),
+    /// From the queue of a connector.
+    Outbound(OutboundKey),
+}
+
+/// Start of the key of everything that is held of the queue of this connector.
+pub fn held_prefix(connector: &str) -> Vec<u8> {
+    let mut key = vec![OUTBOUND.0];
+    key.extend(outbound_prefix(connector));
+    key
+}
+
+impl HeldKey {
+    /// The key as octets.
+    pub fn encode(&self) -> Vec<u8> {
+        let (space, key) = match self {
+            HeldKey::Work(key) => (WORK, key.encode()),
+            HeldKey::Outbound(key) => (OUTBOUND, key.encode()),
+        };
+        let mut held = vec![space.0];
+        held.extend(key);
+        held
+    }
+
+    /// Takes a key apart; `None` if it is not of this form.
+    pub fn parse(key: &[u8]) -> Option<HeldKey> {
+        let (&space, key) = key.split_first()?;
+        match Space(space) {
+            WORK => WorkKey::parse(key).map(HeldKey::Work),
+            OUTBOUND => OutboundKey::parse(key).map(HeldKey::Outbound),
+            _ => None,
+        }
     }
 }
 

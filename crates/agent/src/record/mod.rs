@@ -15,8 +15,8 @@ use spool::{BodyId, Space};
 
 pub use codec::{Record, RecordError};
 pub use key::{
-    DuplicateAgeKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, mailbox_prefix, outbound_prefix,
-    track_digest, track_hour_end,
+    DuplicateAgeKey, HeldKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, held_prefix,
+    mailbox_prefix, outbound_prefix, track_digest, track_hour_end,
 };
 pub use tries::Tries;
 
@@ -43,6 +43,11 @@ pub const RESUME: Space = Space(8);
 pub const PARKED: Space = Space(9);
 /// Message tracking. Key: [`TrackKey`]; value: [`crate::TrackRecord`].
 pub const TRACK: Space = Space(10);
+/// What an operator has taken out of its queue for a while; nothing looks at it until it is released. Key: [`HeldKey`];
+/// value: the record as it was in its queue.
+pub const HELD: Space = Space(11);
+/// Queues that an operator has frozen: nothing is transferred from them. Key: the name of the connector; value: none.
+pub const FROZEN: Space = Space(12);
 
 /// Priority of a queue entry: lower goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

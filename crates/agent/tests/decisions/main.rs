@@ -13,6 +13,7 @@ mod lists;
 mod loops;
 mod network;
 mod odd_values;
+mod operations;
 mod outbound;
 mod properties;
 mod redirection;

@@ -5,17 +5,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use runtime::{
-    AssociationStatus, ConnectorStatus, Event, MtaInfo, MtaStatus, QueueStatus, QueuedMessage,
-    ResourceStatus, Tracking,
+    AssociationStatus, ConnectorStatus, Event, MessagePage, MtaInfo, MtaStatus, QueueStatus, QueuedMessage,
+    ResourceStatus, Selection, Tracking,
 };
 
 use super::error::ApiError;
-use super::query::{Query, address, number};
+use super::operations::{SELECTION, selection};
+use super::query::{Query, address};
 use super::{Answer, Api};
 use crate::model::{Connecting, Page, Route};
-
-/// Name of the queue of what was accepted and not yet routed.
-const WORK: &str = "work";
 
 /// A list that is never long: connectors are configured, associations limited.
 fn whole<T>(items: Vec<T>) -> Json<Page<T>> {
@@ -47,42 +45,18 @@ pub(super) async fn queue(
     query: Query,
 ) -> Answer<Page<QueuedMessage>> {
     let query = query.only(&["limit", "after"])?;
-    let limit = query.limit()?;
-    let items = api.handle.queue(&connector, query.after()?, limit).await?;
-    let next = items.last().filter(|_| items.len() == limit).map(|last| last.number.to_string());
+    let selection = Selection::queue(&connector);
+    let MessagePage { items, next } =
+        api.handle.messages(&selection, query.one("after")?, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
 
-/// All queues one after the other. A page begins after `QUEUE/NUMBER`.
+/// All queues one after the other, or what is selected of them.
 pub(super) async fn messages(State(api): State<Api>, query: Query) -> Answer<Page<QueuedMessage>> {
-    let query = query.only(&["limit", "after"])?;
-    let limit = query.limit()?;
-    let after = match query.one("after")? {
-        None => None,
-        Some(text) => {
-            let (queue, last) = text.rsplit_once('/').ok_or_else(|| {
-                ApiError::bad_request(
-                    format!("after `{text}` is no place in the list"),
-                    "give what the page before named",
-                )
-            })?;
-            Some((queue, number(last, "after")?))
-        }
-    };
-    let names = api.handle.connectors().into_iter().map(|connector| connector.name);
-    let names: Vec<String> = std::iter::once(WORK.to_owned()).chain(names).collect();
-    // If the queue is gone since the page before, what follows it can't be told: begin again.
-    let start = after.and_then(|(queue, _)| names.iter().position(|name| name == queue)).unwrap_or(0);
-    let mut items: Vec<QueuedMessage> = Vec::new();
-    for name in names.iter().skip(start) {
-        let from = after.filter(|(queue, _)| queue == name).map(|(_, number)| number);
-        items.extend(api.handle.queue(name, from, limit - items.len()).await?);
-        if items.len() >= limit {
-            break;
-        }
-    }
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| format!("{}/{}", last.queue, last.number));
+    let query = query.only(&[&SELECTION[..], &["limit", "after"]].concat())?;
+    let selection = selection(&query)?;
+    let MessagePage { items, next } =
+        api.handle.messages(&selection, query.one("after")?, query.limit()?).await?;
     Ok(Json(Page { items, next }))
 }
 
@@ -100,7 +74,7 @@ pub(super) async fn message(
             "it was never here, or was transferred or delivered already",
         ));
     }
-    Ok(whole(copies.into_iter().map(|copy| copy.summary).collect()))
+    Ok(whole(copies))
 }
 
 /// What became of one message, over restarts.

@@ -36,6 +36,11 @@ impl ApiError {
         ApiError::new(StatusCode::NOT_FOUND, what, why)
     }
 
+    /// It can't be done to this as it is now.
+    pub(crate) fn conflict(what: impl Into<String>, why: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, what, why)
+    }
+
     /// The service failed.
     pub(crate) fn internal(what: impl Into<String>, why: impl Into<String>) -> Self {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, what, why)
@@ -58,6 +63,24 @@ impl From<AdminError> for ApiError {
                 format!("there is no connector `{name}`"),
                 "`chappe connector list` names those that are configured",
             ),
+            AdminError::NoSuchMessage(reference) => ApiError::not_found(
+                format!("no message `{reference}` is in any queue"),
+                "it was never here, or was transferred or delivered already",
+            ),
+            AdminError::NoSuchPlace(place) => ApiError::bad_request(
+                format!("after `{place}` is no place in the list"),
+                "give what the page before named",
+            ),
+            AdminError::Frozen(name) => {
+                ApiError::conflict(format!("the queue of {name} is frozen"), "thaw it first")
+            }
+            AdminError::OpensNothing(name, what) => ApiError::conflict(
+                format!("{name} opens no associations"),
+                format!("it is {what}; what waits is sent when the peer has connected, or is moved"),
+            ),
+            AdminError::Commit(error) => {
+                ApiError::internal("the message store does not take a change", error.to_string())
+            }
             AdminError::Store(error) => error.into(),
             AdminError::Record(error) => {
                 ApiError::internal("a stored record can't be understood", error.to_string())

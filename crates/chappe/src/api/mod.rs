@@ -8,6 +8,7 @@ mod delivered;
 mod error;
 mod guard;
 mod mailbox;
+mod operations;
 mod probe;
 mod query;
 mod recording;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use error::ApiError;
+pub(crate) use operations::OPERATOR;
 use query::Query;
 
 /// What every request has at hand.
@@ -54,10 +56,16 @@ fn router(api: Api) -> Router {
         .route("/api/v1/status", get(admin::status))
         .route("/api/v1/resources", get(admin::resources))
         .route("/api/v1/messages", get(admin::messages).post(submit::submit))
-        .route("/api/v1/messages/{reference}", get(admin::message))
+        .route("/api/v1/messages/{reference}", get(admin::message).delete(operations::delete))
+        .route("/api/v1/messages/{reference}/{operation}", post(operations::one))
+        .route("/api/v1/selection/{operation}", post(operations::selected))
         .route("/api/v1/probes", post(probe::submit))
         .route("/api/v1/queues", get(admin::queues))
         .route("/api/v1/queues/{connector}", get(admin::queue))
+        .route("/api/v1/queues/{connector}/freeze", post(operations::freeze))
+        .route("/api/v1/queues/{connector}/thaw", post(operations::thaw))
+        .route("/api/v1/queues/{connector}/retry", post(operations::retry))
+        .route("/api/v1/queues/{connector}/drain", post(operations::drain))
         .route("/api/v1/connectors", get(admin::connectors))
         .route("/api/v1/connectors/{connector}", get(admin::connector))
         .route("/api/v1/connectors/{connector}/connect", post(admin::connect))
@@ -98,8 +106,12 @@ async fn index(State(api): State<Api>) -> impl IntoResponse {
          POST /api/v1/probes                                submit a probe\n\
          GET  /api/v1/messages                              messages of all queues\n\
          GET  /api/v1/messages/{{number or MTS-identifier}}   copies of one message\n\
+         DELETE /api/v1/messages/{{reference}}?report={{bool}}  delete it\n\
+         POST /api/v1/messages/{{reference}}/{{operation}}      hold, release, move, priority\n\
+         POST /api/v1/selection/{{operation}}                 the same, or delete, to all that is selected\n\
          GET  /api/v1/queues                                queues\n\
          GET  /api/v1/queues/{{connector}}                    messages of one queue\n\
+         POST /api/v1/queues/{{connector}}/{{operation}}        freeze, thaw, retry, drain\n\
          GET  /api/v1/connectors                            connectors\n\
          GET  /api/v1/connectors/{{connector}}                one connector\n\
          POST /api/v1/connectors/{{connector}}/connect        connect now\n\

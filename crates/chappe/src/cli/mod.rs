@@ -10,11 +10,13 @@ pub(crate) mod failure;
 mod mailbox;
 mod mailbox_text;
 mod message;
+mod operate;
 mod output;
 mod probe;
 mod progress;
 mod queue;
 mod route;
+mod selection;
 mod serve;
 mod status;
 mod submit;
@@ -57,7 +59,7 @@ enum Command {
     Probe(Box<probe::Probe>),
     Mailbox(Box<mailbox::Mailbox>),
     Queue(queue::Queue),
-    Message(message::Message),
+    Message(Box<message::Message>),
     Connector(connector::Connector),
     Association(association::Association),
     Track(track::Track),

@@ -13,7 +13,7 @@ impl Connector {
     /// The connector could not be opened: what has a better way now is sent back to be routed. What can be resumed stays
     /// for as long as it can.
     pub(super) async fn reroute(&mut self) {
-        if !self.shared.agent().has_alternatives(&self.settings.name) {
+        if self.entry.is_frozen() || !self.shared.agent().has_alternatives(&self.settings.name) {
             return;
         }
         // One that has gone to and fro may have seen its last failed open by now.
@@ -126,7 +126,8 @@ impl Connector {
 
     async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
         let before = record.tries.of(&self.settings.name);
-        let exhausted = self.policy.is_exhausted(record.queued, before);
+        // What is frozen becomes too old like anything else, but is not sent another way.
+        let exhausted = !self.entry.is_frozen() && self.policy.is_exhausted(record.queued, before);
         if !exhausted && record.expires > now {
             return;
         }

@@ -29,6 +29,9 @@ pub enum Category {
     /// What helps to find out why something else went wrong.
     #[serde(rename = "Field Engineering")]
     FieldEngineering,
+    /// What operators do.
+    #[serde(rename = "MTA Administration")]
+    MtaAdministration,
     /// Settings.
     Configuration,
     /// Files and disks.
@@ -170,6 +173,8 @@ kinds! {
     StoreFailed = "store-failed", Some(2124), OperatingSystem, Error, true;
     /// The configuration was replaced.
     ConfigurationReloaded = "configuration-reloaded", None, Configuration, Information, false;
+    /// An operator changed something, or tried to.
+    OperatorAction = "operator-action", None, MtaAdministration, Information, false;
     /// A defect of this program: an invariant did not hold.
     InternalError = "internal-error", None, InternalProcessing, Error, true;
 }

@@ -118,6 +118,7 @@ fn category_text(category: Category) -> &'static str {
         Category::Security => "Security",
         Category::Interface => "Interface",
         Category::FieldEngineering => "Field Engineering",
+        Category::MtaAdministration => "MTA Administration",
         Category::Configuration => "Configuration",
         Category::OperatingSystem => "Operating System",
         Category::InternalProcessing => "Internal Processing",
