@@ -9,6 +9,7 @@
 pub mod check;
 pub mod digest;
 pub mod disk;
+pub mod manner;
 pub mod network;
 pub mod peer;
 pub mod random;

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::stage::{Letter, Stage};
 use crate::check::Expected;
+use crate::manner::{Manner, bad_manner};
 use crate::network::HostWorld;
-use crate::peer::{Manner, Peer, bad_manner};
+use crate::peer::Peer;
 use crate::site::{P1, Site, space, user};
 
 /// Wait between two attempts of ours, in seconds: many of them shall happen.
 const OPEN_INTERVAL_S: u32 = 2;
+/// What a message between the others may take.
+const NEIGHBOURS: Duration = Duration::from_secs(5);
 /// What a transfer and a passage over the network may take besides.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -44,9 +47,12 @@ pub(super) async fn play(stage: &mut Stage) {
         letter(stage, 0, user(&format!("user{n}"), "GAMMA"));
     }
     let attempts = stage.random.within(20..120);
+    let mut last = Instant::now();
     for _ in 0..attempts {
         bad.next(stage).await;
+        neighbours_notice_nothing(stage, last).await;
         if stage.random.percent(20) {
+            last = Instant::now();
             letter(stage, 0, user("neighbour", "BETA"));
             letter(stage, 1, user("neighbour", "ALPHA"));
         }
@@ -65,6 +71,20 @@ pub(super) async fn play(stage: &mut Stage) {
     letter(stage, 2, user("somebody", "BETA"));
     stage.drain(deadline).await;
     stage.end().await;
+}
+
+/// Mail between the others is not held up.
+async fn neighbours_notice_nothing(stage: &mut Stage, last: Instant) {
+    if last.elapsed() < NEIGHBOURS {
+        return;
+    }
+    for (site, connector) in [(0, "to-BETA"), (1, "to-ALPHA")] {
+        let Some(handle) = stage.sites[site].handle() else { continue };
+        let queues = handle.queues().await.unwrap_or_default();
+        for queue in queues.iter().filter(|queue| queue.connector == connector && queue.messages > 0) {
+            stage.found.push(format!("{} s after the last message: {queue:?}", last.elapsed().as_secs()));
+        }
+    }
 }
 
 /// The peer that fails, where GAMMA is later.

@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::stage::{Letter, Stage};
 use crate::check::Expected;
+use crate::manner::Manner;
 use crate::network::HostWorld;
-use crate::peer::{Manner, Peer};
+use crate::peer::Peer;
 use crate::site::{P1, Site, connector, user};
 
 /// How long the healthy peers may take to get everything, before it counts as never.
@@ -48,13 +49,13 @@ struct Measured {
 
 pub(super) async fn play(stage: &mut Stage) {
     let random = &stage.random;
-    let peers = [6, 12, 30][random.below(3)];
+    let peers = if random.percent(4) { 200 } else { [6, 12, 30][random.below(3)] };
     let dead = [1, peers / 2, peers - 1][random.below(3)];
     let kinds = [Death::Swallowed, Death::Mute, Death::Deaf, Death::Trickle];
     let plan = Plan {
         healthy: peers - dead,
         dead: (0..dead).map(|_| kinds[random.below(kinds.len())]).collect(),
-        messages: 4 + random.below(30),
+        messages: 4 + random.below(if peers == 200 { 4 } else { 30 }),
         length: usize::try_from(random.spread(60_000)).unwrap_or(0),
     };
     let alone = half(stage, &plan, 0).await;

@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::stage::{Letter, Stage};
 use crate::check::Expected;
+use crate::manner::{Manner, bad_manner};
 use crate::network::HostWorld;
-use crate::peer::{Manner, Peer, bad_manner};
+use crate::peer::Peer;
 use crate::site::{Crash, P1, Site, user};
 
 /// Wait between two rounds, in seconds.

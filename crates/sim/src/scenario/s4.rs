@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agent::settings::Conformance;
+use agent::settings::{Conformance, MessageTimeouts};
 use spool::Fault;
 use tokio::time::{Instant, sleep};
 
@@ -64,6 +64,12 @@ fn build(stage: &mut Stage) {
         stage.sites.push(site);
     }
     let mesh = stage.random.percent(50);
+    // Reports are given up as well: only where none has to travel can it be said what must be there in the end.
+    stage.impatient = mesh && stage.random.percent(40);
+    if stage.impatient {
+        let timeouts = MessageTimeouts { urgent_min: 20, normal_min: 30, non_urgent_min: 40 };
+        stage.sites.iter_mut().for_each(|site| site.settings.mta.message_timeout = timeouts);
+    }
     for a in 0..count {
         for b in 0..count {
             let adjacent = a != b && (mesh || a.abs_diff(b) == 1);
@@ -75,7 +81,7 @@ fn build(stage: &mut Stage) {
 }
 
 fn link(stage: &mut Stage, from: usize, to: usize, mesh: bool) {
-    let random = stage.random.split();
+    let (random, impatient) = (stage.random.split(), stage.impatient);
     let Ok([a, b]) = stage.sites.get_disjoint_mut([from, to]) else { return };
     let connector = a.connect_to(b);
     if !mesh {
@@ -83,6 +89,10 @@ fn link(stage: &mut Stage, from: usize, to: usize, mesh: bool) {
         let behind = |n: &usize| if to > from { *n > to } else { *n < to };
         let names = NAMES.iter().enumerate().filter(|(n, _)| behind(n));
         connector.address_space.extend(names.map(|(_, name)| space(name)));
+    }
+    if impatient {
+        connector.retry.max_open_retries = [1, 3][random.below(2)];
+        connector.retry.max_transfer_retries = [0, 1][random.below(2)];
     }
     connector.two_way_alternate = random.percent(40);
     if random.percent(25) {
@@ -178,11 +188,12 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
 /// Submits a message to somebody, somewhere.
 fn letter(stage: &mut Stage, site: usize) {
     let random = &stage.random;
+    // User 4 has no mailbox.
+    let users = if stage.impatient { 4 } else { 5 };
     let mut recipients = Vec::new();
     for _ in 0..random.spread(3) {
         let domain = NAMES[random.below(stage.sites.len())];
-        // User 4 has no mailbox.
-        let user = user(&format!("user{}", random.below(5)), domain);
+        let user = user(&format!("user{}", random.below(users)), domain);
         if !recipients.contains(&user) {
             recipients.push(user);
         }
@@ -197,7 +208,7 @@ fn letter(stage: &mut Stage, site: usize) {
         originator: user(&format!("user{}", random.below(4)), NAMES[site]),
         recipients,
         length: usize::try_from(random.spread(length)).unwrap_or(0),
-        delivery_reports: random.percent(30),
+        delivery_reports: !stage.impatient && random.percent(30),
         shaped: random.percent(50),
         expected: Expected::Either,
     };

@@ -15,8 +15,9 @@ use tokio::time::sleep;
 use super::Control;
 use super::stage::{Letter, Stage};
 use crate::check::Expected;
+use crate::manner::{Deed, Manner};
 use crate::network::HostWorld;
-use crate::peer::{Deed, Manner, Peer};
+use crate::peer::Peer;
 use crate::site::{P1, Site, connector, user};
 
 /// Numbers of the extensions that X.411 defines for what MTAs transfer.

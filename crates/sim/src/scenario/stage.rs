@@ -40,6 +40,8 @@ pub struct Stage {
     pub drained_in: Duration,
     /// When an MTA was started, stopped or given other settings, by index.
     pub(crate) disturbed: Vec<(usize, Instant)>,
+    /// MTAs give messages up while the outcome of their transfers is unknown.
+    pub(crate) impatient: bool,
     /// What a stop may take beyond its timeout.
     pub(crate) stop_slack: Duration,
     digest: Arc<Digest>,
@@ -76,6 +78,7 @@ impl Stage {
             control,
             drained_in: Duration::ZERO,
             disturbed: Vec::new(),
+            impatient: false,
             // What was interrupted is written after the stop timeout, for at most five seconds.
             stop_slack: Duration::from_secs(5),
             digest,
@@ -112,7 +115,7 @@ impl Stage {
             length: letter.length,
             delivery_reports: letter.delivery_reports,
             expected: letter.expected,
-            doubtful: false,
+            doubtful: self.impatient,
             accepted: false,
         });
         self.digest.numbers(&[number, letter.length as u64]);
@@ -208,7 +211,7 @@ impl Stage {
         }
         // Halves of transfers that began anew are kept for their time; a stop would write them down.
         sleep(LONGEST_RECOVERY).await;
-        self.count();
+        self.count().await;
         for site in 0..self.sites.len() {
             self.stop(site).await;
         }
@@ -235,13 +238,18 @@ impl Stage {
     }
 
     /// What the MTAs themselves say that they hold, when there is nothing to be held.
-    fn count(&mut self) {
+    async fn count(&mut self) {
         for site in &self.sites {
             let Some(handle) = site.handle() else { continue };
             let resources = handle.resources();
             let mut callers = resources.connectors.iter().chain([&resources.unbound]);
             if resources.total != Held::default() || callers.any(|one| one.held != Held::default()) {
                 self.found.push(format!("{} holds when idle: {resources:?}", site.name));
+            }
+            for queue in handle.queues().await.unwrap_or_default() {
+                if (queue.messages, queue.octets) != (0, 0) {
+                    self.found.push(format!("{} counts what is not there: {queue:?}", site.name));
+                }
             }
         }
     }
