@@ -55,7 +55,7 @@ pub(crate) struct Client {
     base: String,
     authorization: Option<String>,
     /// Name of the system's user, for the service's event log.
-    operator: Option<String>,
+    operator: String,
 }
 
 impl Client {
@@ -123,9 +123,7 @@ impl Client {
             if let Some(authorization) = &self.authorization {
                 request = request.header("authorization", authorization);
             }
-            if let Some(operator) = &self.operator {
-                request = request.header(OPERATOR, operator);
-            }
+            request = request.header(OPERATOR, &self.operator);
             let request = request.config().timeout_recv_response(Some(wait)).build();
             request.send(SendBody::from_reader(&mut body))
         });
@@ -162,9 +160,7 @@ impl Client {
             if let Some(authorization) = &self.authorization {
                 request = request.header("authorization", authorization);
             }
-            if let Some(operator) = &self.operator {
-                request = request.header(OPERATOR, operator);
-            }
+            request = request.header(OPERATOR, &self.operator);
             request.config().timeout_recv_response(Some(wait)).timeout_per_read(Some(wait)).build().call()
         });
         let response = sent.map_err(|error| self.outcome(&error, wait))?;
@@ -291,10 +287,10 @@ impl Read for Source<'_> {
 }
 
 /// Who runs this command, as the system calls him. What can't stand in a header is left out.
-fn operator() -> Option<String> {
-    let name = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok())?;
-    let name: String = name.chars().filter(char::is_ascii_graphic).collect();
-    (!name.is_empty()).then_some(name)
+fn operator() -> String {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
+    let name: String = name.unwrap_or_default().chars().filter(char::is_ascii_graphic).collect();
+    if name.is_empty() { format!("uid={}", rustix::process::getuid().as_raw()) } else { name }
 }
 
 fn is_refused(error: &ureq::Error) -> bool {

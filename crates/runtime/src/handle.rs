@@ -121,11 +121,11 @@ impl Handle {
     ///
     /// # Errors
     /// No such connector.
-    pub async fn connect(&self, connector: &str) -> Result<(), AdminError> {
-        let entry = self.shared.connector(connector);
-        let entry = entry.ok_or_else(|| AdminError::NoSuchConnector(connector.to_owned()))?;
+    pub async fn connect(&self, connector: &str, by: &str) -> Result<(), AdminError> {
+        let entry = self.entry(connector)?;
         // A connector that is ending connects no more.
         let _ = entry.messages.send(Message::ConnectNow).await;
+        self.audit(connector, by, "connect", None);
         Ok(())
     }
 

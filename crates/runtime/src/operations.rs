@@ -225,7 +225,7 @@ impl Handle {
         task.await.unwrap_or(Err(AdminError::Commit(CommitError::Closed)))
     }
 
-    fn entry(&self, connector: &str) -> Result<Arc<ConnectorEntry>, AdminError> {
+    pub(crate) fn entry(&self, connector: &str) -> Result<Arc<ConnectorEntry>, AdminError> {
         let entry = self.shared.connector(connector);
         entry.ok_or_else(|| AdminError::NoSuchConnector(connector.to_owned()))
     }
@@ -353,7 +353,7 @@ impl Handle {
     }
 
     /// Tells what an operator did, or why it was not done.
-    fn audit(&self, subject: &str, by: &str, what: &str, refused: Option<String>) {
+    pub(crate) fn audit(&self, subject: &str, by: &str, what: &str, refused: Option<String>) {
         let outcome = refused.map_or_else(|| "done".to_owned(), |why| format!("refused: {why}"));
         self.shared.event(EventKind::OperatorAction, subject, format!("{by}: {what}: {outcome}"));
     }

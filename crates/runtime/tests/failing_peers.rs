@@ -82,7 +82,7 @@ async fn opens_that_fail_in_any_way_use_up_nothing() {
     submit(&at_a, OPERATIONS, b"patience").await;
     for failed in 1..=FAILURES {
         until(async || (at_a.info().counters.failed_opens >= failed as u64).then_some(())).await;
-        at_a.connect("to-BETA").await.unwrap();
+        at_a.connect("to-BETA", "anna").await.unwrap();
     }
     over.store(true, Ordering::Relaxed);
     drop(TcpStream::connect(b.p1));
@@ -93,7 +93,7 @@ async fn opens_that_fail_in_any_way_use_up_nothing() {
     let mta_b = b.start().await;
     let operations = address(OPERATIONS);
     until(async || {
-        at_a.connect("to-BETA").await.unwrap();
+        at_a.connect("to-BETA", "anna").await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         mta_b.handle().mailbox(&operations, None, 10).await.unwrap().pop()
     })

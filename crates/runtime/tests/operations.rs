@@ -280,3 +280,90 @@ async fn selections_take_what_they_name_and_priorities_change_the_order() {
     assert!(matches!(unknown, Err(AdminError::NoSuchConnector(_))));
     mta.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_waits_for_its_next_try_is_tried_when_an_operator_wants_it() {
+    let (mut a, b) = pair(false);
+    let proxy = Proxy::start(b.p1).unwrap();
+    proxy.plan(Fault::Refuse);
+    a.settings.connectors[0].hosts = vec![proxy.address().to_string()];
+    a.settings.connectors[0].retry.open_interval_s = 3_600;
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    let id = submit(&at_a, OPERATIONS, b"urgent in the eyes of anna").await;
+    until(async || (state(&at_a, "to-BETA").await == "retry").then_some(())).await;
+    let shown = at_a.message(&id).await.unwrap();
+    assert!(shown[0].next_try_in_s.is_some_and(|seconds| seconds > 3_000), "{shown:?}");
+    at_a.retry("to-BETA", "anna").await.unwrap();
+    delivered(&mta_b, OPERATIONS, 1).await;
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_amid_traffic_neither_lose_nor_repeat() {
+    const MESSAGES: usize = 200;
+    const FIRST: usize = 50;
+    let (a, b) = pair(false);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let at_a = mta_a.handle();
+    // So that the first round finds something, however fast the machine.
+    at_a.freeze("to-BETA", "anna").await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..FIRST {
+        ids.push(submit(&at_a, OPERATIONS, &octets(n * 10)).await);
+    }
+    in_queue(&at_a, "to-BETA", FIRST).await;
+    let operator = tokio::spawn({
+        let handle = mta_a.handle();
+        async move {
+            let everything = Selection::default();
+            let changes = [
+                Operation::Hold,
+                Operation::Priority(Rank::Urgent),
+                Operation::Release,
+                Operation::Priority(Rank::NonUrgent),
+                Operation::Reroute,
+            ];
+            let mut done = [0; 5];
+            loop {
+                for (count, change) in done.iter_mut().zip(&changes) {
+                    let page =
+                        handle.operate_on(&everything, change, Performed::Really, None, LIMIT, "otto").await;
+                    let outcomes = page.unwrap().items;
+                    *count += outcomes.iter().filter(|outcome| outcome.refused.is_none()).count();
+                }
+                // Thaws are as hard on the connector's task as anything.
+                handle.freeze("to-BETA", "otto").await.unwrap();
+                handle.thaw("to-BETA", "otto").await.unwrap();
+                if handle.info().counters.submitted == MESSAGES as u64 {
+                    return done;
+                }
+            }
+        }
+    });
+    for n in FIRST..MESSAGES {
+        ids.push(submit(&at_a, OPERATIONS, &octets(n * 10)).await);
+    }
+    let done = operator.await.unwrap();
+    assert!(done[..4].iter().all(|count| *count >= FIRST), "{done:?}");
+    assert_eq!(done[4], 0, "there is no other way");
+    let (all, release) = (Selection::default(), Operation::Release);
+    at_a.operate_on(&all, &release, Performed::Really, None, MESSAGES, "anna").await.unwrap();
+    let operations = address(OPERATIONS);
+    let at_b = mta_b.handle();
+    let mail = until(async || {
+        let mail = at_b.mailbox(&operations, None, 2 * MESSAGES).await.unwrap();
+        let nothing_waits = at_a.messages(&Selection::default(), None, 1).await.unwrap().items.is_empty();
+        (mail.len() >= MESSAGES && nothing_waits).then_some(mail)
+    })
+    .await;
+    let mut arrived: Vec<String> = mail.into_iter().map(|entry| entry.record.mts_identifier).collect();
+    arrived.sort();
+    ids.sort();
+    assert!(arrived == ids, "{} of {} arrived, each once", arrived.len(), ids.len());
+    let queue = at_a.queues().await.unwrap().remove(0);
+    assert_eq!((queue.messages, queue.octets, queue.held), (0, 0, 0));
+    mta_a.stop().await;
+    mta_b.stop().await;
+}

@@ -106,7 +106,7 @@ async fn no_kind_of_failed_open_holds_anything() {
         let handle = mta.handle();
         let most = 20;
         for n in 1..=most {
-            handle.connect("to-BETA").await.unwrap();
+            handle.connect("to-BETA", "anna").await.unwrap();
             until(async || (handle.info().counters.failed_opens >= n).then_some(())).await;
         }
         nothing_is_held(&mta).await;

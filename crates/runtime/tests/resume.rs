@@ -313,7 +313,7 @@ async fn a_responder_that_sends_goes_on_when_the_initiator_recovers_the_associat
     body.write(&content).unwrap();
     let submission = Submission::new(address(OPERATIONS), [despatch.clone()]);
     at_b.submit(submission, body.finish().unwrap()).await.unwrap();
-    at_a.connect("to-BETA").await.unwrap();
+    at_a.connect("to-BETA", "anna").await.unwrap();
     let entry = until(async || at_a.mailbox(&despatch, None, 10).await.unwrap().pop()).await;
     assert!(content_of(&at_a, entry).await == content, "the content differs");
     until(async || at_b.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;

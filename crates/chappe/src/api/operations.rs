@@ -26,7 +26,7 @@ pub(crate) const OPERATOR: &str = "chappe-operator";
 const MAX_OPERATOR: usize = 64;
 
 /// Who asks, by what he says of himself.
-pub(super) struct Operator(String);
+pub(super) struct Operator(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = Infallible;

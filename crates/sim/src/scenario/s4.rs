@@ -178,7 +178,7 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
                 let connectors = stage.sites[site].settings.connectors.iter();
                 for connector in connectors {
                     // Refused only if it is not there, which changes nothing here.
-                    let _ = handle.connect(&connector.name).await;
+                    let _ = handle.connect(&connector.name, "sim").await;
                 }
             }
         }
