@@ -159,8 +159,32 @@ impl Connector {
             self.store_trouble(&error.to_string());
             return;
         }
+        self.let_in();
         self.dispatch().await;
+        self.let_in();
         self.tell_what_waits();
+    }
+
+    /// Puts back what is to be tried again, behind all that has not failed: a message at which a peer breaks every
+    /// association would else be the first on each new one, and none behind it would ever go.
+    fn let_in(&self) {
+        let now = self.shared.clocks.mono();
+        let until = match self.waiting() {
+            (0, 0) => now,
+            (_, _) => match now.since_start().checked_sub(self.stays_behind()) {
+                Some(until) => MonoTime::after_start(until),
+                None => return,
+            },
+        };
+        while let Some(key) = self.entry.retries.take_due(until) {
+            self.entry.backlog.put_back(&key);
+        }
+    }
+
+    /// How long what is to be tried again lets others pass at most.
+    fn stays_behind(&self) -> Duration {
+        let retry = &self.settings.retry;
+        Duration::from_secs(u64::from(retry.open_interval_s.max(retry.transfer_interval_s))) * 2
     }
 
     fn tell_what_waits(&mut self) {
@@ -351,9 +375,6 @@ impl Connector {
 
     async fn timers(&mut self) {
         let now = self.shared.clocks.mono();
-        while let Some(key) = self.entry.retries.take_due(now) {
-            self.entry.backlog.put_back(&key);
-        }
         if self.policy.deadline().is_some_and(|at| at <= now) {
             self.policy(PolicyEvent::Deadline);
         }
@@ -415,7 +436,9 @@ impl Connector {
 
     fn deadline(&self) -> MonoTime {
         let mut at = self.next_expiry;
+        let now = self.shared.clocks.mono();
         let retry = self.entry.retries.first();
+        let retry = retry.map(|at| if at <= now { at + self.stays_behind() } else { at });
         for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter] {
             at = other.map_or(at, |other| at.min(other));
         }

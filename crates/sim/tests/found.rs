@@ -9,7 +9,9 @@ use agent::Submission;
 use runtime::Handle;
 use sim::check::{content, is_drained};
 use sim::digest::Digest;
-use sim::network::{Network, Sabotage};
+use sim::manner::Deed;
+use sim::network::{HostWorld, Network, Sabotage};
+use sim::peer::Peer;
 use sim::random::Random;
 use sim::site::{Crash, Site, address, user};
 use spool::{Batch, Fault, Space, Spool};
@@ -21,9 +23,13 @@ fn network() -> (Network, Random) {
 }
 
 async fn submit(handle: &Handle, from: &str, to: &str, length: usize) {
+    submit_as(1, handle, from, to, length).await;
+}
+
+async fn submit_as(number: u64, handle: &Handle, from: &str, to: &str, length: usize) {
     let submission = Submission::new(address(&user("writer", from)), [address(&user("reader", to))]);
     let mut body = handle.begin_body().unwrap();
-    body.write(&content(1, length)).unwrap();
+    body.write(&content(number, length)).unwrap();
     handle.submit(submission, body.finish().unwrap()).await.unwrap();
 }
 
@@ -91,4 +97,40 @@ async fn a_checkpoint_behind_a_refusal_is_passed_over() {
             assert_eq!(defects, [""; 0]);
         }
     }
+}
+
+/// A peer resets the connection at two messages, each time they come. Those behind them go with the next association, not
+/// after the last attempts with these two.
+#[tokio::test(start_paused = true)]
+async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
+    let (network, random) = network();
+    let mut a = Site::new(&network, &random, "ALPHA", 1);
+    let b = Site::new(&network, &random, "BETA", 2);
+    let connector = a.connect_to(&b);
+    connector.retry.max_transfer_retries = 2;
+    connector.retry.open_interval_s = 60;
+    connector.rts.recovery_timeout_s = 0;
+    connector.association.max_associations = 1;
+    let host = HostWorld::new(&network, b.host, random.split());
+    let peer = Peer::new("BETA", Arc::default());
+    *peer.poison.lock().unwrap() = Some(([1, 2].into(), Deed::Reset));
+    tokio::spawn(Arc::clone(&peer).serve(host.accept_on(b.p1()).unwrap()));
+    a.start().await.unwrap();
+    let handle = a.handle().unwrap();
+    for number in 1..=7 {
+        submit_as(number, &handle, "ALPHA", "BETA", 1_000).await;
+    }
+    // The first association breaks at the first message and the second, opened at once, at the second; the third follows
+    // after the open interval.
+    sleep(Duration::from_secs(100)).await;
+    let mut arrived: Vec<u64> = peer.heard().arrivals.iter().map(|(number, _)| *number).collect();
+    arrived.sort_unstable();
+    assert_eq!(arrived, [3, 4, 5, 6, 7]);
+    // In the end those two alone are given up.
+    sleep(Duration::from_secs(600)).await;
+    assert!(is_drained(a.disk().spool()), "they are still tried");
+    let reports = handle.mailbox(&address(&user("writer", "ALPHA")), None, 10).await.unwrap();
+    assert_eq!(reports.len(), 2);
+    drop(handle);
+    a.stop().await;
 }

@@ -22,6 +22,8 @@ use crate::site::{P1, Site, connector, user};
 
 /// Numbers of the extensions that X.411 defines for what MTAs transfer.
 const STANDARD: std::ops::RangeInclusive<i64> = 1..=40;
+/// The open interval with its jitter, and a little more.
+const OPEN_INTERVAL: Duration = Duration::from_secs(70);
 /// Repetitions of the transfer of one message.
 const RETRIES: u32 = 2;
 
@@ -57,8 +59,15 @@ pub(super) async fn play(stage: &mut Stage) {
         stage.found.push(format!("{echoed} messages went to a peer that only gave back our bind"));
     }
     peer.behave(Manner::Well);
-    // All but the poison must pass within the open interval and the time of their own transfers.
-    stage.drain(Duration::from_secs(1_200)).await;
+    // Each of the poison breaks one association before all others have gone, and two more after that.
+    let rounds = poisoned.len() as u64;
+    sleep(OPEN_INTERVAL * u32::try_from(rounds + 2).unwrap_or(u32::MAX)).await;
+    let arrived: BTreeSet<u64> = peer.heard().arrivals.iter().map(|(number, _)| *number).collect();
+    let late = (1..=count).filter(|number| !poisoned.contains(number) && !arrived.contains(number)).count();
+    if late > 0 {
+        stage.found.push(format!("{late} messages wait behind {rounds} that the peer can't take"));
+    }
+    stage.drain(OPEN_INTERVAL * u32::try_from(rounds * 3 + 5).unwrap_or(u32::MAX)).await;
     if stage.control == Some(Control::Private) {
         let mut heard = peer.heard();
         heard.apdus.iter_mut().for_each(|apdu| *apdu = with_private_extension(apdu));
