@@ -188,10 +188,15 @@ impl Connector {
     }
 
     fn tell_what_waits(&mut self) {
-        // What is frozen wants no association.
-        let (urgent, other) = if self.entry.is_frozen() { (0, 0) } else { self.waiting() };
-        let (_, octets) = if self.entry.is_frozen() { (0, 0) } else { self.entry.depth() };
-        self.policy(PolicyEvent::Queue { urgent, other, octets });
+        if self.entry.is_frozen() {
+            // What is frozen wants no association.
+            return self.policy(PolicyEvent::Queue { urgent: 0, other: 0, queued: 0, octets: 0 });
+        }
+        let (urgent, other) = self.waiting();
+        let (queued, octets) = self.entry.depth();
+        // What an operator holds waits for him, not for others to come.
+        let queued = queued.saturating_sub(self.entry.held());
+        self.policy(PolicyEvent::Queue { urgent, other, queued, octets });
     }
 
     /// Tells the policy when a quarter of an hour begins that its times are made of.

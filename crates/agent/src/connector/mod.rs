@@ -34,6 +34,7 @@ pub struct ConnectorPolicy {
     slots: Vec<Slot>,
     urgent: usize,
     other: usize,
+    queued: u64,
     octets: u64,
     /// It is one of the times selected by [`Activation::SelectedTimes`].
     in_schedule: bool,
@@ -44,8 +45,10 @@ pub struct ConnectorPolicy {
     failures: Failures,
     /// An association broke during a transfer and none has completed a transfer since.
     broke_in_transfer: bool,
-    /// An operator, or a transfer of the peer's that was interrupted, wants an association even if nothing waits.
+    /// A transfer of the peer's that was interrupted wants an association even if nothing waits.
     connect_now: bool,
+    /// An operator wants an association even if nothing waits, and whatever time it is.
+    forced: bool,
     /// A transfer was interrupted that can be resumed.
     recovery: Option<Recovery>,
     stopping: bool,
@@ -88,7 +91,9 @@ pub enum PolicyEvent {
         urgent: usize,
         /// All others.
         other: usize,
-        /// Octets of all that is queued.
+        /// All that is queued, whether or not the window of the queue has it.
+        queued: u64,
+        /// Octets of that.
         octets: u64,
     },
     /// A quarter of an hour has begun, or the connector has: for [`Activation::SelectedTimes`] alone.
@@ -200,6 +205,7 @@ impl ConnectorPolicy {
             slots: Vec::new(),
             urgent: 0,
             other: 0,
+            queued: 0,
             octets: 0,
             in_schedule: false,
             call_due: false,
@@ -207,6 +213,7 @@ impl ConnectorPolicy {
             failures: Failures::new(settings.retry.max_open_retries),
             broke_in_transfer: false,
             connect_now: false,
+            forced: false,
             recovery: None,
             stopping: false,
         }
@@ -235,12 +242,14 @@ impl ConnectorPolicy {
     /// never heard of, change nothing.
     pub fn handle(&mut self, now: MonoTime, event: PolicyEvent, out: &mut Vec<PolicyAction>) {
         match event {
-            PolicyEvent::Queue { urgent, other, octets } => {
-                (self.urgent, self.other, self.octets) = (urgent, other, octets);
+            PolicyEvent::Queue { urgent, other, queued, octets } => {
+                (self.urgent, self.other) = (urgent, other);
+                (self.queued, self.octets) = (queued, octets);
             }
             PolicyEvent::Schedule { active } => {
                 self.in_schedule = active;
                 self.call_due = active && self.settings.call_at_selected_times;
+                self.connect_now &= active;
             }
             PolicyEvent::Opened(id) => self.opened(now, id),
             PolicyEvent::OpenFailed { association, at } => self.open_failed(now, association, at),

@@ -54,7 +54,7 @@ impl ConnectorPolicy {
         let asks = |limit: u32, reached: bool| limit > 0 && reached;
         let held = hold.until_kb > 0 || hold.until_messages > 0;
         let enough = asks(hold.until_kb, self.octets >= u64::from(hold.until_kb) * 1024)
-            || asks(hold.until_messages, waiting >= super::limit(hold.until_messages))
+            || asks(hold.until_messages, self.queued >= u64::from(hold.until_messages))
             || hold.urgent_overrides && self.urgent > 0
             || self.recovery.is_some();
         held && waiting > 0 && !enough

@@ -113,6 +113,36 @@ fn an_operator_may_have_a_connection_made_outside_the_schedule() {
     assert_eq!(bench.wait(300), [PolicyAction::Close(forced)]);
 }
 
+/// Only an operator overrules a schedule: a peer that has to be called for what it interrupted is called in time or not at all.
+#[test]
+fn what_the_peer_interrupted_does_not_outlive_the_selected_time() {
+    let mut bench = Bench::new(&scheduled());
+    quarter(&mut bench, true);
+    let first = opened(&bench.queue(0, 1));
+    bench.tell(PolicyEvent::Opened(first));
+    bench.queue(0, 0);
+    let until = at(3_600);
+    bench.tell(PolicyEvent::Interrupted { association: first, until, theirs: true, further: true });
+    let second = opened(&bench.end(first, false));
+    assert_eq!(quarter(&mut bench, false), [PolicyAction::Close(second)]);
+    bench.fail(second);
+    assert_eq!(bench.wait(600), []);
+}
+
+#[test]
+fn what_the_peer_interrupted_opens_nothing_after_the_selected_time() {
+    let mut bench = Bench::new(&scheduled());
+    quarter(&mut bench, true);
+    let first = opened(&bench.queue(0, 1));
+    bench.tell(PolicyEvent::Opened(first));
+    bench.queue(0, 0);
+    let until = at(3_600);
+    bench.tell(PolicyEvent::Interrupted { association: first, until, theirs: true, further: false });
+    assert_eq!(quarter(&mut bench, false), [PolicyAction::Close(first)]);
+    assert_eq!(bench.end(first, false), []);
+    assert_eq!(bench.wait(600), []);
+}
+
 #[test]
 fn a_queue_is_held_until_enough_messages_or_octets_wait() {
     let mut held = settings();
@@ -123,7 +153,7 @@ fn a_queue_is_held_until_enough_messages_or_octets_wait() {
     assert_eq!(bench.policy.state(), ConnectorState::Held);
     opened(&bench.queue(1, 4));
     let mut bench = Bench::new(&held);
-    let octets = |octets| PolicyEvent::Queue { urgent: 0, other: 1, octets };
+    let octets = |octets| PolicyEvent::Queue { urgent: 0, other: 1, queued: 1, octets };
     assert_eq!(bench.tell(octets(100 * 1024 - 1)), []);
     let first = opened(&bench.tell(octets(100 * 1024)));
     bench.tell(PolicyEvent::Opened(first));

@@ -125,7 +125,7 @@ impl ConnectorPolicy {
             self.wait = None;
             // What is open or on its way already is what the operator wants.
             let there = |slot: &Slot| slot.direction == Direction::Outbound && slot.stage != Stage::Closing;
-            self.connect_now = !self.slots.iter().any(there);
+            self.forced = !self.slots.iter().any(there);
         }
     }
 
@@ -180,7 +180,8 @@ impl ConnectorPolicy {
         if self.wait.is_none()
             && let Some(urgent_only) = self.wants_more()
         {
-            let forced = std::mem::take(&mut self.connect_now);
+            self.connect_now = false;
+            let forced = std::mem::take(&mut self.forced);
             let association = self.reserve_id();
             self.slots.push(Slot {
                 id: association,
@@ -245,7 +246,7 @@ impl ConnectorPolicy {
         let all_busy = !self.slots.iter().filter(usable).any(Slot::is_idle);
         match self.permission() {
             Permission::All => {}
-            Permission::Urgent | Permission::Nothing if self.connect_now && self.may_be_forced() => {
+            Permission::Urgent | Permission::Nothing if self.forced && self.may_be_forced() => {
                 return (ordinary == 0).then_some(false);
             }
             Permission::Urgent => {
@@ -258,7 +259,7 @@ impl ConnectorPolicy {
         let waiting = self.urgent.saturating_add(self.other);
         let held = ordinary == 0 && self.is_held();
         let wanted = if ordinary == 0 {
-            let asked = self.connect_now || self.call_due;
+            let asked = self.forced || self.connect_now || self.call_due;
             asked || !held && (self.other > 0 || (self.urgent > 0 && !reserved))
         } else {
             waiting > ordinary.saturating_mul(limit(settings.threshold_messages))

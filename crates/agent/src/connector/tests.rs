@@ -19,6 +19,10 @@ pub(super) fn at(seconds: u64) -> MonoTime {
     MonoTime::after_start(Duration::from_secs(seconds))
 }
 
+fn queue(urgent: usize, other: usize) -> PolicyEvent {
+    PolicyEvent::Queue { urgent, other, queued: (urgent + other) as u64, octets: 0 }
+}
+
 pub(super) struct Bench {
     pub(super) policy: ConnectorPolicy,
     now: u64,
@@ -41,7 +45,7 @@ impl Bench {
     }
 
     pub(super) fn queue(&mut self, urgent: usize, other: usize) -> Vec<PolicyAction> {
-        self.tell(PolicyEvent::Queue { urgent, other, octets: 0 })
+        self.tell(queue(urgent, other))
     }
 
     pub(super) fn fail(&mut self, association: AssociationId) -> Vec<PolicyAction> {
@@ -131,7 +135,7 @@ fn jitter_lengthens_the_open_interval_by_a_tenth_at_most() {
     for (jitter, expected) in [(0, 600_000), (50, 630_000), (100, 660_000), (u16::MAX, 660_000)] {
         let mut policy = ConnectorPolicy::new(&settings(), jitter);
         let mut out = Vec::new();
-        policy.handle(at(0), PolicyEvent::Queue { urgent: 0, other: 1, octets: 0 }, &mut out);
+        policy.handle(at(0), queue(0, 1), &mut out);
         policy.handle(at(0), PolicyEvent::OpenFailed { association: opened(&out), at: WALL }, &mut out);
         let until = MonoTime::after_start(Duration::from_millis(expected));
         assert_eq!(policy.state(), ConnectorState::Retry { until }, "{jitter}");
@@ -479,7 +483,7 @@ fn stop_works_in_every_state() {
 fn event() -> impl Strategy<Value = (u64, PolicyEvent)> {
     let id = (1_u64..12).prop_map(AssociationId);
     let event = prop_oneof![
-        (0_usize..4, 0_usize..60).prop_map(|(urgent, other)| PolicyEvent::Queue { urgent, other, octets: 0 }),
+        (0_usize..4, 0_usize..60).prop_map(|(urgent, other)| queue(urgent, other)),
         id.clone().prop_map(PolicyEvent::Opened),
         id.clone().prop_map(|association| PolicyEvent::OpenFailed { association, at: WALL }),
         id.clone().prop_map(PolicyEvent::InboundOpened),
