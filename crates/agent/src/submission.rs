@@ -16,6 +16,9 @@ pub struct Submission {
     pub priority: Priority,
     /// Not before this time. Default at once.
     pub deferred: Option<WallTime>,
+    /// Not after this time: who has not got it by then is reported (X.411 latest-delivery-time). Default as long as
+    /// this and other MTAs try.
+    pub latest_delivery: Option<WallTime>,
     /// What the content is. Default P22.
     pub content_type: ContentType,
     /// Encoded information types in the content, if known.
@@ -45,6 +48,7 @@ impl Submission {
             recipients: recipients.into_iter().map(SubmissionRecipient::new).collect(),
             priority: Priority::Normal,
             deferred: None,
+            latest_delivery: None,
             content_type: ContentType::P22,
             encoded_information_types: None,
             content_identifier: None,
@@ -154,6 +158,20 @@ pub enum SubmitProblem {
     DeferredOutOfRange {
         /// The time.
         time: WallTime,
+    },
+    /// The same of the latest delivery time.
+    #[error("latest delivery at {time} can't be expressed in X.400, whose times end with the year 2049")]
+    LatestDeliveryOutOfRange {
+        /// The time.
+        time: WallTime,
+    },
+    /// It could never be delivered in time.
+    #[error("latest delivery at {time} is not after {earliest}, before which it can't be delivered")]
+    LatestDeliveryTooEarly {
+        /// The latest delivery time.
+        time: WallTime,
+        /// The deferred delivery time; that of the submission, if it is not deferred.
+        earliest: WallTime,
     },
     /// More than the limit.
     #[error("there are {count} recipients, the limit is {limit}")]

@@ -34,7 +34,7 @@ impl Agent {
         submission: &Submission,
         body: FinishedBody,
     ) -> Result<(MtsIdentifier, Step), SubmitError> {
-        self.judge(submission, body.len())?;
+        self.judge(now, submission, body.len())?;
         let mut step = Step::default();
         let identifier = self.accept_message(now, sequence, submission, body, &mut step);
         Ok((identifier, step))
@@ -52,7 +52,7 @@ impl Agent {
         copies: Vec<(Submission, FinishedBody)>,
     ) -> Result<(Vec<MtsIdentifier>, Step), SubmitError> {
         for (submission, body) in &copies {
-            self.judge(submission, body.len())?;
+            self.judge(now, submission, body.len())?;
         }
         let mut step = Step::default();
         let identifiers = copies
@@ -63,8 +63,8 @@ impl Agent {
     }
 
     /// Accepts a probe from a local user: whether a message like `submission`, with a content of `content_length`
-    /// octets if that is known, would be delivered. Priority, deferral, disclosure of recipients and return of the
-    /// content have no place in a probe.
+    /// octets if that is known, would be delivered. Priority, deferred and latest delivery time, disclosure of recipients
+    /// and return of the content have no place in a probe.
     ///
     /// # Errors
     /// As for a message. A recipient who can't be reached is reported.
@@ -75,7 +75,7 @@ impl Agent {
         submission: &Submission,
         content_length: Option<u64>,
     ) -> Result<(MtsIdentifier, Step), SubmitError> {
-        self.judge(submission, content_length.unwrap_or(0))?;
+        self.judge(now, submission, content_length.unwrap_or(0))?;
         let here = self.here();
         let identifier = self.new_identifier(now, sequence);
         let mut probe = ProbeTransferEnvelope::new(
@@ -116,8 +116,9 @@ impl Agent {
         Ok((identifier, step))
     }
 
-    fn judge(&self, submission: &Submission, octets: u64) -> Result<(), SubmitError> {
-        let problems = self.problems(submission, octets);
+    fn judge(&self, now: WallTime, submission: &Submission, octets: u64) -> Result<(), SubmitError> {
+        let mut problems = self.problems(submission, octets);
+        problems.extend(impossible_times(now, submission));
         if problems.is_empty() { Ok(()) } else { Err(SubmitError { problems }) }
     }
 
@@ -174,6 +175,9 @@ impl Agent {
         envelope.deferred_delivery_time = submission.deferred.map(|time| Kept::new(UtcTime::from_wall(time)));
         envelope.content_identifier = content_identifier(submission);
         prohibit(submission, &mut envelope.extensions);
+        if let Some(time) = submission.latest_delivery {
+            envelope.extensions.set(latest_delivery(time));
+        }
         envelope.per_message_indicators = indicators_of([
             (0, submission.disclose_recipients),
             (1, submission.implicit_conversion_prohibited),
@@ -200,11 +204,6 @@ impl Agent {
         };
         if let Some(why) = why {
             found.push(SubmitProblem::OriginatorNotLocal { address: originator.to_string(), why });
-        }
-        if let Some(time) = submission.deferred
-            && UtcTime::from_wall(time).to_wall() != Some(time)
-        {
-            found.push(SubmitProblem::DeferredOutOfRange { time });
         }
         let count = submission.recipients.len();
         if count == 0 {
@@ -289,6 +288,31 @@ fn prohibited(number: i64) -> ExtensionField {
     let critical = Criticality { for_delivery: true, ..Criticality::NONE };
     let value = Writer::encode(|w| w.integer(Tag::ENUMERATED, 1));
     ExtensionField::new(ExtensionType::Standard(number), critical, value)
+}
+
+/// The extension latest-delivery-time, with the criticality that X.411 recommends.
+fn latest_delivery(time: WallTime) -> ExtensionField {
+    let critical = Criticality { for_delivery: true, ..Criticality::NONE };
+    let value = Writer::encode(|w| w.primitive(Tag::UTC_TIME, UtcTime::from_wall(time).octets()));
+    ExtensionField::new(ExtensionType::Standard(StandardExtension::LATEST_DELIVERY_TIME), critical, value)
+}
+
+/// What is wrong with the times between which it is to be delivered.
+fn impossible_times(now: WallTime, submission: &Submission) -> Vec<SubmitProblem> {
+    let cant_be_said = |time: &WallTime| UtcTime::from_wall(*time).to_wall() != Some(*time);
+    let mut found = Vec::new();
+    if let Some(time) = submission.deferred.filter(cant_be_said) {
+        found.push(SubmitProblem::DeferredOutOfRange { time });
+    }
+    if let Some(time) = submission.latest_delivery {
+        let earliest = submission.deferred.map_or(now, |deferred| deferred.max(now));
+        if cant_be_said(&time) {
+            found.push(SubmitProblem::LatestDeliveryOutOfRange { time });
+        } else if time <= earliest {
+            found.push(SubmitProblem::LatestDeliveryTooEarly { time, earliest });
+        }
+    }
+    found
 }
 
 fn address_problems(address: &OrAddress) -> impl Iterator<Item = String> {

@@ -82,6 +82,7 @@ fn wrong_usage_is_status_2() {
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--file", "y"],
         &["submit", "--from", "nonsense", "--to", ANNA, "--text", "x"],
         &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--deferred", "tomorrow"],
+        &["submit", "--from", ANNA, "--to", ANNA, "--text", "x", "--latest-delivery", "tomorrow"],
         &["submit", "--from", "S=x;C=GB", "--to", ANNA, "--text", "x"],
         &["submit", "--from", ANNA, "--to", "A= ;C=GB", "--text", "x"],
         &["submit", "--from", ANNA, "--to", ANNA, "--subject", "a\nb", "--text", "x"],

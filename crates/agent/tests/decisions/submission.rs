@@ -1,6 +1,6 @@
 use agent::{ReportRequest, Submission, SubmitProblem};
 use clock::WallTime;
-use mhs::p1::Priority;
+use mhs::p1::{Criticality, ExtensionType, Priority};
 use spool::Spool;
 
 use crate::bench::{Mta, address, envelope_of, foreign, mta_a, settings, user};
@@ -233,4 +233,52 @@ fn several_messages_are_accepted_together_or_not_at_all() {
     let copies = vec![(copy(user("bob", "B")), a.body(b"one")), (bad, a.body(b"two"))];
     a.agent.submit_all(a.now, &a.counter, copies).unwrap_err();
     assert_eq!(a.spool.stats().bodies, bodies);
+}
+
+#[test]
+fn a_latest_delivery_time_goes_with_the_message_and_is_kept_here() {
+    let mut a = mta_a();
+    let latest = a.now.plus_seconds(3_600);
+    let mut submission = Submission::new(user("alice", "A"), [user("bob", "B"), user("al", "A")]);
+    submission.latest_delivery = Some(latest);
+    a.submit(&submission);
+    a.work();
+    let queue = a.queue("to-B");
+    assert_eq!(queue[0].1.expires, latest);
+    let extensions = envelope_of(&queue[0].1.item).extensions;
+    let found: Vec<_> = extensions
+        .iter()
+        .filter(|field| *field.extension_type() == ExtensionType::Standard(5))
+        .map(|field| (field.criticality(), field.value().to_vec()))
+        .collect();
+    // UTCTime; X.411 recommends it critical for delivery.
+    let critical = Criticality { for_delivery: true, ..Criticality::NONE };
+    assert_eq!(found, [(critical, b"\x17\x0d261122053000Z".to_vec())]);
+    assert_eq!(a.messages_in(&user("al", "A")).len(), 1, "it is a critical extension that this MTA heeds");
+    let (key, record) = queue[0].clone();
+    let step = a.agent.expired(latest, &a.counter, &key, &record).unwrap();
+    a.commit(step);
+    a.now = latest;
+    a.work();
+    assert_eq!(a.non_delivered(), [(1, 5, user("bob", "B").to_string())]);
+}
+
+#[test]
+fn what_can_never_be_delivered_in_time_is_not_accepted() {
+    let mut a = mta_a();
+    let (now, then) = (a.now, a.now.plus_seconds(60));
+    let mut submission = Submission::new(user("alice", "A"), [user("bob", "B")]);
+    for (deferred, latest, earliest) in
+        [(None, now, now), (Some(then), then, then), (Some(now.plus_seconds(-60)), now, now)]
+    {
+        (submission.deferred, submission.latest_delivery) = (deferred, Some(latest));
+        let found = problems(&a, &submission, 1);
+        assert_eq!(found, [SubmitProblem::LatestDeliveryTooEarly { time: latest, earliest }]);
+    }
+    let beyond = WallTime::from_unix(2_600_000_000);
+    submission.latest_delivery = Some(beyond);
+    let found = problems(&a, &submission, 1);
+    assert_eq!(found, [SubmitProblem::LatestDeliveryOutOfRange { time: beyond }]);
+    (submission.deferred, submission.latest_delivery) = (Some(then), Some(then.plus_seconds(1)));
+    a.submit(&submission);
 }

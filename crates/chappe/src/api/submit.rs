@@ -35,7 +35,7 @@ const PIECES_AHEAD: usize = 4;
 /// Most blind copy recipients: the content is stored once for each.
 const MAX_BLIND: usize = 32;
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "from",
     "to",
     "cc",
@@ -44,6 +44,7 @@ const FIELDS: [&str; 11] = [
     "priority",
     "report",
     "deferred",
+    "latest_delivery",
     "file_name",
     "request",
     "alternate",
@@ -59,6 +60,7 @@ struct Fields {
     priority: Priority,
     report: ReportRequest,
     deferred: Option<WallTime>,
+    latest_delivery: Option<WallTime>,
     file_name: Option<String>,
     requests: Vec<Wish>,
     alternate: Option<OrAddress>,
@@ -127,17 +129,8 @@ impl Fields {
                 Some(_) => return Err(one_of("priority", "urgent, normal, non-urgent")),
             },
             report: report_request(&query)?.unwrap_or(ReportRequest::NonDelivery),
-            deferred: query
-                .one("deferred")?
-                .map(|text| {
-                    time_text::parse(text).ok_or_else(|| {
-                        ApiError::bad_request(
-                            format!("deferred `{text}` is not a time"),
-                            "write it as in 2026-12-24T18:00:00Z",
-                        )
-                    })
-                })
-                .transpose()?,
+            deferred: time(&query, "deferred")?,
+            latest_delivery: time(&query, "latest_delivery")?,
             file_name: query.one("file_name")?.map(str::to_owned),
         })
     }
@@ -164,6 +157,7 @@ impl Fields {
         let mut submission = Submission::new(self.from.clone(), recipients).with_report_request(self.report);
         submission.priority = self.priority;
         submission.deferred = self.deferred;
+        submission.latest_delivery = self.latest_delivery;
         submission.content_type = CONTENT_TYPE;
         submission.encoded_information_types = Some(types);
         for request in &self.requests {
@@ -187,6 +181,14 @@ struct Copy {
     draft: Draft,
     recipients: Vec<OrAddress>,
     is_blind: bool,
+}
+
+/// A time, if it is given.
+fn time(query: &Query, name: &str) -> Result<Option<WallTime>, ApiError> {
+    let Some(text) = query.one(name)? else { return Ok(None) };
+    time_text::parse(text).map(Some).ok_or_else(|| {
+        ApiError::bad_request(format!("{name} `{text}` is not a time"), "write it as in 2026-12-24T18:00:00Z")
+    })
 }
 
 /// What the originator wants to be told, if it is said.

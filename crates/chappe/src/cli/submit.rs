@@ -46,6 +46,9 @@ pub(super) struct Submit {
     /// Deliver not before this time, as in 2026-12-24T18:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = time)]
     deferred: Option<clock::WallTime>,
+    /// Deliver not after this time; who has not got it by then is reported.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    latest_delivery: Option<clock::WallTime>,
     /// What else is asked for; may be given several times.
     #[arg(long, value_enum, value_name = "WHAT")]
     request: Vec<Wish>,
@@ -154,6 +157,7 @@ impl Submit {
         }));
         query.extend(self.alternate.as_ref().map(|alternate| ("alternate", alternate.to_string())));
         query.extend(self.deferred.map(|time| ("deferred", time.to_string())));
+        query.extend(self.latest_delivery.map(|time| ("latest_delivery", time.to_string())));
         let client = self.online.client()?;
         let submitted: Submitted = match (self.content.text, self.content.file) {
             (_, Some(path)) => {
