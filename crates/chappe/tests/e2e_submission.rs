@@ -199,3 +199,19 @@ fn a_probe_that_asks_for_bad_news_only_is_not_answered_by_good_ones() {
     let why = pair.a.run(&["probe", "--from", OPERATIONS, "--to", ANNA]).failed(1);
     assert!(why.contains("is no mailbox of this MTA"), "{why}");
 }
+
+#[test]
+fn a_latest_delivery_time_is_taken_if_it_can_be_kept() {
+    let pair = Plan::default().start();
+    let words = ["submit", "--from", ANNA, "--to", OPERATIONS, "--text", "x", "--latest-delivery"];
+    let why = pair.a.run(&[&words[..], &["2020-01-01T00:00:00Z"]].concat()).failed(1);
+    assert!(why.contains("latest delivery at 2020-01-01T00:00:00Z is not after"), "{why}");
+    let why = pair.a.run(&[&words[..], &["2050-01-01T00:00:00Z"]].concat()).failed(1);
+    assert!(why.contains("times end with the year 2049"), "{why}");
+    let deferred = ["--deferred", "2049-01-02T00:00:00Z"];
+    let why = pair.a.run(&[&words[..], &["2049-01-01T00:00:00Z"], &deferred].concat()).failed(1);
+    assert!(why.contains("is not after 2049-01-02T00:00:00Z"), "{why}");
+    let id = pair.a.submit(&[&words[1..], &["2049-01-01T00:00:00Z"]].concat());
+    assert_eq!(pair.b.wait_for_mail(OPERATIONS, 1)[0]["mts_id"], id, "both MTAs heed a critical extension");
+    assert_eq!(pair.a.counter("submitted"), 1);
+}
