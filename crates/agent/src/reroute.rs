@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::p1::{MessageTransferEnvelope, PerRecipientFields, ProbeTransferEnvelope, Report};
-use mhs::{OrAddress, OrName};
+use mhs::{ContentType, OrAddress, OrName};
 
 use crate::agent::Agent;
 use crate::effect::{Departure, Kind, Step};
@@ -50,6 +50,7 @@ impl Agent {
             kind: Some(first.kind),
             originator: first.originator.as_ref().map(OrName::address),
             priority: (first.kind == Kind::Message).then_some(rank),
+            content_type: first.content_type.as_ref(),
             ..Traveller::default()
         };
         let RouteDecision::Connectors(names) = self.route_quietly(&first.address, traveller, &|_| false)
@@ -101,6 +102,7 @@ struct FirstRecipient {
     kind: Kind,
     address: OrAddress,
     originator: Option<OrName>,
+    content_type: Option<ContentType>,
 }
 
 impl FirstRecipient {
@@ -114,6 +116,7 @@ impl FirstRecipient {
                     kind: Kind::Message,
                     address,
                     originator: Some(envelope.originator_name.clone()),
+                    content_type: Some((*envelope.content_type).clone()),
                 })
             }
             Item::Probe { apdu } => {
@@ -123,12 +126,13 @@ impl FirstRecipient {
                     kind: Kind::Probe,
                     address,
                     originator: Some(probe.originator_name.clone()),
+                    content_type: Some((*probe.content_type).clone()),
                 })
             }
             Item::Report { apdu } => {
                 let report = Report::from_octets(apdu).ok()?;
                 let address = report.envelope.report_destination_name.address().clone();
-                Some(FirstRecipient { kind: Kind::Report, address, originator: None })
+                Some(FirstRecipient { kind: Kind::Report, address, originator: None, content_type: None })
             }
         }
     }

@@ -20,6 +20,8 @@ use crate::trace::has_visited;
 pub(crate) struct Traveller<'a> {
     /// The connector it came in on.
     pub(crate) incoming: Option<&'a str>,
+    /// It is for somebody else than it was then, who may well be where it came from.
+    pub(crate) may_return: bool,
     /// Connectors given up.
     pub(crate) exhausted: &'a [String],
     /// Failed opens of connectors while it waited for them.
@@ -144,10 +146,13 @@ impl Agent {
             let other = |c: &ConnectorSettings| {
                 c.name != name && incoming.is_none_or(|back| back.shared_name(c).is_none())
             };
-            let what = format_args!("not back to where it came from over {name}");
-            filter(left, explain, what, other, || RouteFailure::WayBack(name.to_owned()))?;
+            if !traveller.may_return {
+                let what = format_args!("not back to where it came from over {name}");
+                filter(left, explain, what, other, || RouteFailure::WayBack(name.to_owned()))?;
+            }
             let allowed = |c: &ConnectorSettings| {
                 incoming.is_some_and(|connector| connector.relay_to.includes(&c.name))
+                    || traveller.may_return && !other(c)
                     // What may be relayed one way may be reported about the other way.
                     || traveller.is_report() && c.relay_to.includes(name)
             };

@@ -13,10 +13,10 @@ use crate::effect::{Effect, Kind, Sequence, Step};
 use crate::links::Links;
 use crate::process::checks;
 use crate::process::expand::Subject;
-use crate::process::recipient::Redirected;
+use crate::process::recipient::{Redirected, is_originators};
 use crate::record::{
     Failure, MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey, OutboundRecord, Rank,
-    Record, WORK, WorkRecord,
+    Record, Source, WORK, WorkRecord,
 };
 use crate::report::{Outcome, Reporting};
 use crate::settings::DistributionList;
@@ -145,13 +145,14 @@ impl Agent {
         } = plan;
         let mut rest = held;
         let mut references: u32 = 0;
-        for (connector, places) in copies {
+        let assigned = assigned(&redirections);
+        for copy in copies {
             if step.batch.octets() > PORTION_OCTETS {
-                rest.extend(places);
+                rest.extend(copy.1);
                 continue;
             }
             references = references.saturating_add(1);
-            self.queue_copy(work, transfer, &changed, &connector, &places, &mut step);
+            self.queue_copy(work, transfer, &changed, &assigned, &copy, &mut step);
         }
         let mut served = HashSet::new();
         let wants_bare = !deliveries.is_empty() || !expansions.is_empty();
@@ -223,12 +224,15 @@ impl Agent {
         work: &Work<'_>,
         transfer: &Transfer,
         changed: &Changed,
-        connector: &str,
-        places: &[usize],
+        assigned: &HashSet<usize>,
+        (connector, places): &(String, Vec<usize>),
         step: &mut Step,
     ) {
         let Work { now, sequence, record, .. } = *work;
         let mut copy = transfer.copy_for(places, changed);
+        // Where it came from says nothing about where it may go, should it have to go another way.
+        let is_ours = places.iter().all(|place| assigned.contains(place));
+        let source = if is_ours { Source::Agent } else { record.source.clone() };
         if places.iter().any(|place| changed.contains_key(place)) {
             let (trace, extensions) = copy.trace_mut();
             self.here().mark(OtherAction::Redirected, trace, extensions);
@@ -237,7 +241,7 @@ impl Agent {
         let outbound = OutboundRecord {
             size: item.size(),
             item,
-            source: record.source.clone(),
+            source,
             arrived: record.arrived,
             queued: now,
             expires: self.expiry(record, transfer),
@@ -280,6 +284,17 @@ impl Agent {
         };
         i64::from(minutes) * 60
     }
+}
+
+/// Places of the recipients in whose place somebody receives whom the settings of this MTA name.
+fn assigned(redirections: &[(usize, Vec<Redirected>)]) -> HashSet<usize> {
+    let last = |(place, all): &(usize, Vec<Redirected>)| Some((*place, all.last()?.reason));
+    redirections
+        .iter()
+        .filter_map(last)
+        .filter(|(_, reason)| !is_originators(*reason))
+        .map(|(p, _)| p)
+        .collect()
 }
 
 /// Says what was done about recipients beside delivery, transfer and reports; of those in `rest` nothing was.

@@ -105,8 +105,8 @@ impl Agent {
         let mut current = Cow::Borrowed(recipient);
         let mut redirections: Vec<Redirected> = Vec::new();
         loop {
-            let is_redirected = !redirections.is_empty();
-            let way = match self.attempt(work, transfer, common, &current, is_redirected, plan) {
+            let redirected = redirections.last().map(|redirection| redirection.reason);
+            let way = match self.attempt(work, transfer, common, &current, redirected, plan) {
                 Attempt::Way(way) => way,
                 Attempt::Instead { to, reason, otherwise } => {
                     let next = if redirections.len() < MAX_REDIRECTIONS_HERE {
@@ -139,7 +139,7 @@ impl Agent {
         transfer: &Transfer,
         common: &Common,
         recipient: &PerRecipientFields,
-        is_redirected: bool,
+        redirected: Option<RedirectionReason>,
         plan: &Plan<'_>,
     ) -> Attempt<'a> {
         let priority = transfer.priority().unwrap_or(Rank::Normal);
@@ -160,12 +160,14 @@ impl Agent {
         let critical = common.critical.and(Critical::of(&recipient.extensions));
         let own_obstacle = common.own_obstacle_in_1984(recipient);
         let traveller = Traveller {
-            // What goes to somebody else may well go back to where it came from.
-            incoming: if is_redirected { None } else { record.source.connector() },
+            // Who redirects by the settings of this MTA wants it sent there; who asks from outside is relayed for like
+            // anybody else.
+            incoming: record.source.connector().filter(|_| redirected.is_none_or(is_originators)),
+            may_return: redirected.is_some(),
             exhausted: &record.exhausted,
             content_length: transfer.content_length(),
             kind: Some(transfer.kind()),
-            trace: (!is_redirected).then(|| transfer.trace()),
+            trace: redirected.is_none().then(|| transfer.trace()),
             originator: Some(transfer.originator().address()),
             priority: transfer.priority(),
             content_type: Some(transfer.content_type()),
@@ -230,6 +232,11 @@ impl Agent {
             (Some(_) | None, _) => nowhere(otherwise),
         }
     }
+}
+
+/// Whether it was the originator who wanted it redirected.
+pub(super) fn is_originators(reason: RedirectionReason) -> bool {
+    reason == RedirectionReason::ORIGINATOR_REQUESTED
 }
 
 fn nowhere<'a>(failure: Failure) -> Attempt<'a> {

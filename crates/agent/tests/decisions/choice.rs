@@ -1,9 +1,12 @@
 //! Which of several connectors is used, and what follows when one can't be opened.
 
 use agent::record::{Item, OutboundRecord, RESUME};
-use agent::settings::{Activation, AddressSpaceEntry, AgentSettings, Schedule};
+use agent::settings::{
+    Activation, AddressSpaceEntry, AgentSettings, Redirect, RedirectFrom, RelayTo, Schedule,
+};
 use agent::{Agent, Effect, Kind, Moment, RouteDecision, RouteFailure, RouteQuestion, Submission};
 use clock::WallTime;
+use mhs::ContentType;
 use mhs::p1::RoutingAction;
 use spool::Spool;
 
@@ -320,4 +323,32 @@ fn a_connector_may_take_some_kinds_only() {
     assert_eq!(a.non_delivered().len(), 1);
     let asked = a.agent.route(&user("bob", "B"), RouteQuestion::default()).decision;
     assert_ne!(asked, RouteDecision::Unknown(RouteFailure::NoMatch));
+}
+
+#[test]
+fn a_connector_that_does_not_take_its_content_is_no_better_way() {
+    let mut settings = ways(&[1, 50]);
+    settings.connectors[1].restrictions.content_types = Some(vec![ContentType::EDI]);
+    let mut a = Mta::new(settings);
+    submit(&mut a);
+    assert_eq!(fail_open(&mut a, "to-B1", 1), 0);
+    let envelope = envelope_of(&a.queue("to-B1")[0].1.item);
+    assert_eq!(envelope.trace_information[0].routing_action, RoutingAction::Relayed, "it went nowhere");
+}
+
+/// What is redirected goes another way like any other mail: where it came from is no hindrance on either.
+#[test]
+fn what_is_redirected_back_to_a_domain_is_rerouted_like_other_mail() {
+    let mut settings = ways(&[1, 50]);
+    let from = RedirectFrom::Address(user("al", "A"));
+    settings.redirections.push(Redirect::new(from, user("bob", "B")));
+    for connector in &mut settings.connectors {
+        connector.relay_to = RelayTo::Nowhere;
+    }
+    let mut a = Mta::new(settings);
+    a.receive_message("to-B1", &foreign("1", &[(&user("al", "A"), 0xA8)]));
+    a.work();
+    assert_eq!(where_is_it(&a), ["to-B1"]);
+    assert_eq!(fail_open(&mut a, "to-B1", 1), 1);
+    assert_eq!((where_is_it(&a), a.non_delivered()), (vec!["to-B2"], vec![]));
 }

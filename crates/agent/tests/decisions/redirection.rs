@@ -1,7 +1,7 @@
 //! Alternate recipients: of the settings, of the originator, and the dead letter mailbox.
 
 use agent::record::Rank;
-use agent::settings::{AgentSettings, Redirect, RedirectFrom, RedirectionClass};
+use agent::settings::{AgentSettings, Redirect, RedirectFrom, RedirectionClass, RelayTo};
 use agent::{Effect, ReportRequest, Submission, TransferFailure, TransferFailureKind};
 use mhs::codes::RedirectionReason;
 use mhs::p1::{
@@ -302,4 +302,31 @@ fn a_probe_is_redirected_as_a_normal_message_would_be() {
     a.work();
     assert_eq!(a.non_delivered(), []);
     assert_eq!(a.queue("to-X").len(), 1, "the report that it would be delivered");
+}
+
+/// Whoever may name an alternate must not be served by it as nobody else is: what he wants is relayed by the same rules.
+#[test]
+fn the_originators_alternate_is_no_way_around_relaying_rules() {
+    for (relay_to, expected) in [(RelayTo::Nowhere, 0), (RelayTo::Connectors(vec!["to-B".into()]), 1)] {
+        let mut settings = a();
+        settings.connectors[1].relay_to = relay_to;
+        let mut a = Mta::new(settings);
+        let envelope = with_alternate(foreign("1", &[(&user("gone", "A"), 0xA8)]), user("bob", "B"));
+        a.receive_message("to-C", &envelope);
+        a.work();
+        assert_eq!(a.queue("to-B").len(), expected);
+        let codes: Vec<_> = a.non_delivered().into_iter().map(|n| (n.0, n.1)).collect();
+        assert_eq!(codes.len(), 1 - expected, "{codes:?}");
+    }
+}
+
+#[test]
+fn the_originators_alternate_may_be_where_the_message_came_from() {
+    let mut settings = a();
+    settings.connectors[1].relay_to = RelayTo::Nowhere;
+    let mut a = Mta::new(settings);
+    let envelope = with_alternate(foreign("1", &[(&user("gone", "A"), 0xA8)]), user("carl", "C"));
+    a.receive_message("to-C", &envelope);
+    a.work();
+    assert_eq!((a.queue("to-C").len(), a.non_delivered().len()), (1, 0));
 }
