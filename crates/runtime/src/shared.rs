@@ -11,7 +11,7 @@ use agent::record::{OutboundKey, WorkKey};
 use agent::{Agent, Discard, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
-use spool::{CommitError, Spool};
+use spool::{Batch, CommitError, Spool};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
@@ -29,6 +29,8 @@ use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
 const MAX_STOP_GRACE: Duration = Duration::from_secs(8);
+/// Wait before a step is tried again for which there was no space.
+const SPACE_RETRY: Duration = Duration::from_secs(1);
 /// Characters of the MTA's name in a session connection identifier, which has room for 62 octets.
 const NAME_IN_REFERENCE: usize = 20;
 
@@ -204,18 +206,32 @@ impl Shared {
         self.ledger.close_account(name);
     }
 
-    /// Makes one step durable, then announces what it means.
+    /// Makes one step durable, then announces what it means. While the disk is full the step waits: what it settles
+    /// has happened, and most steps give space back.
     ///
     /// Both happen even if the caller goes away meanwhile: a step that is durable but not announced would be work
     /// that nobody does until a restart.
-    pub(crate) async fn commit(self: &Arc<Self>, mut step: Step) -> Result<(), CommitError> {
+    pub(crate) async fn commit(self: &Arc<Self>, step: Step) -> Result<(), CommitError> {
+        self.commit_patiently(step, true).await
+    }
+
+    /// As [`Shared::commit`], for a step by which this MTA becomes responsible for something: a full disk refuses it.
+    pub(crate) async fn accept(self: &Arc<Self>, step: Step) -> Result<(), CommitError> {
+        self.commit_patiently(step, false).await
+    }
+
+    async fn commit_patiently(
+        self: &Arc<Self>,
+        mut step: Step,
+        patiently: bool,
+    ) -> Result<(), CommitError> {
         let tracked = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             if !step.batch.is_empty() {
                 // Counted first: housekeeping must not take away what isn't counted yet.
                 shared.tracked.fetch_add(tracked, Ordering::Relaxed);
-                if let Err(error) = shared.spool.commit(step.batch).await {
+                if let Err(error) = shared.write(step.batch, patiently).await {
                     shared.tracked.fetch_sub(tracked, Ordering::Relaxed);
                     return Err(error);
                 }
@@ -229,7 +245,23 @@ impl Shared {
         task.await.unwrap_or(Err(CommitError::Closed))
     }
 
-    /// The store refused a step that had to be made. It refuses all further ones, so accepting ends by itself.
+    async fn write(&self, mut batch: Batch, patiently: bool) -> Result<(), CommitError> {
+        let mut stop = self.stop.subscribe();
+        loop {
+            let again = if patiently { batch.duplicate() } else { None };
+            match (self.spool.commit(batch).await, again) {
+                (Err(CommitError::NoSpace { .. }), Some(again)) if !*stop.borrow() => batch = again,
+                (outcome, _) => return outcome,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SPACE_RETRY) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// The store refused a step that had to be made, and not for want of space. It refuses all further ones, so
+    /// accepting ends by itself.
     pub(crate) fn store_failed(&self, error: &CommitError) {
         self.event(EventKind::StoreFailed, "", format!("a step could not be made durable: {error}"));
     }

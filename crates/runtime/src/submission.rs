@@ -43,7 +43,7 @@ impl Handle {
         let agent = self.accepting()?;
         let (identifier, step) =
             agent.submit(self.shared.clocks.wall(), &self.shared.sequence, &submission, body)?;
-        self.shared.commit(step).await?;
+        self.shared.accept(step).await.map_err(refused)?;
         Ok(identifier)
     }
 
@@ -58,7 +58,7 @@ impl Handle {
         let agent = self.accepting()?;
         let (identifiers, step) =
             agent.submit_all(self.shared.clocks.wall(), &self.shared.sequence, copies)?;
-        self.shared.commit(step).await?;
+        self.shared.accept(step).await.map_err(refused)?;
         Ok(identifiers)
     }
 
@@ -74,7 +74,7 @@ impl Handle {
         let agent = self.accepting()?;
         let (identifier, step) =
             agent.probe(self.shared.clocks.wall(), &self.shared.sequence, &submission, content_length)?;
-        self.shared.commit(step).await?;
+        self.shared.accept(step).await.map_err(refused)?;
         Ok(identifier)
     }
 
@@ -84,5 +84,13 @@ impl Handle {
             Some(reason) => Err(SubmitFailure::Unhealthy(reason.to_string())),
             None => Ok(self.shared.agent()),
         }
+    }
+}
+
+/// A full disk is no failure of the store: nothing was accepted, and it passes.
+fn refused(error: CommitError) -> SubmitFailure {
+    match error {
+        CommitError::NoSpace { cause } => SubmitFailure::Unhealthy(cause.to_string()),
+        error => error.into(),
     }
 }

@@ -139,6 +139,25 @@ impl Batch {
         self.octets
     }
 
+    /// The same operations once more, for a second try; `None` if a body is linked, which can be done only once.
+    pub fn duplicate(&self) -> Option<Batch> {
+        let duplicate = |op: &Op| {
+            Some(match op {
+                Op::Put { space, key, value } => {
+                    Op::Put { space: *space, key: key.clone(), value: value.clone() }
+                }
+                Op::Delete { space, key } => Op::Delete { space: *space, key: key.clone() },
+                Op::AssertAbsent { space, key } => Op::AssertAbsent { space: *space, key: key.clone() },
+                Op::AssertPresent { space, key } => Op::AssertPresent { space: *space, key: key.clone() },
+                Op::Retain { body, by } => Op::Retain { body: *body, by: *by },
+                Op::Release { body } => Op::Release { body: *body },
+                Op::Link { .. } => return None,
+            })
+        };
+        let ops = self.ops.iter().map(duplicate).collect::<Option<Vec<Op>>>()?;
+        Some(Batch { ops, octets: self.octets })
+    }
+
     /// For engines: the operations in order.
     pub fn into_ops(self) -> Vec<Op> {
         self.ops

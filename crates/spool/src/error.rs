@@ -40,6 +40,24 @@ pub enum SpoolError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no space left, or no more of a quota. Nothing is damaged, and it may be tried again.
+    #[error("no space to {action} {path}: {source}")]
+    NoSpace {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The journal of the index is damaged in the middle: what was acknowledged follows the damage.
+    #[error("the journal {path} is damaged at octet {valid}, and acknowledged changes follow")]
+    IndexDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Octets before the damage.
+        valid: u64,
+    },
     /// The index refused.
     #[error("the index of the store could not {action}: {source}")]
     Index {
@@ -94,6 +112,9 @@ pub enum Damage {
     /// What stands after the body is not its trailer.
     #[error("the trailer is not that of this body")]
     Trailer,
+    /// The disk can't read it.
+    #[error("the disk can't read it")]
+    Unreadable,
     /// The octets are not those which were stored.
     #[error("the checksum is {found:08x} instead of {expected:08x}")]
     Checksum {
@@ -195,6 +216,12 @@ pub enum CommitError {
         /// The space.
         space: Space,
     },
+    /// There is no space left. The batch was not applied; it may be tried again when there is.
+    #[error("the commit was refused: {cause}")]
+    NoSpace {
+        /// What had no space.
+        cause: Arc<SpoolError>,
+    },
     /// Storage failed. Whether the batch is applied is known only after the store is opened again.
     #[error("the commit failed: {cause}")]
     Io {
@@ -223,6 +250,13 @@ pub enum Unhealthy {
         /// Octets which should stay free.
         reserve_bytes: u64,
     },
+    /// A write found no space. Commits that store nothing of size may still work; as soon as there is space again
+    /// all do.
+    #[error("{cause}")]
+    NoSpace {
+        /// What had no space.
+        cause: Arc<SpoolError>,
+    },
     /// Free space can't be measured.
     #[error("free space is unknown: {cause}")]
     SpaceUnknown {
@@ -230,7 +264,10 @@ pub enum Unhealthy {
         cause: Arc<SpoolError>,
     },
     /// A write failed; no more are tried until the store is opened again. Reads go on.
-    #[error("writing has stopped: {cause}")]
+    ///
+    /// After a failed sync nobody knows what of it is on the disk, and the system, whose memory of it may read
+    /// well, tries no second time. Only opening the store again finds out.
+    #[error("writing has stopped until the store is opened again: {cause}")]
     Stopped {
         /// The error that stopped it.
         cause: Arc<SpoolError>,

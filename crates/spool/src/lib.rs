@@ -48,6 +48,8 @@ pub use bench::{MeasureError, Throughput, measure};
 pub use block_on::block_on;
 pub use body::{BodyId, BodyWriter, FinishedBody};
 pub use commit::{Commit, Completer};
+#[cfg(feature = "conformance")]
+pub use embedded::{DiskCall, DiskJudge};
 pub use embedded::{EmbeddedSpool, OpenError, Options};
 pub use error::{BatchLimit, CommitError, Damage, Expected, SpoolError, Unhealthy};
 pub use memory::{Fault, MemorySpool};

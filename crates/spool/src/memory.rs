@@ -50,6 +50,7 @@ struct State {
     held: bool,
     fault: Option<Fault>,
     stopped: Option<Arc<SpoolError>>,
+    full: bool,
     crashed: bool,
     stats: Stats,
 }
@@ -71,6 +72,12 @@ fn tell(outcomes: impl IntoIterator<Item = (Completer, Result<(), CommitError>)>
     for (completer, outcome) in outcomes {
         completer.complete(outcome);
     }
+}
+
+/// What a full disk says.
+fn no_space() -> SpoolError {
+    let source = std::io::ErrorKind::StorageFull.into();
+    SpoolError::NoSpace { action: "write", path: "memory".into(), source }
 }
 
 struct MemoryBodyWriter {
@@ -109,6 +116,12 @@ impl MemorySpool {
     /// is written until the store is "opened again" by [`MemorySpool::crash`].
     pub fn fail_next_commit(&self, fault: Fault) {
         lock(&self.inner.state).fault = Some(fault);
+    }
+
+    /// Makes the disk full, or gives space back. While it is full, commits are refused with
+    /// [`CommitError::NoSpace`] and leave nothing.
+    pub fn set_full(&self, full: bool) {
+        lock(&self.inner.state).full = full;
     }
 
     /// Ends this store as a crash does and returns the one that a restart finds: what was synced, and what an
@@ -156,6 +169,11 @@ impl MemorySpool {
         if let Some(cause) = &state.stopped {
             let stopped = || Err(CommitError::Stopped { cause: Arc::clone(cause) });
             return group.into_iter().map(|(_, completer)| (completer, stopped())).collect();
+        }
+        if state.full {
+            let cause = Arc::new(no_space());
+            let refused = || Err(CommitError::NoSpace { cause: Arc::clone(&cause) });
+            return group.into_iter().map(|(_, completer)| (completer, refused())).collect();
         }
         let mut stage = Stage::default();
         for (batch, completer) in group {
@@ -359,7 +377,10 @@ impl Spool for MemorySpool {
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {
         let state = lock(&self.inner.state);
-        state.stopped.as_ref().map(|cause| Unhealthy::Stopped { cause: Arc::clone(cause) })
+        match &state.stopped {
+            Some(cause) => Some(Unhealthy::Stopped { cause: Arc::clone(cause) }),
+            None => state.full.then(|| Unhealthy::NoSpace { cause: Arc::new(no_space()) }),
+        }
     }
 
     fn stats(&self) -> Stats {

@@ -90,6 +90,12 @@ pub struct Stats {
     pub body_octets: u64,
     /// Files which hold bodies.
     pub segments: u64,
+    /// Octets which those bodies take in their files, framing included.
+    pub live_octets: u64,
+    /// Octets of the files which nothing lives in any more.
+    pub dead_octets: u64,
+    /// Bodies moved out of files that were mostly dead.
+    pub bodies_moved: u64,
     /// Batches taken but not yet durable, those which wait for room included.
     pub batches_waiting: u64,
     /// Bodies found cut short or missing when the store was opened.

@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use spool::conformance::{self, Ability, Harness};
-use spool::{Batch, EmbeddedSpool, MAX_READ_OCTETS, Options, Spool, block_on, measure};
+use spool::{Batch, DiskCall, EmbeddedSpool, MAX_READ_OCTETS, Options, Spool, block_on, measure};
 use tempfile::TempDir;
 
 /// A store in a directory that goes with it.
@@ -15,12 +18,13 @@ struct Embedded {
     spool: Option<EmbeddedSpool>,
     directory: TempDir,
     options: Options,
+    full: Arc<AtomicBool>,
 }
 
 impl Embedded {
     fn new(options: &Options) -> Self {
-        let mut harness =
-            Embedded { spool: None, directory: tempfile::tempdir().unwrap(), options: options.clone() };
+        let (directory, options) = (tempfile::tempdir().unwrap(), options.clone());
+        let mut harness = Embedded { spool: None, directory, options, full: Arc::default() };
         harness.reopen();
         harness
     }
@@ -39,8 +43,26 @@ impl Harness for Embedded {
         if let Some(spool) = self.spool.take() {
             spool.close();
         }
-        self.spool = Some(EmbeddedSpool::open(self.path(), self.options.clone()).unwrap());
+        let full = Arc::clone(&self.full);
+        let judge = Arc::new(move |call, _: &std::path::Path| match call {
+            DiskCall::Create | DiskCall::Write | DiskCall::CommitIndex => {
+                full.load(Ordering::Relaxed).then(|| io::ErrorKind::StorageFull.into())
+            }
+            DiskCall::Sync | DiskCall::SyncDirectory | DiskCall::Open | DiskCall::Read | DiskCall::Remove => {
+                None
+            }
+        });
+        self.spool = Some(EmbeddedSpool::open_judged(self.path(), self.options.clone(), judge).unwrap());
         Ability::Done
+    }
+
+    fn fill_disk(&mut self) -> Ability {
+        self.full.store(true, Ordering::Relaxed);
+        Ability::Done
+    }
+
+    fn give_space(&mut self) {
+        self.full.store(false, Ordering::Relaxed);
     }
 }
 

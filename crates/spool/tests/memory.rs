@@ -35,6 +35,15 @@ impl Harness for Memory {
     fn release_sync(&mut self) {
         self.0.release_sync();
     }
+
+    fn fill_disk(&mut self) -> Ability {
+        self.0.set_full(true);
+        Ability::Done
+    }
+
+    fn give_space(&mut self) {
+        self.0.set_full(false);
+    }
 }
 
 #[test]

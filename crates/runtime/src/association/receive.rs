@@ -113,7 +113,7 @@ impl Association {
                     .request_if_in_time(RtRequest::TransferRefuse { transient: refusal.is_transient() });
             }
         };
-        match shared.commit(step).await {
+        match shared.accept(step).await {
             Ok(()) => {
                 self.further = true;
                 self.event(

@@ -9,6 +9,7 @@ mod bodies;
 mod concurrency;
 mod model;
 mod records;
+mod space;
 mod survival;
 
 use crate::{Batch, BodyId, CommitError, FinishedBody, Space, Spool, SpoolError, block_on};
@@ -35,6 +36,14 @@ pub trait Harness {
 
     /// Ends what [`Harness::hold_sync`] began.
     fn release_sync(&mut self) {}
+
+    /// Fills the disk: from now on no write finds space, until [`Harness::give_space`].
+    fn fill_disk(&mut self) -> Ability {
+        Ability::Missing
+    }
+
+    /// Ends what [`Harness::fill_disk`] began.
+    fn give_space(&mut self) {}
 }
 
 /// Whether a harness can do something to its store. A check that needs more than the harness has ends early.
@@ -77,6 +86,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "names of bodies are not used again", run: survival::names },
     Check { name: "a crash keeps what was acknowledged and nothing half", run: survival::crash },
     Check { name: "what is not durable is not visible", run: survival::held },
+    Check { name: "a full disk refuses, and that is all", run: space::full },
 ];
 
 /// Runs all checks, each on stores of its own.

@@ -2,26 +2,40 @@
 //!
 //! A step is: judge the batches in order, append small bodies to the growing segment, force that to the disk, then
 //! commit the index durably. Only then are the outcomes told, refusals included: a refusal may rest on an earlier
-//! batch of the same step. After a failed write the state of the disk is unknown, so nothing more is written until
-//! the store is opened again.
+//! batch of the same step.
+//!
+//! A step for which there is no space is known not to have happened: what it wrote to segments is referred to by
+//! nothing, and what it wrote to the index has been taken back. Its batches are refused, and until a write finds
+//! space again so are others, with a try every second. After any other failed write the state of the disk is
+//! unknown, so nothing more is written until the store is opened again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::compaction::{Compaction, Piece};
 use super::index::IndexBatch;
-use super::place::{Location, Place, Reservation};
+use super::place::{Location, OwnSegment, Place, Reservation};
 use super::queue::{Job, Taken};
 use super::reserve;
 use super::segment::Segments;
 use crate::staging::{BodyChange, Counted, Settled, Stage, StageError};
 use crate::{BodyId, CommitError, Completer, FinishedBody, SpoolError};
 
+/// Shortest time between two pieces of a compaction while batches wait.
+const COMPACTION_INTERVAL: Duration = Duration::from_millis(50);
+
 pub(super) struct Committer {
     shared: Arc<Shared>,
     segments: Segments,
     sweeper: Sender<u64>,
+    /// When a write was last tried while there was no space.
+    tried: Instant,
+    compaction: Option<Compaction>,
+    /// When a piece of it was last done.
+    compacted: Instant,
 }
 
 /// Who waits for each batch of a step, and what to tell if the step succeeds.
@@ -49,16 +63,25 @@ impl Drop for CloseQueue {
 
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, segments: Segments, sweeper: Sender<u64>) -> Self {
-        Committer { shared, segments, sweeper }
+        let now = Instant::now();
+        Committer { shared, segments, sweeper, tried: now, compaction: None, compacted: now }
     }
 
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let _close = CloseQueue(Arc::clone(&self.shared));
         loop {
-            match self.shared.queue.take(reserve::INTERVAL) {
-                Taken::Group(jobs) => self.step(jobs),
-                Taken::Idle => {}
+            let compacting = self.may_compact();
+            match self.shared.queue.take(if compacting { Duration::ZERO } else { reserve::INTERVAL }) {
+                Taken::Group(jobs) => {
+                    self.step(jobs);
+                    // Under load it still gets on, without taking much of the disk.
+                    if compacting && self.compacted.elapsed() >= COMPACTION_INTERVAL {
+                        self.compact();
+                    }
+                }
+                Taken::Idle if compacting => self.compact(),
+                Taken::Idle => self.look_for_space(),
                 Taken::Closed => break,
             }
             self.shared.reserve.tick();
@@ -76,14 +99,33 @@ impl Committer {
             }
             return;
         }
-        let (stage, outcomes) = self.judge(jobs);
-        match self.write(stage) {
+        if let Some(cause) = self.shared.no_space() {
+            if self.tried.elapsed() < reserve::INTERVAL {
+                for job in jobs {
+                    job.completer.complete(Err(CommitError::NoSpace { cause: Arc::clone(&cause) }));
+                }
+                return;
+            }
+            self.tried = Instant::now();
+        }
+        let (mut stage, outcomes) = self.judge(jobs);
+        match self.write(&mut stage) {
             Ok(moves) => {
+                self.shared.found_space();
                 self.count(&outcomes);
                 self.settle(&moves);
                 self.sweep();
                 for (completer, outcome) in outcomes {
                     completer.complete(outcome);
+                }
+            }
+            Err(error @ SpoolError::NoSpace { .. }) => {
+                for_own_segments(&stage, OwnSegment::let_go);
+                let cause = self.ran_out_of_space(error);
+                for (completer, outcome) in outcomes {
+                    // A refusal may rest on a batch that was not applied.
+                    drop(outcome);
+                    completer.complete(Err(CommitError::NoSpace { cause: Arc::clone(&cause) }));
                 }
             }
             Err(error) => {
@@ -92,6 +134,66 @@ impl Committer {
                     completer.complete(Err(CommitError::Io { cause: Arc::clone(&cause) }));
                 }
             }
+        }
+    }
+
+    fn ran_out_of_space(&mut self, error: SpoolError) -> Arc<SpoolError> {
+        self.segments.abandon_growing();
+        self.sweep();
+        self.tried = Instant::now();
+        self.shared.reserve.measure();
+        self.shared.ran_out_of_space(error)
+    }
+
+    fn may_compact(&self) -> bool {
+        (self.compaction.is_some() || self.segments.has_sparse())
+            && self.shared.no_space().is_none()
+            && self.shared.stopped().is_none()
+    }
+
+    /// Does one piece of moving bodies out of a mostly dead segment.
+    fn compact(&mut self) {
+        self.compacted = Instant::now();
+        let mut compaction = match self.compaction.take() {
+            Some(compaction) => compaction,
+            None => {
+                let Some(number) = self.segments.take_sparse() else { return };
+                match Compaction::begin(&self.shared, number) {
+                    Ok(compaction) => compaction,
+                    Err(error) => return self.shared.note(&error),
+                }
+            }
+        };
+        match compaction.piece(&self.shared, &mut self.segments) {
+            Ok(Piece { moved, finished }) => {
+                for (from, to) in &moved {
+                    self.segments.settled(to);
+                    self.segments.gone(from);
+                }
+                self.shared.counters.bodies_moved.fetch_add(moved.len() as u64, Ordering::Relaxed);
+                if !finished {
+                    self.compaction = Some(compaction);
+                }
+                self.sweep();
+            }
+            Err(error @ SpoolError::NoSpace { .. }) => drop(self.ran_out_of_space(error)),
+            Err(error) => drop(self.shared.stop(error)),
+        }
+    }
+
+    /// Finds out whether there is space again.
+    fn look_for_space(&mut self) {
+        if self.shared.no_space().is_none() || self.shared.stopped().is_some() {
+            return;
+        }
+        self.tried = Instant::now();
+        match self.segments.probe().and_then(|()| self.shared.index.commit(&IndexBatch::default())) {
+            Ok(()) => {
+                self.shared.reserve.measure();
+                self.shared.found_space();
+            }
+            Err(SpoolError::NoSpace { .. }) => {}
+            Err(error) => drop(self.shared.stop(error)),
         }
     }
 
@@ -118,13 +220,13 @@ impl Committer {
     }
 
     /// Makes the stage durable.
-    fn write(&mut self, stage: Stage<Place>) -> Result<Moves, SpoolError> {
+    fn write(&mut self, stage: &mut Stage<Place>) -> Result<Moves, SpoolError> {
         let mut moves = Moves::default();
         if stage.records.is_empty() && stage.bodies.is_empty() {
             return Ok(moves);
         }
-        let mut batch = self.shared.index.batch();
-        for (key, value) in stage.records {
+        let mut batch = IndexBatch::default();
+        for (key, value) in std::mem::take(&mut stage.records) {
             match value {
                 Some(value) => batch.put(key, value),
                 None => batch.delete(key),
@@ -135,13 +237,9 @@ impl Committer {
             self.write_body(id, change, &mut batch, &mut moves)?;
         }
         self.segments.sync()?;
-        for change in stage.bodies.values() {
-            if let BodyChange::Live(Counted { place: Place::OwnSegment(segment, _), .. }) = change {
-                // From here on the index may refer to it, even if the commit reports failure.
-                segment.keep();
-            }
-        }
-        self.shared.index.commit(batch)?;
+        // From here on the index may refer to them, even if the commit reports failure.
+        for_own_segments(stage, OwnSegment::keep);
+        self.shared.index.commit(&batch)?;
         self.shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.shared.counters.commits.fetch_add(1, Ordering::Relaxed);
         Ok(moves)
@@ -205,6 +303,15 @@ impl Committer {
             self.shared.reader.retire(number);
             // Without a sweeper the file stays until the store is opened again.
             self.sweeper.send(number).ok();
+        }
+    }
+}
+
+/// Does something with the files of bodies that a stage links.
+fn for_own_segments(stage: &Stage<Place>, act: impl Fn(&OwnSegment)) {
+    for change in stage.bodies.values() {
+        if let BodyChange::Live(Counted { place: Place::OwnSegment(segment, _), .. }) = change {
+            act(segment);
         }
     }
 }

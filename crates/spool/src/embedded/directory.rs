@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use super::disk::{failed, sync_directory};
 use crate::SpoolError;
 
 /// Format of the directory, the records and the index entries that this version writes and reads.
@@ -87,11 +88,6 @@ impl Directory {
         self.segments.join(format!("{number:016x}.seg"))
     }
 
-    /// Makes new names of segment files durable.
-    pub(super) fn sync_segments(&self) -> Result<(), SpoolError> {
-        sync_directory(&self.segments)
-    }
-
     fn check_format(&self) -> Result<Found, OpenError> {
         let path = self.root.join("FORMAT");
         let mut text = String::new();
@@ -162,15 +158,4 @@ fn take_lock(root: &Path) -> Result<File, OpenError> {
     file.set_len(0).map_err(failed("write", &path))?;
     file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed("write", &path))?;
     Ok(file)
-}
-
-/// Makes the names in a directory durable.
-fn sync_directory(path: &Path) -> Result<(), SpoolError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
-}
-
-/// Names what was tried on which file.
-pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
-    let path = path.to_owned();
-    move |source| SpoolError::File { action, path, source }
 }

@@ -5,20 +5,28 @@
 //! whose old changes keep the journal from being cut; the price is the sixteen reserved spaces. Values are never
 //! separated from keys: large ones don't come here.
 
+use std::error::Error as StdError;
+use std::io;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::Options;
+use super::disk::{Disk, DiskCall, failed as disk_failed, is_no_space};
+use super::journal::{self, Wanted};
 use super::place::Location;
 use crate::spool::ScanResult;
 use crate::staging::{Counted, full_key};
+use crate::sync::lock;
 use crate::{BodyId, Space, SpoolError};
 
 const BODIES: Space = Space(0xF0);
 const ENGINE: Space = Space(0xF1);
 const BODY_ID_LIMIT: &[u8] = b"body-id-limit";
+/// Number of the last step, in every batch: it tells a batch of the journal from all others.
+const STEP: &[u8] = b"step";
 const ENTRY_VERSION: u8 = 1;
 const ENTRY_OCTETS: usize = 33;
 
@@ -26,21 +34,36 @@ const ENTRY_OCTETS: usize = 33;
 const JOURNAL_BYTES: u64 = 64 << 20;
 const WORKERS: usize = 2;
 
-/// The open index.
+/// The index.
+///
+/// A write that fails leaves the database unusable for writing until it is opened again. Where only space was
+/// missing this is done here, after what was written of the batch has been taken out of the journal: such a commit
+/// is known not to have happened.
 pub(super) struct Index {
+    path: PathBuf,
+    options: Options,
+    disk: Disk,
+    /// `None` only if it could not be opened again.
+    open: RwLock<Option<Open>>,
+    /// Number of the last step that was committed. Held while one is.
+    step: Mutex<u64>,
+}
+
+struct Open {
     // Before the database: its handle must go first when the index closes.
     keyspace: Keyspace,
     database: Database,
 }
 
 /// Changes to be written together.
+#[derive(Default)]
 pub(super) struct IndexBatch {
-    batch: OwnedWriteBatch,
-    keyspace: Keyspace,
+    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-impl Index {
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Index, SpoolError> {
+impl Open {
+    fn at(path: &Path, options: &Options) -> Result<Open, SpoolError> {
+        journal::mend(path)?;
         let database = Database::builder(path)
             .cache_size(options.index_cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
@@ -51,41 +74,127 @@ impl Index {
         let keyspace = database
             .keyspace("spool", || KeyspaceCreateOptions::default().max_memtable_size(memtable))
             .map_err(failed("open"))?;
-        Ok(Index { keyspace, database })
+        Ok(Open { keyspace, database })
+    }
+
+    fn write(&self, batch: &IndexBatch, step: u64) -> Result<(), fjall::Error> {
+        let mut write = self.database.batch();
+        for (key, value) in &batch.changes {
+            match value {
+                Some(value) => write.insert(&self.keyspace, key.as_slice(), value.as_slice()),
+                None => write.remove(&self.keyspace, key.as_slice()),
+            }
+        }
+        write.insert(&self.keyspace, full_key(ENGINE, STEP), step.to_be_bytes());
+        write.durability(Some(PersistMode::SyncData)).commit()
+    }
+}
+
+impl Index {
+    pub(super) fn open(path: &Path, options: &Options, disk: Disk) -> Result<Index, SpoolError> {
+        let open = Open::at(path, options)?;
+        let index = Index {
+            path: path.to_owned(),
+            options: options.clone(),
+            disk,
+            open: RwLock::new(Some(open)),
+            step: Mutex::new(0),
+        };
+        let step = index.number(STEP, "the number of steps")?;
+        *lock(&index.step) = step.unwrap_or(0);
+        Ok(index)
     }
 
     /// First body name that is not yet set aside; `None` in an index without a store.
     pub(super) fn body_id_limit(&self) -> Result<Option<u64>, SpoolError> {
-        let Some(value) = self.keyspace.get(full_key(ENGINE, BODY_ID_LIMIT)).map_err(failed("read"))? else {
-            return Ok(None);
-        };
+        self.number(BODY_ID_LIMIT, "the body names")
+    }
+
+    fn number(&self, key: &[u8], what: &str) -> Result<Option<u64>, SpoolError> {
+        let Some(value) = self.get(ENGINE, key)? else { return Ok(None) };
         let octets = <[u8; 8]>::try_from(&*value)
-            .map_err(|_| SpoolError::BadEntry { what: "the body names".to_owned(), octets: value.len() })?;
+            .map_err(|_| SpoolError::BadEntry { what: what.to_owned(), octets: value.len() })?;
         Ok(Some(u64::from_be_bytes(octets)))
     }
 
     /// Durably sets aside all body names below `limit`.
     pub(super) fn set_body_id_limit(&self, limit: u64) -> Result<(), SpoolError> {
-        let mut batch = self.batch();
+        let mut batch = IndexBatch::default();
         batch.put(full_key(ENGINE, BODY_ID_LIMIT), limit.to_be_bytes().to_vec());
-        self.commit(batch)
-    }
-
-    pub(super) fn batch(&self) -> IndexBatch {
-        IndexBatch { batch: self.database.batch(), keyspace: self.keyspace.clone() }
+        self.commit(&batch)
     }
 
     /// Applies `batch` as one step; on stable storage, then visible, when it returns `Ok`.
-    pub(super) fn commit(&self, batch: IndexBatch) -> Result<(), SpoolError> {
-        batch.batch.durability(Some(PersistMode::SyncData)).commit().map_err(failed("commit"))
+    ///
+    /// # Errors
+    /// After [`SpoolError::NoSpace`] it is known not to have been applied, and may be tried again. After any other
+    /// error nothing is known.
+    pub(super) fn commit(&self, batch: &IndexBatch) -> Result<(), SpoolError> {
+        let mut last = lock(&self.step);
+        let step = last.saturating_add(1);
+        let mut outcome = self.write(batch, step);
+        if let Err(fjall::Error::Poisoned) = outcome {
+            // A background task failed before; nothing of this batch was written. What the task would have done is
+            // done again from the journal.
+            self.open_again(step)?;
+            outcome = self.write(batch, step);
+        }
+        match outcome {
+            Ok(()) => {
+                *last = step;
+                Ok(())
+            }
+            Err(error) => match no_space(error) {
+                Ok(source) => {
+                    self.open_again(step)?;
+                    Err(disk_failed("write to", &self.path)(source))
+                }
+                Err(error) => Err(failed("commit")(error)),
+            },
+        }
+    }
+
+    fn write(&self, batch: &IndexBatch, step: u64) -> Result<(), fjall::Error> {
+        self.disk.ask(DiskCall::CommitIndex, &self.path)?;
+        match &*self.read() {
+            Some(open) => open.write(batch, step),
+            None => Err(fjall::Error::Poisoned),
+        }
+    }
+
+    /// Opens the database anew, without the batch of this step.
+    fn open_again(&self, step: u64) -> Result<(), SpoolError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed first: what it still holds in memory of the failed write goes to the file now or never.
+        *open = None;
+        let wanted = Wanted { key: &full_key(ENGINE, STEP), value: &step.to_be_bytes() };
+        journal::take_back(&self.path, &wanted)?;
+        *open = Some(Open::at(&self.path, &self.options)?);
+        Ok(())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Option<Open>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read` on the open keyspace.
+    fn with<T>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Keyspace) -> Result<T, fjall::Error>,
+    ) -> Result<T, SpoolError> {
+        match &*self.read() {
+            Some(open) => read(&open.keyspace).map_err(failed(action)),
+            None => Err(failed(action)(fjall::Error::Poisoned)),
+        }
     }
 
     pub(super) fn contains(&self, key: &[u8]) -> Result<bool, SpoolError> {
-        self.keyspace.contains_key(key).map_err(failed("read"))
+        self.with("read", |keyspace| keyspace.contains_key(key))
     }
 
     pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, SpoolError> {
-        let value = self.keyspace.get(full_key(space, key)).map_err(failed("read"))?;
+        let value = self.with("read", |keyspace| keyspace.get(full_key(space, key)))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -100,34 +209,43 @@ impl Index {
         if !is_range(&lower, &upper) {
             return Ok(Vec::new());
         }
-        let mut found = Vec::new();
-        for guard in self.keyspace.range((lower, upper)).take(limit) {
-            let (key, value) = guard.into_inner().map_err(failed("scan"))?;
-            found.push((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()));
-        }
-        Ok(found)
+        self.with("scan", |keyspace| {
+            let mut found = Vec::new();
+            for guard in keyspace.range((lower, upper)).take(limit) {
+                let (key, value) = guard.into_inner()?;
+                found.push((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()));
+            }
+            Ok(found)
+        })
     }
 
     /// Where a body is and how many references it has.
     pub(super) fn body(&self, body: BodyId) -> Result<Option<Counted<Location>>, SpoolError> {
-        match self.keyspace.get(body_key(body)).map_err(failed("read"))? {
+        match self.with("read", |keyspace| keyspace.get(body_key(body)))? {
             Some(value) => decode(body, &value).map(Some),
             None => Ok(None),
         }
     }
 
-    /// All bodies in ascending order of names. An entry that can't be understood is an error of its own.
-    pub(super) fn bodies(
+    /// Calls `each` with all bodies in ascending order of names. An entry that can't be understood is an error of
+    /// its own.
+    pub(super) fn each_body(
         &self,
-    ) -> impl Iterator<Item = Result<(BodyId, Result<Counted<Location>, SpoolError>), SpoolError>> {
-        self.keyspace.prefix([BODIES.0]).map(|guard| {
-            let (key, value) = guard.into_inner().map_err(failed("scan"))?;
-            let name = key.get(1..).and_then(|name| <[u8; 8]>::try_from(name).ok());
-            let Some(name) = name else {
-                return Err(SpoolError::BadEntry { what: format!("{key:?}"), octets: value.len() });
-            };
-            let body = BodyId(u64::from_be_bytes(name));
-            Ok((body, decode(body, &value)))
+        mut each: impl FnMut(BodyId, Result<Counted<Location>, SpoolError>),
+    ) -> Result<(), SpoolError> {
+        self.with("scan", |keyspace| {
+            for guard in keyspace.prefix([BODIES.0]) {
+                let (key, value) = guard.into_inner()?;
+                // A name of another length is nobody's; its entry can't be understood either.
+                let name = key.get(1..).and_then(|name| <[u8; 8]>::try_from(name).ok());
+                let body = BodyId(name.map_or(0, u64::from_be_bytes));
+                let counted = match name {
+                    Some(_) => decode(body, &value),
+                    None => Err(SpoolError::BadEntry { what: format!("{key:?}"), octets: value.len() }),
+                };
+                each(body, counted);
+            }
+            Ok(())
         })
     }
 }
@@ -135,12 +253,12 @@ impl Index {
 impl IndexBatch {
     /// Stores under a full key.
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.batch.insert(&self.keyspace, key, value);
+        self.changes.push((key, Some(value)));
     }
 
     /// Removes a full key.
     pub(super) fn delete(&mut self, key: Vec<u8>) {
-        self.batch.remove(&self.keyspace, key);
+        self.changes.push((key, None));
     }
 
     pub(super) fn put_body(&mut self, body: BodyId, location: &Location, references: u32) {
@@ -203,6 +321,26 @@ fn is_range(lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
             low < high
         }
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
+    }
+}
+
+/// Whether a write failed for want of space: ENOSPC or EDQUOT somewhere below the error.
+fn no_space(error: fjall::Error) -> Result<io::Error, fjall::Error> {
+    let kind = {
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+        loop {
+            match cause {
+                Some(error) => match error.downcast_ref::<io::Error>().filter(|error| is_no_space(error)) {
+                    Some(found) => break Some(found.kind()),
+                    None => cause = error.source(),
+                },
+                None => break None,
+            }
+        }
+    };
+    match kind {
+        Some(kind) => Ok(io::Error::new(kind, error)),
+        None => Err(error),
     }
 }
 

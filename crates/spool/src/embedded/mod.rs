@@ -13,8 +13,11 @@
 //! Two threads belong to a store: the committer, and a sweeper that unlinks empty segments.
 
 mod committer;
+mod compaction;
 mod directory;
+mod disk;
 mod index;
+mod journal;
 mod options;
 mod place;
 mod queue;
@@ -25,7 +28,6 @@ mod reserve;
 mod segment;
 mod writer;
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -33,7 +35,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
 use committer::Committer;
-use directory::{Directory, Found, failed};
+use directory::{Directory, Found};
+use disk::{Disk, DiskFile};
+#[cfg(feature = "conformance")]
+pub use disk::{DiskCall, DiskJudge};
 use index::Index;
 pub use options::{OpenError, Options};
 use queue::Queue;
@@ -61,6 +66,7 @@ pub struct EmbeddedSpool {
 /// What the store's threads, writers and readers share.
 struct Shared {
     options: Options,
+    disk: Disk,
     // Before the directory, so that the lock is let go after the index is closed.
     index: Index,
     directory: Directory,
@@ -83,6 +89,7 @@ struct BodyIds {
 #[derive(Debug, Default)]
 struct Health {
     stopped: Option<Arc<SpoolError>>,
+    no_space: Option<Arc<SpoolError>>,
     last_error: Option<String>,
 }
 
@@ -96,6 +103,9 @@ struct Counters {
     body_octets: AtomicU64,
     segments: AtomicU64,
     bodies_damaged: AtomicU64,
+    live_octets: AtomicU64,
+    segment_octets: AtomicU64,
+    bodies_moved: AtomicU64,
 }
 
 impl EmbeddedSpool {
@@ -104,13 +114,30 @@ impl EmbeddedSpool {
     /// # Errors
     /// See [`OpenError`]. Damaged bodies are no reason: they are counted in [`Stats::bodies_damaged`].
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<EmbeddedSpool, OpenError> {
-        let (directory, found) = Directory::lock(directory.as_ref())?;
+        Self::open_on(directory.as_ref(), options, Disk::default())
+    }
+
+    /// The same on a file system whose calls `judge` may refuse.
+    ///
+    /// # Errors
+    /// As [`EmbeddedSpool::open`].
+    #[cfg(feature = "conformance")]
+    pub fn open_judged(
+        directory: impl AsRef<Path>,
+        options: Options,
+        judge: DiskJudge,
+    ) -> Result<EmbeddedSpool, OpenError> {
+        Self::open_on(directory.as_ref(), options, Disk::judged(judge))
+    }
+
+    fn open_on(directory: &Path, options: Options, disk: Disk) -> Result<EmbeddedSpool, OpenError> {
+        let (directory, found) = Directory::lock(directory)?;
         if found == Found::Nothing {
             directory.begin_creation()?;
         }
-        let index = Index::open(&directory.index(), &options)?;
+        let index = Index::open(&directory.index(), &options, disk.clone())?;
         let body_ids = BodyIds::open(&index, &directory, found, &options)?;
-        let recovered = Recovered::find(&directory, &index)?;
+        let recovered = Recovered::find(&directory, &index, &disk)?;
         if found == Found::Nothing {
             directory.mark_complete()?;
         }
@@ -123,14 +150,17 @@ impl EmbeddedSpool {
                 body_octets: recovered.body_octets.into(),
                 segments: recovered.segments.into(),
                 bodies_damaged: recovered.damaged.into(),
+                live_octets: recovered.live.values().map(|live| live.octets).sum::<u64>().into(),
+                segment_octets: recovered.live.values().map(|live| live.len).sum::<u64>().into(),
                 ..Counters::default()
             },
             next_segment: AtomicU64::new(recovered.next_segment),
             body_ids: Mutex::new(body_ids),
-            health: Mutex::new(Health { stopped: None, last_error: recovered.first_damage }),
+            health: Mutex::new(Health { last_error: recovered.first_damage, ..Health::default() }),
             options: Options { inline_limit: options.inline_limit.min(INLINE_LIMIT_MAX), ..options },
             index,
             directory,
+            disk,
         });
         let mut spool = EmbeddedSpool { shared: Arc::clone(&shared), threads: Vec::new() };
         let (sweeper, emptied) = mpsc::channel();
@@ -233,6 +263,8 @@ impl Spool for EmbeddedSpool {
                 SpoolError::NoSuchBody { .. } => {}
                 SpoolError::Damaged { .. }
                 | SpoolError::File { .. }
+                | SpoolError::NoSpace { .. }
+                | SpoolError::IndexDamaged { .. }
                 | SpoolError::Index { .. }
                 | SpoolError::BadEntry { .. }
                 | SpoolError::ReservedSpace { .. }
@@ -244,9 +276,14 @@ impl Spool for EmbeddedSpool {
     }
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {
-        match self.shared.stopped() {
-            Some(cause) => Some(Unhealthy::Stopped { cause }),
-            None => self.shared.reserve.verdict(),
+        let health = lock(&self.shared.health);
+        match (&health.stopped, &health.no_space) {
+            (Some(cause), _) => Some(Unhealthy::Stopped { cause: Arc::clone(cause) }),
+            (None, Some(cause)) => Some(Unhealthy::NoSpace { cause: Arc::clone(cause) }),
+            (None, None) => {
+                drop(health);
+                self.shared.reserve.verdict()
+            }
         }
     }
 
@@ -261,6 +298,9 @@ impl Spool for EmbeddedSpool {
             bodies: read(&counters.bodies),
             body_octets: read(&counters.body_octets),
             segments: read(&counters.segments),
+            live_octets: read(&counters.live_octets),
+            dead_octets: read(&counters.segment_octets).saturating_sub(read(&counters.live_octets)),
+            bodies_moved: read(&counters.bodies_moved),
             batches_waiting: self.shared.queue.len() as u64,
             bodies_damaged: read(&counters.bodies_damaged),
             last_error: lock(&self.shared.health).last_error.clone(),
@@ -270,10 +310,10 @@ impl Spool for EmbeddedSpool {
 
 impl Shared {
     /// Creates the next segment file. Its name is not yet durable.
-    fn create_segment(&self) -> Result<(u64, PathBuf, File), SpoolError> {
+    fn create_segment(&self) -> Result<(u64, PathBuf, DiskFile), SpoolError> {
         let number = self.next_segment.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.segment(number);
-        let file = File::create_new(&path).map_err(failed("create", &path))?;
+        let file = self.disk.create(&path)?;
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
         self.reserve.measure();
         Ok((number, path, file))
@@ -283,7 +323,7 @@ impl Shared {
         let mut ids = lock(&self.body_ids);
         if ids.next >= ids.limit {
             let limit = ids.next.saturating_add(self.options.body_id_step.max(1));
-            self.index.set_body_id_limit(limit).inspect_err(|error| self.note(error))?;
+            self.index.set_body_id_limit(limit).inspect_err(|error| self.met(error))?;
             ids.limit = limit;
         }
         let id = BodyId(ids.next);
@@ -302,6 +342,34 @@ impl Shared {
         let mut health = lock(&self.health);
         health.last_error = Some(cause.to_string());
         Arc::clone(health.stopped.get_or_insert(cause))
+    }
+
+    /// Why a write found no space, if the last one did.
+    fn no_space(&self) -> Option<Arc<SpoolError>> {
+        lock(&self.health).no_space.clone()
+    }
+
+    /// There is no space until a write finds some.
+    fn ran_out_of_space(&self, error: SpoolError) -> Arc<SpoolError> {
+        self.note(&error);
+        let cause = Arc::new(error);
+        lock(&self.health).no_space = Some(Arc::clone(&cause));
+        cause
+    }
+
+    /// A write found space.
+    fn found_space(&self) {
+        lock(&self.health).no_space = None;
+    }
+
+    /// Keeps the error of a body's writer for the operator. What the error says of the disk holds for all.
+    fn met(&self, error: &SpoolError) {
+        self.note(error);
+        if let SpoolError::NoSpace { action, path, source } = error {
+            let source = std::io::Error::new(source.kind(), source.to_string());
+            let error = SpoolError::NoSpace { action, path: path.clone(), source };
+            lock(&self.health).no_space.get_or_insert(Arc::new(error));
+        }
     }
 
     /// Keeps an error for the operator.
@@ -341,7 +409,7 @@ impl BodyIds {
 fn sweep(shared: &Shared, emptied: &Receiver<u64>) {
     for number in emptied {
         let path = shared.directory.segment(number);
-        match fs::remove_file(&path).map_err(failed("remove", &path)) {
+        match shared.disk.remove(&path) {
             Ok(()) => {
                 shared.counters.segments.fetch_sub(1, Ordering::Relaxed);
             }

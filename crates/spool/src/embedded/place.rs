@@ -1,11 +1,10 @@
 //! Where a body is: on its way in memory or in a file of its own, or settled in a segment.
 
 use std::fmt;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Shared;
+use super::{Shared, record};
 
 /// A settled body: which segment, from where, how long, with what checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +16,13 @@ pub(super) struct Location {
     pub(super) len: u64,
     /// CRC-32C of the payload.
     pub(super) crc: u32,
+}
+
+impl Location {
+    /// Octets of the whole record.
+    pub(super) fn record_len(&self) -> u64 {
+        record::record_len(self.len).unwrap_or(u64::MAX)
+    }
 }
 
 /// The whereabouts of a body which a batch names.
@@ -60,6 +66,11 @@ impl OwnSegment {
     pub(super) fn keep(&self) {
         self.kept.store(true, Ordering::Release);
     }
+
+    /// The index does not refer to the file after all.
+    pub(super) fn let_go(&self) {
+        self.kept.store(false, Ordering::Release);
+    }
 }
 
 impl Drop for OwnSegment {
@@ -68,7 +79,7 @@ impl Drop for OwnSegment {
             return;
         }
         // A file that can't be removed now is found and removed when the store is next opened.
-        if fs::remove_file(self.shared.directory.segment(self.number)).is_ok() {
+        if self.shared.disk.remove(&self.shared.directory.segment(self.number)).is_ok() {
             self.shared.counters.segments.fetch_sub(1, Ordering::Relaxed);
         }
     }

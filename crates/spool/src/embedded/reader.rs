@@ -10,11 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
 use super::Shared;
-use super::directory::failed;
+use super::disk::failed;
 use super::place::Location;
 use super::record;
 use crate::sync::lock;
@@ -75,16 +74,21 @@ impl Reader {
         offset: u64,
         max: usize,
     ) -> Result<Vec<u8>, SpoolError> {
-        let no_such_body = || SpoolError::NoSuchBody { body };
-        let location = shared.index.body(body)?.ok_or_else(no_such_body)?.place;
-        match self.read_verified(shared, body, &location, offset, max) {
-            Ok(octets) => Ok(octets),
-            Err(Fault::Error(error)) => Err(error),
-            Err(Fault::Damage(damage)) => {
-                // The body may have gone between the two looks, and its segment with it.
-                shared.index.body(body)?.ok_or_else(no_such_body)?;
-                let location = shared.directory.segment(location.segment).display().to_string();
-                Err(SpoolError::Damaged { body, location, damage })
+        let place = || Ok(shared.index.body(body)?.ok_or(SpoolError::NoSuchBody { body })?.place);
+        let mut location = place()?;
+        loop {
+            match self.read_verified(shared, body, &location, offset, max) {
+                Ok(octets) => return Ok(octets),
+                Err(Fault::Error(error)) => return Err(error),
+                Err(Fault::Damage(damage)) => {
+                    // The body may have gone or moved between the two looks, and its segment with it.
+                    let now = place()?;
+                    if now == location {
+                        let location = shared.directory.segment(location.segment).display().to_string();
+                        return Err(SpoolError::Damaged { body, location, damage });
+                    }
+                    location = now;
+                }
             }
         }
     }
@@ -145,9 +149,10 @@ impl Reader {
             return Err(Damage::Missing.into());
         }
         let path = shared.directory.segment(segment);
-        let file = match File::open(&path) {
+        let file = match shared.disk.open(&path) {
             Ok(file) => Arc::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Damage::Missing.into()),
+            Err(error) if is_bad_block(&error) => return Err(Damage::Unreadable.into()),
             Err(error) => return Err(failed("open", &path)(error).into()),
         };
         if files.open.len() >= OPEN_FILES {
@@ -234,9 +239,16 @@ fn read_exact(
     at: u64,
     octets: &mut [u8],
 ) -> Result<(), Fault> {
-    match file.read_exact_at(octets, at) {
+    let path = shared.directory.segment(location.segment);
+    match shared.disk.read_exact_at(file, &path, octets, at) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Damage::Truncated.into()),
-        Err(error) => Err(failed("read", &shared.directory.segment(location.segment))(error).into()),
+        Err(error) if is_bad_block(&error) => Err(Damage::Unreadable.into()),
+        Err(error) => Err(failed("read", &path)(error).into()),
     }
+}
+
+/// Whether the medium, not the system, refuses: EIO. Others of its bodies may be readable.
+fn is_bad_block(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }

@@ -38,6 +38,15 @@ pub(super) fn header(body: BodyId, len: Option<u64>) -> [u8; HEADER] {
     header
 }
 
+/// Whose body of what length a header stands before, if it is one that knows the length.
+pub(super) fn parse_header(octets: &[u8; HEADER]) -> Option<(BodyId, u64)> {
+    let (_, numbers) = octets.split_at_checked(8)?;
+    let (body, rest) = numbers.split_first_chunk()?;
+    let (len, _) = rest.split_first_chunk()?;
+    let (body, len) = (BodyId(u64::from_le_bytes(*body)), u64::from_le_bytes(*len));
+    (*octets == header(body, Some(len))).then_some((body, len))
+}
+
 /// True for a header that this version may have written before that body.
 pub(super) fn is_header_of(octets: &[u8; HEADER], body: BodyId, len: u64) -> bool {
     *octets == header(body, Some(len)) || *octets == header(body, None)
@@ -78,9 +87,12 @@ mod tests {
         assert!(is_header_of(&header(BodyId(7), None), BodyId(7), 9));
         assert!(!is_header_of(&known, BodyId(8), 9));
         assert!(!is_header_of(&known, BodyId(7), 8));
+        assert_eq!(parse_header(&known), Some((BodyId(7), 9)));
+        assert_eq!(parse_header(&header(BodyId(7), None)), None);
         for bit in 0..HEADER * 8 {
             let mut flipped = known;
             flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(parse_header(&flipped), None);
             assert!(!is_header_of(&flipped, BodyId(7), 9), "bit {bit}");
         }
     }

@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::directory::{Directory, failed};
+use super::directory::Directory;
+use super::disk::{Disk, failed};
 use super::index::Index;
 use super::record;
+use super::segment::Live;
 use crate::SpoolError;
 
 /// State of a store as found.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// Live bodies per segment.
-    pub(super) live: BTreeMap<u64, u64>,
+    /// What lives in each segment.
+    pub(super) live: BTreeMap<u64, Live>,
     /// Segment files that remain.
     pub(super) segments: u64,
     /// Live bodies.
@@ -33,24 +35,26 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    pub(super) fn find(directory: &Directory, index: &Index) -> Result<Recovered, SpoolError> {
+    pub(super) fn find(directory: &Directory, index: &Index, disk: &Disk) -> Result<Recovered, SpoolError> {
         let files = list(directory.segments())?;
         let mut found = Recovered::default();
         let mut all_understood = true;
-        for entry in index.bodies() {
-            let (body, counted) = entry?;
+        index.each_body(|body, counted| {
             found.bodies = found.bodies.saturating_add(1);
             let location = match counted {
                 Ok(counted) => counted.place,
                 Err(error) => {
                     all_understood = false;
                     found.damage(error.to_string());
-                    continue;
+                    return;
                 }
             };
             found.body_octets = found.body_octets.saturating_add(location.len);
+            let len = files.get(&location.segment).copied().unwrap_or(0);
             let live = found.live.entry(location.segment).or_default();
-            *live = live.saturating_add(1);
+            live.bodies = live.bodies.saturating_add(1);
+            live.octets = live.octets.saturating_add(location.record_len());
+            live.len = len;
             let end = record::record_len(location.len).and_then(|len| len.checked_add(location.offset));
             let inside = match (files.get(&location.segment), end) {
                 (Some(&len), Some(end)) => end <= len,
@@ -59,13 +63,12 @@ impl Recovered {
             if !inside {
                 found.damage(format!("body {body} is not whole in segment {:016x}", location.segment));
             }
-        }
+        })?;
         let last = files.keys().chain(found.live.keys()).max().copied();
         found.next_segment = last.map_or(0, |last| last.saturating_add(1));
         for &number in files.keys() {
             if all_understood && !found.live.contains_key(&number) {
-                let path = directory.segment(number);
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
+                disk.remove(&directory.segment(number))?;
             } else {
                 found.segments = found.segments.saturating_add(1);
             }

@@ -3,14 +3,13 @@
 //! A large body is forced to the disk by whoever finishes it, not by the committer: it never delays the commits of
 //! others.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
-use super::directory::failed;
+use super::disk::{DiskFile, failed};
 use super::place::{Location, MemoryBody, OwnSegment, Place, Reservation};
 use super::record;
 use crate::{BodyId, BodyWriter, FinishedBody, SpoolError};
@@ -38,7 +37,7 @@ enum State {
 }
 
 struct Stream {
-    file: BufWriter<File>,
+    file: BufWriter<DiskFile>,
     path: PathBuf,
     number: u64,
     segment: OwnSegment,
@@ -71,7 +70,7 @@ impl EmbeddedBodyWriter {
 
 impl BodyWriter for EmbeddedBodyWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
-        self.state = self.append(bytes).inspect_err(|error| self.shared.note(error))?;
+        self.state = self.append(bytes).inspect_err(|error| self.shared.met(error))?;
         self.len = self.len.saturating_add(bytes.len() as u64);
         self.crc = crc32c::crc32c_append(self.crc, bytes);
         Ok(())
@@ -90,8 +89,7 @@ impl BodyWriter for EmbeddedBodyWriter {
             }
             State::Streaming(stream) => {
                 let location = Location { segment: stream.number, offset: 0, len, crc };
-                let segment =
-                    stream.finish(&shared, id, &location).inspect_err(|error| shared.note(error))?;
+                let segment = stream.finish(&shared, id, &location).inspect_err(|error| shared.met(error))?;
                 (Place::OwnSegment(Arc::new(segment), location), 0)
             }
             State::Failed => return Err(SpoolError::Abandoned { body: id }),
@@ -126,7 +124,7 @@ impl Stream {
     fn finish(mut self, shared: &Shared, id: BodyId, location: &Location) -> Result<OwnSegment, SpoolError> {
         self.write(&record::trailer(id, location.len, location.crc))?;
         self.sync()?;
-        shared.directory.sync_segments()?;
+        shared.disk.sync_directory(shared.directory.segments())?;
         shared.counters.syncs.fetch_add(2, Ordering::Relaxed);
         Ok(self.segment)
     }

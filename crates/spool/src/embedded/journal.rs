@@ -1,0 +1,351 @@
+//! The journal of the index, read by the store itself before the index opens it.
+//!
+//! The index writes each batch to its journal as a start, items and an end with a checksum, and forces it to the
+//! disk. When the power fails in between, any part of the last batch may be missing, its middle included, and the
+//! index then refuses to open rather than drop what was never acknowledged. And where octets in the middle of a
+//! journal have rotted it may take them for its end, and drop everything after them. This module tells the two
+//! apart: an invalid batch with nothing valid behind it is a torn tail and is cut off; one with a valid batch
+//! behind it is damage, and the store does not open until somebody decides.
+//!
+//! The form is that of the index's format 3: start (1, items u32, number u64), item (2, type, compression,
+//! keyspace u64, key length u16, value length u32, length as stored u32, key, value), clear (4, keyspace u64), end
+//! (3, XXH3-64 of items and clears, magic). Numbers are little-endian; what follows the last batch is zeros.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::disk::failed;
+use crate::SpoolError;
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const CLEAR: u8 = 4;
+const END_MAGIC: [u8; 4] = *b"FJL\x03";
+const BUFFER: usize = 256 << 10;
+/// Octets searched at once for what follows an invalid batch.
+const SEARCH: usize = 1 << 20;
+/// Places behind an invalid batch which are looked at more closely.
+const CANDIDATES: usize = 4096;
+
+/// What a journal holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Octets of valid batches from the beginning.
+    pub(super) valid: u64,
+    /// Their number.
+    pub(super) batches: u64,
+    /// Whether something other than zeros, but no valid batch, follows them.
+    pub(super) torn: bool,
+    /// Where valid batches go on behind an invalid one.
+    pub(super) resumes: Option<u64>,
+}
+
+/// A batch in which a key has this value.
+pub(super) struct Wanted<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+/// Journals of an index, oldest first.
+pub(super) fn journals(index: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let mut found = BTreeMap::new();
+    let entries = match fs::read_dir(index) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("list", index)(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(failed("list", index))?.path();
+        let number =
+            path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse::<u64>().ok());
+        if let Some(number) = number {
+            found.insert(number, path);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Makes the journals of an index fit to be opened: cuts off a torn tail.
+///
+/// # Errors
+/// [`SpoolError::IndexDamaged`] if a journal is damaged before its end; nothing was changed then.
+pub(super) fn mend(index: &Path) -> Result<(), SpoolError> {
+    let mut torn = Vec::new();
+    for path in journals(index)? {
+        let scan = scan(&path)?;
+        if scan.resumes.is_some() {
+            return Err(SpoolError::IndexDamaged { path, valid: scan.valid });
+        }
+        if scan.batches > 0
+            && let Some((path, valid)) = torn.pop()
+        {
+            // A journal is forced to the disk before the next one is begun.
+            return Err(SpoolError::IndexDamaged { path, valid });
+        }
+        if scan.torn {
+            torn.push((path, scan.valid));
+        }
+    }
+    for (path, valid) in torn {
+        cut(&path, valid)?;
+    }
+    Ok(())
+}
+
+/// Takes the batch which holds what is `wanted`, and all that follows it, out of the journals.
+pub(super) fn take_back(index: &Path, wanted: &Wanted<'_>) -> Result<(), SpoolError> {
+    for path in journals(index)? {
+        if let Some(from) = find(&path, wanted)? {
+            cut(&path, from)?;
+        }
+    }
+    mend(index)
+}
+
+/// Reads one journal.
+pub(super) fn scan(path: &Path) -> Result<Scan, SpoolError> {
+    let mut reader = Journal::open(path)?;
+    reader.scan().map_err(failed("read", path))
+}
+
+/// Cuts off what follows the first `valid` octets, durably.
+fn cut(path: &Path, valid: u64) -> Result<(), SpoolError> {
+    let file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
+    file.set_len(valid).map_err(failed("shorten", path))?;
+    file.sync_all().map_err(failed("sync", path))
+}
+
+/// Where the first batch begins that holds what is `wanted`, among the valid ones.
+fn find(path: &Path, wanted: &Wanted<'_>) -> Result<Option<u64>, SpoolError> {
+    let mut reader = Journal::open(path)?;
+    let find = |reader: &mut Journal| {
+        let mut at = 0;
+        loop {
+            match reader.batch(Some(wanted))? {
+                Found::Batch { holds: true } => return Ok(Some(at)),
+                Found::Batch { holds: false } => at = reader.position,
+                Found::Nothing | Found::Invalid => return Ok(None),
+            }
+        }
+    };
+    find(&mut reader).map_err(failed("read", path))
+}
+
+/// One step of reading.
+enum Found {
+    Batch {
+        holds: bool,
+    },
+    /// Zeros, or the end.
+    Nothing,
+    Invalid,
+}
+
+/// Why a batch can't be read.
+enum Stop {
+    Invalid,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Stop::Invalid } else { Stop::Io(error) }
+    }
+}
+
+struct Journal {
+    file: BufReader<File>,
+    /// Where the next octet is read.
+    position: u64,
+    len: u64,
+}
+
+impl Journal {
+    fn open(path: &Path) -> Result<Journal, SpoolError> {
+        let file = File::open(path).map_err(failed("open", path))?;
+        let len = file.metadata().map_err(failed("look at", path))?.len();
+        Ok(Journal { file: BufReader::with_capacity(BUFFER, file), position: 0, len })
+    }
+
+    fn go(&mut self, to: u64) -> io::Result<()> {
+        self.position = self.file.seek(SeekFrom::Start(to))?;
+        Ok(())
+    }
+
+    /// Reads on from the position, which is left somewhere behind.
+    fn scan(&mut self) -> io::Result<Scan> {
+        let mut scan = Scan { valid: self.position, batches: 0, torn: false, resumes: None };
+        let found = loop {
+            match self.batch(None)? {
+                Found::Batch { .. } => {
+                    scan.valid = self.position;
+                    scan.batches = scan.batches.saturating_add(1);
+                }
+                found @ (Found::Nothing | Found::Invalid) => break found,
+            }
+        };
+        let anything = match found {
+            Found::Nothing => self.anything_after(scan.valid)?,
+            Found::Batch { .. } | Found::Invalid => true,
+        };
+        if anything {
+            scan.torn = true;
+            scan.resumes = self.resumes_after(scan.valid)?;
+        }
+        Ok(scan)
+    }
+
+    fn batch(&mut self, wanted: Option<&Wanted<'_>>) -> io::Result<Found> {
+        match self.read_batch(wanted) {
+            Ok(found) => Ok(found),
+            Err(Stop::Invalid) => Ok(Found::Invalid),
+            Err(Stop::Io(error)) => Err(error),
+        }
+    }
+
+    fn read_batch(&mut self, wanted: Option<&Wanted<'_>>) -> Result<Found, Stop> {
+        if self.position >= self.len {
+            return Ok(Found::Nothing);
+        }
+        match self.octet()? {
+            0 => return Ok(Found::Nothing),
+            START => {}
+            _ => return Err(Stop::Invalid),
+        }
+        let items = u32::from_le_bytes(self.array()?);
+        let _number: [u8; 8] = self.array()?;
+        let mut hash = Xxh3::new();
+        let mut holds = false;
+        for _ in 0..items {
+            match self.octet()? {
+                ITEM => holds |= self.item(&mut hash, wanted)?,
+                CLEAR => {
+                    let keyspace: [u8; 8] = self.array()?;
+                    hash.update(&[CLEAR]);
+                    hash.update(&keyspace);
+                }
+                _ => return Err(Stop::Invalid),
+            }
+        }
+        if self.octet()? != END
+            || u64::from_le_bytes(self.array()?) != hash.digest()
+            || self.array::<4>()? != END_MAGIC
+        {
+            return Err(Stop::Invalid);
+        }
+        Ok(Found::Batch { holds })
+    }
+
+    fn item(&mut self, hash: &mut Xxh3, wanted: Option<&Wanted<'_>>) -> Result<bool, Stop> {
+        let head: [u8; 20] = self.array()?;
+        hash.update(&[ITEM]);
+        hash.update(&head);
+        let &[_kind, compression, _, _, _, _, _, _, _, _, k0, k1, _, _, _, _, v0, v1, v2, v3] = &head;
+        let key_len = usize::from(u16::from_le_bytes([k0, k1]));
+        let value_len = u64::from(u32::from_le_bytes([v0, v1, v2, v3]));
+        let left = self.len.saturating_sub(self.position);
+        if compression != 0 || (key_len as u64).saturating_add(value_len) > left {
+            return Err(Stop::Invalid);
+        }
+        let mut key = vec![0; key_len];
+        self.exact(&mut key)?;
+        hash.update(&key);
+        let compared = wanted.filter(|wanted| wanted.key == key && wanted.value.len() as u64 == value_len);
+        let mut same = compared.is_some();
+        let (mut piece, mut seen) = ([0; 4096], 0_u64);
+        while seen < value_len {
+            let step = usize::try_from(value_len.saturating_sub(seen)).unwrap_or(usize::MAX).min(piece.len());
+            let piece = piece.get_mut(..step).unwrap_or_default();
+            self.exact(piece)?;
+            hash.update(piece);
+            if let Some(wanted) = compared {
+                let from = usize::try_from(seen).unwrap_or(usize::MAX);
+                same &= wanted.value.get(from..from.saturating_add(step)) == Some(&*piece);
+            }
+            seen = seen.saturating_add(step as u64);
+        }
+        Ok(same)
+    }
+
+    /// Whether anything but zeros stands at `from` or behind.
+    fn anything_after(&mut self, from: u64) -> io::Result<bool> {
+        let mut anything = false;
+        self.data_after(from, |_, octets| {
+            anything = octets.iter().any(|&octet| octet != 0);
+            !anything
+        })?;
+        Ok(anything)
+    }
+
+    /// Where a valid batch begins behind the invalid one at `from`: right after the end of another.
+    fn resumes_after(&mut self, from: u64) -> io::Result<Option<u64>> {
+        let mut candidates = Vec::new();
+        let mut last = [0; 3];
+        self.data_after(from, |at, octets| {
+            let joined = [&last[..], octets].concat();
+            for (offset, window) in joined.windows(END_MAGIC.len()).enumerate() {
+                if window == END_MAGIC {
+                    // Three octets of the piece before stand in front.
+                    candidates.push(at.saturating_add(offset as u64).saturating_add(1));
+                }
+            }
+            if let Some(tail) = joined.last_chunk() {
+                last = *tail;
+            }
+            candidates.len() < CANDIDATES
+        })?;
+        for at in candidates {
+            self.go(at)?;
+            if let Found::Batch { .. } = self.batch(None)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands over what stands at `from` and behind in pieces, holes left out, until `take` has enough.
+    fn data_after(&mut self, from: u64, mut take: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
+        let mut at = from;
+        let mut piece = vec![0; SEARCH];
+        while at < self.len {
+            let file = self.file.get_ref();
+            at = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+                Ok(data) => data,
+                Err(rustix::io::Errno::NXIO) => break,
+                // A file system which knows no holes has data everywhere.
+                Err(_) => at,
+            };
+            self.go(at)?;
+            let step = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
+            let piece = piece.get_mut(..step).unwrap_or_default();
+            self.file.read_exact(piece)?;
+            if !take(at, piece) {
+                break;
+            }
+            at = at.saturating_add(step as u64);
+        }
+        Ok(())
+    }
+
+    fn octet(&mut self) -> Result<u8, Stop> {
+        let [octet] = self.array()?;
+        Ok(octet)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let mut octets = [0; N];
+        self.exact(&mut octets)?;
+        Ok(octets)
+    }
+
+    fn exact(&mut self, octets: &mut [u8]) -> Result<(), Stop> {
+        self.file.read_exact(octets)?;
+        self.position = self.position.saturating_add(octets.len() as u64);
+        Ok(())
+    }
+}
