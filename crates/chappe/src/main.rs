@@ -5,6 +5,7 @@
 
 mod api;
 mod bench;
+mod check;
 mod cli;
 mod client;
 mod config;

@@ -56,6 +56,7 @@ pub use mta::{Mta, RuntimeConfig, StartError};
 pub use operations::{Outcome, OutcomePage, Performed};
 pub use queues::{MessagePage, Selection};
 pub use recorder::RecorderSettings;
+pub use recovery::parked_body;
 pub use sequence::SequenceError;
 pub use status::*;
 pub use submission::SubmitFailure;

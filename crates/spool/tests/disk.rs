@@ -1,6 +1,6 @@
 //! What the embedded engine makes of a disk that is full, broken or read-only, at any call.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! The command line: one module per command group, all of them on the same client, tables and exit statuses.
 
 mod association;
+mod check;
 mod config;
 mod connector;
 mod decode;
@@ -66,6 +67,7 @@ enum Command {
     Events(events::Events),
     Route(Box<route::Route>),
     Decode(decode::Decode),
+    Check(check::Check),
     Demo(Demo),
     #[command(subcommand)]
     Bench(Bench),
@@ -119,6 +121,10 @@ impl Command {
                 command.json |= json;
                 return ahead.refuse_service("decode");
             }
+            Command::Check(command) => {
+                command.json |= json;
+                return ahead.refuse_service("check");
+            }
             Command::Config(config::Config::Check { json: own, .. }) => {
                 *own |= json;
                 return ahead.refuse_service("config");
@@ -150,6 +156,7 @@ impl Command {
             Command::Events(command) => command.run(),
             Command::Route(command) => command.run(),
             Command::Decode(command) => command.run(),
+            Command::Check(command) => command.run(),
             Command::Demo(demo) => {
                 crate::demo::run(demo.once).map_err(|error| Failure::Failed(error.to_string()))
             }

@@ -57,7 +57,7 @@ impl<R> Drop for Progress<R> {
     }
 }
 
-fn line(done: u64, total: Option<u64>) -> String {
+pub(super) fn line(done: u64, total: Option<u64>) -> String {
     const WIDTH: u64 = 30;
     match total {
         Some(total) if total > 0 => {

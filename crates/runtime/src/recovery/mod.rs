@@ -10,6 +10,8 @@ mod parked;
 mod records;
 pub(crate) mod store;
 
+pub use records::parked_body;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -44,6 +44,14 @@ impl ResumeRecord {
     }
 }
 
+/// The body to which a record in [`agent::record::PARKED`] refers, if it does.
+///
+/// # Errors
+/// The octets are no such record.
+pub fn parked_body(value: &[u8]) -> Result<Option<spool::BodyId>, agent::record::RecordError> {
+    Ok(ParkedRecord::decode(value)?.body.map(|(name, _)| spool::BodyId(name)))
+}
+
 impl Record for ResumeRecord {
     const VERSION: u8 = 1;
 }

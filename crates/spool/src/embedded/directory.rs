@@ -36,6 +36,14 @@ pub(super) enum Found {
 }
 
 impl Directory {
+    /// Locks a directory that must be there and checks its format.
+    pub(super) fn lock_existing(root: &Path) -> Result<(Directory, Found), OpenError> {
+        if !root.join("FORMAT").is_file() {
+            return Err(OpenError::NoStore { directory: root.to_owned() });
+        }
+        Self::lock(root)
+    }
+
     /// Creates what is missing of the directory itself, locks it and checks its format.
     pub(super) fn lock(root: &Path) -> Result<(Directory, Found), OpenError> {
         // Mail is private: what lies below is reachable through this directory only.
@@ -58,8 +66,10 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes the format mark durably.
+    /// Writes the format mark durably, and the names of all that was made before.
     pub(super) fn mark_complete(&self) -> Result<(), SpoolError> {
+        // The index does not do so for the directories of its keyspaces.
+        sync_names_below(&self.index())?;
         let (new, mark) = (self.root.join("FORMAT.new"), self.root.join("FORMAT"));
         let mut file = File::create(&new).map_err(failed("create", &new))?;
         file.write_all(format!("{FORMAT_LABEL}{FORMAT}\n").as_bytes()).map_err(failed("write", &new))?;
@@ -78,6 +88,11 @@ impl Directory {
 
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// Where files go that can't be used.
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
     }
 
     pub(super) fn segments(&self) -> &Path {
@@ -134,6 +149,17 @@ impl Directory {
         }
         Ok(Found::Nothing)
     }
+}
+
+/// Makes the names in a directory and in those below it durable.
+fn sync_names_below(path: &Path) -> Result<(), SpoolError> {
+    for entry in fs::read_dir(path).map_err(failed("list", path))? {
+        let entry = entry.map_err(failed("list", path))?;
+        if entry.file_type().map_err(failed("look at", path))?.is_dir() {
+            sync_names_below(&entry.path())?;
+        }
+    }
+    sync_directory(path)
 }
 
 fn take_lock(root: &Path) -> Result<File, OpenError> {

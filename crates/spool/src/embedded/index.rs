@@ -13,10 +13,10 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::Options;
 use super::disk::{Disk, DiskCall, failed as disk_failed, is_no_space};
 use super::journal::{self, Wanted};
 use super::place::Location;
+use super::{BodyEntry, Options};
 use crate::spool::ScanResult;
 use crate::staging::{Counted, full_key};
 use crate::sync::lock;
@@ -225,6 +225,25 @@ impl Index {
             Some(value) => decode(body, &value).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Bodies after `after`, at most `limit`.
+    pub(super) fn bodies_after(
+        &self,
+        after: Option<BodyId>,
+        limit: usize,
+    ) -> Result<Vec<BodyEntry>, SpoolError> {
+        let after = after.map(|after| after.0.to_be_bytes());
+        let page = self.scan(BODIES, b"", after.as_ref().map(|after| &after[..]), limit)?;
+        Ok(page
+            .into_iter()
+            .map(|(name, value)| {
+                let body = BodyId(<[u8; 8]>::try_from(&*name).map_or(0, u64::from_be_bytes));
+                let understood =
+                    decode(body, &value).ok().map(|counted| (counted.references, counted.place.len));
+                BodyEntry { body, understood }
+            })
+            .collect())
     }
 
     /// Calls `each` with all bodies in ascending order of names. An entry that can't be understood is an error of

@@ -136,6 +136,28 @@ fn find(path: &Path, wanted: &Wanted<'_>) -> Result<Option<u64>, SpoolError> {
     find(&mut reader).map_err(failed("read", path))
 }
 
+/// Copies the valid batches of a damaged journal, those behind damage included, to `to`, which must not be there
+/// yet; returns how many there are. It is durable when this returns.
+pub(super) fn salvage(path: &Path, to: &Path) -> Result<u64, SpoolError> {
+    let mut reader = Journal::open(path)?;
+    let mut out = File::create_new(to).map_err(failed("create", to))?;
+    let mut batches = 0_u64;
+    loop {
+        let from = reader.position;
+        let scan = reader.scan().map_err(failed("read", path))?;
+        let mut source = File::open(path).map_err(failed("open", path))?;
+        source.seek(SeekFrom::Start(from)).map_err(failed("read", path))?;
+        io::copy(&mut source.take(scan.valid.saturating_sub(from)), &mut out).map_err(failed("write", to))?;
+        batches = batches.saturating_add(scan.batches);
+        match scan.resumes {
+            Some(next) => reader.go(next).map_err(failed("read", path))?,
+            None => break,
+        }
+    }
+    out.sync_all().map_err(failed("sync", to))?;
+    Ok(batches)
+}
+
 /// One step of reading.
 enum Found {
     Batch {

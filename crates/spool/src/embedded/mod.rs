@@ -12,6 +12,7 @@
 //!
 //! Two threads belong to a store: the committer, and a sweeper that unlinks empty segments.
 
+mod check;
 mod committer;
 mod compaction;
 mod directory;
@@ -34,6 +35,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
+pub use check::{BodyEntry, Examined, Finding, Gravity, OnProgress, Stage as CheckStage};
 use committer::Committer;
 use directory::{Directory, Found};
 use disk::{Disk, DiskFile};

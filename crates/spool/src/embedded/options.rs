@@ -77,6 +77,12 @@ pub enum OpenError {
         /// An entry that doesn't belong.
         entry: String,
     },
+    /// There is no store.
+    #[error("{directory} holds no store")]
+    NoStore {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The store lost its index. Its bodies are left untouched.
     #[error("the store in {directory} has lost its index; restore it from a copy")]
     IndexMissing {

@@ -1,0 +1,292 @@
+//! Looks through a store that nobody has open: every record, every body, every file.
+//!
+//! Finding out changes nothing beyond what any start does (a torn end of the journal is cut off, files that no batch
+//! ever linked go). With `repair`, what can't be read is moved out of the way, never deleted: a damaged journal goes
+//! to the directory `quarantine` and what is valid in it takes its place; reference counts which are too low are
+//! raised. What the records mean, and which of them refer to damaged bodies, their owner knows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::directory::{Directory, Found};
+use super::disk::{failed, sync_directory};
+use super::{EmbeddedSpool, OpenError, Options, journal};
+use crate::{BodyId, MAX_READ_OCTETS, Space, Spool, SpoolError, block_on};
+
+/// Records read at once.
+const PAGE: usize = 1024;
+/// Octets of a body read at once.
+const PIECE: usize = 1 << 20;
+/// Findings that are described; more are only counted.
+const DESCRIBED: usize = 1000;
+
+/// How bad a finding is, from the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gravity {
+    /// Nothing is wrong with what the store holds; something beside it is not as it should be.
+    Harmless,
+    /// One record or body can't be used; everything else can.
+    Damaged,
+    /// More was lost than can be told.
+    Serious,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub gravity: Gravity,
+    /// What and where, in words.
+    pub what: String,
+    /// What was done about it, if anything.
+    pub done: Option<String>,
+}
+
+/// How far a look through a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The journals of the index, by number.
+    Journals,
+    /// Records, by number; how many there are is not known before.
+    Records,
+    /// Bodies, by octets.
+    Bodies,
+}
+
+/// Told now and then: what is looked at, how much of it is done, and how much there is if that is known.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Stage, u64, Option<u64>);
+
+/// A body in the list of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyEntry {
+    /// Its name.
+    pub body: BodyId,
+    /// References and octets; `None` if its entry can't be understood.
+    pub understood: Option<(u32, u64)>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// At most some thousand of them, in the order in which they were found.
+    pub findings: Vec<Finding>,
+    /// How many there are.
+    pub count: u64,
+    /// The worst of them.
+    pub worst: Option<Gravity>,
+    /// Records by space.
+    pub records: Vec<(Space, u64)>,
+    /// Bodies, and their octets.
+    pub bodies: u64,
+    /// Octets of bodies.
+    pub body_octets: u64,
+    /// Bodies which can't be read wholly, in order.
+    pub damaged_bodies: Vec<BodyId>,
+    /// The store, open, if it could be opened.
+    pub spool: Option<EmbeddedSpool>,
+}
+
+impl Examined {
+    /// Adds a finding.
+    pub fn find(&mut self, gravity: Gravity, what: impl Into<String>, done: Option<String>) {
+        self.count = self.count.saturating_add(1);
+        self.worst = self.worst.max(Some(gravity));
+        if self.findings.len() < DESCRIBED {
+            self.findings.push(Finding { gravity, what: what.into(), done });
+        }
+    }
+}
+
+impl EmbeddedSpool {
+    /// Looks through the store in `directory`.
+    ///
+    /// # Errors
+    /// There is no store, it is in use, or of a format that this version does not know.
+    pub fn examine(
+        directory: impl AsRef<Path>,
+        options: Options,
+        repair: bool,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Examined, OpenError> {
+        let root = directory.as_ref();
+        let mut examined = Examined::default();
+        {
+            let (directory, found) = Directory::lock_existing(root)?;
+            if found == Found::Nothing {
+                return Err(OpenError::NoStore { directory: root.to_owned() });
+            }
+            examined.journals(&directory, repair, on_progress)?;
+        }
+        let spool = match EmbeddedSpool::open(root, options) {
+            Ok(spool) => spool,
+            Err(OpenError::Storage { source }) => {
+                examined.find(Gravity::Serious, format!("the store can't be opened: {source}"), None);
+                return Ok(examined);
+            }
+            Err(other) => return Err(other),
+        };
+        examined.records(&spool, on_progress);
+        examined.bodies(&spool, on_progress);
+        examined.files(&spool);
+        examined.spool = Some(spool);
+        Ok(examined)
+    }
+
+    /// Bodies in ascending order of names, at most `limit` after `after`.
+    ///
+    /// # Errors
+    /// The index can't be read.
+    pub fn bodies(&self, after: Option<BodyId>, limit: usize) -> Result<Vec<BodyEntry>, SpoolError> {
+        self.shared.index.bodies_after(after, limit)
+    }
+}
+
+impl Examined {
+    fn journals(
+        &mut self,
+        directory: &Directory,
+        repair: bool,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), SpoolError> {
+        let journals = journal::journals(&directory.index())?;
+        let total = journals.len() as u64;
+        let mut valid_behind = false;
+        for (number, path) in journals.iter().enumerate().rev() {
+            on_progress(Stage::Journals, total.saturating_sub(number as u64), Some(total));
+            let scan = journal::scan(path)?;
+            if scan.resumes.is_some() || (scan.torn && valid_behind) {
+                let what = format!("the journal {} is damaged at octet {}", path.display(), scan.valid);
+                let done = if repair { Some(salvage(directory, path)?) } else { None };
+                self.find(Gravity::Serious, what, done);
+            } else if scan.torn {
+                let what = format!("the journal {} was torn at its end by a stop", path.display());
+                self.find(
+                    Gravity::Harmless,
+                    what,
+                    Some("cut off; nothing acknowledged was in it".to_owned()),
+                );
+            }
+            valid_behind |= scan.batches > 0;
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, spool: &EmbeddedSpool, on_progress: OnProgress<'_>) {
+        let mut seen = 0_u64;
+        for space in (0..=Space::LAST.0).map(Space) {
+            let (mut count, mut after) = (0_u64, None::<Vec<u8>>);
+            loop {
+                match block_on(spool.scan(space, b"", after.as_deref(), PAGE)) {
+                    Ok(page) => {
+                        count = count.saturating_add(page.len() as u64);
+                        seen = seen.saturating_add(page.len() as u64);
+                        if page.len() < PAGE {
+                            break;
+                        }
+                        after = page.last().map(|(key, _)| key.clone());
+                        on_progress(Stage::Records, seen, None);
+                    }
+                    Err(error) => {
+                        self.find(
+                            Gravity::Serious,
+                            format!("space {} can't be read: {error}", space.0),
+                            None,
+                        );
+                        break;
+                    }
+                }
+            }
+            if count > 0 {
+                self.records.push((space, count));
+            }
+        }
+    }
+
+    fn bodies(&mut self, spool: &EmbeddedSpool, on_progress: OnProgress<'_>) {
+        let total = spool.stats().body_octets;
+        let mut after = None;
+        loop {
+            let page = match spool.bodies(after, PAGE) {
+                Ok(page) => page,
+                Err(error) => {
+                    self.find(Gravity::Serious, format!("the list of bodies can't be read: {error}"), None);
+                    return;
+                }
+            };
+            for BodyEntry { body, understood } in &page {
+                self.bodies = self.bodies.saturating_add(1);
+                match understood {
+                    Some((references, octets)) => {
+                        self.body_octets = self.body_octets.saturating_add(*octets);
+                        self.body(spool, *body, *references);
+                    }
+                    None => {
+                        self.damaged_bodies.push(*body);
+                        let what = format!("the entry of body {body} can't be understood");
+                        self.find(Gravity::Damaged, what, None);
+                    }
+                }
+                on_progress(Stage::Bodies, self.body_octets, Some(total));
+            }
+            if page.len() < PAGE {
+                return;
+            }
+            after = page.last().map(|entry| entry.body);
+        }
+    }
+
+    fn body(&mut self, spool: &EmbeddedSpool, body: BodyId, references: u32) {
+        if references == 0 {
+            self.find(Gravity::Harmless, format!("body {body} has no references"), None);
+        }
+        let mut offset = 0_u64;
+        loop {
+            match block_on(spool.read_body(body, offset, PIECE.min(MAX_READ_OCTETS))) {
+                Ok(piece) if piece.is_empty() => return,
+                Ok(piece) => offset = offset.saturating_add(piece.len() as u64),
+                Err(error) => {
+                    self.damaged_bodies.push(body);
+                    self.find(Gravity::Damaged, error.to_string(), None);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn files(&mut self, spool: &EmbeddedSpool) {
+        let folder = spool.shared.directory.segments();
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "seg") {
+                self.find(Gravity::Harmless, format!("{} is no file of the store", path.display()), None);
+            }
+        }
+    }
+}
+
+/// Puts what is valid in a damaged journal in its place; the journal itself goes to the quarantine.
+fn salvage(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
+    let quarantine = directory.quarantine();
+    fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let kept = free_name(&quarantine, &name);
+    let new = quarantine.join(format!("{name}.new"));
+    fs::remove_file(&new).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(failed("remove the unfinished", &new)(error)),
+    })?;
+    let batches = journal::salvage(path, &new)?;
+    // A copy, so that at any moment there is a journal in its place.
+    fs::copy(path, &kept).map_err(failed("copy to", &kept))?;
+    fs::File::open(&kept).and_then(|file| file.sync_all()).map_err(failed("sync", &kept))?;
+    sync_directory(&quarantine)?;
+    fs::rename(&new, path).map_err(failed("rename", &new))?;
+    sync_directory(&directory.index())?;
+    Ok(format!("{batches} valid steps were kept; the journal as it was is in {}", kept.display()))
+}
+
+/// A name in `folder` that is not taken.
+fn free_name(folder: &Path, name: &str) -> PathBuf {
+    let numbered = (1_u32..).map(|number| folder.join(format!("{name}.{number}")));
+    numbered.into_iter().find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
+}
