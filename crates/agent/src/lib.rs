@@ -79,7 +79,7 @@ pub use interruption::apdu_digest;
 pub use links::{AllWell, Links, Moment};
 pub use operation::{CopyRecord, Operated, Operation, OperationRefused, QueuedCopy};
 pub use outbound::{Failed, TransferFailure, TransferFailureKind};
-pub use process::Processed;
+pub use process::{Processed, quarantine};
 pub use routing::{Route, RouteDecision, RouteFailure, RouteQuestion};
 pub use selection::Restricted;
 pub use settings::{AgentSettings, Secret, SettingsProblem};

@@ -42,6 +42,8 @@ pub(crate) fn look(examined: &mut Examined, repair: bool) -> Contents {
     };
     let damaged: BTreeSet<BodyId> = examined.damaged_bodies.iter().copied().collect();
     let mut references: BTreeMap<BodyId, u32> = BTreeMap::new();
+    // What something outside the quarantine needs.
+    let mut needed: BTreeSet<BodyId> = BTreeSet::new();
     for space in [WORK, OUTBOUND, MAILBOX, PARKED, QUARANTINE] {
         let mut after: Option<Vec<u8>> = None;
         // What can't be read has been found already.
@@ -68,7 +70,8 @@ pub(crate) fn look(examined: &mut Examined, repair: bool) -> Contents {
                     Ok(Told { body: None, .. }) => None,
                     Err(error) => Some(format!("{}: {error}", name(space))),
                 };
-                let queue = told.map_or_else(|_| name(space).to_owned(), |told| told.queue);
+                let (queue, body) =
+                    told.map_or_else(|_| (name(space).to_owned(), None), |told| (told.queue, told.body));
                 let (queue, trouble) = match trouble {
                     Some(what) if space != QUARANTINE => {
                         let done = repair.then(|| put_aside(&spool, space, key, value));
@@ -82,6 +85,9 @@ pub(crate) fn look(examined: &mut Examined, repair: bool) -> Contents {
                     // It holds nothing up there.
                     Some(_) | None => (queue, None),
                 };
+                if queue != "quarantine" {
+                    needed.extend(body);
+                }
                 let count = contents.queues.entry(queue).or_default();
                 *count = count.saturating_add(1);
                 if let Some((what, done)) = trouble {
@@ -93,6 +99,9 @@ pub(crate) fn look(examined: &mut Examined, repair: bool) -> Contents {
                 break;
             }
         }
+    }
+    for body in damaged.difference(&needed) {
+        examined.excuse(*body);
     }
     compare_references(examined, &spool, &bodies, &references, repair);
     compare_duplicates(examined);

@@ -224,7 +224,7 @@ impl Connector {
             };
             let Some(key) = self.entry.backlog.take() else { return };
             let record = match self.shared.spool.get(OUTBOUND, &key).await {
-                Ok(Some(octets)) => OutboundRecord::decode(&octets),
+                Ok(Some(octets)) => OutboundRecord::decode(&octets).map_err(|error| (octets, error)),
                 Ok(None) => {
                     self.entry.backlog.gone(&key);
                     continue;
@@ -236,9 +236,14 @@ impl Connector {
             };
             let record = match record {
                 Ok(record) => record,
-                Err(error) => {
-                    // Left taken: it stays in the store for an operator and does not block those behind it.
-                    self.event(EventKind::StoreFailed, format!("a queued record can't be read: {error}"));
+                Err((octets, error)) => {
+                    // For people to look at; it was never counted as part of the queue.
+                    let why = format!("a queued record can't be understood: {error}");
+                    let step = agent::quarantine(OUTBOUND, &key, octets, why);
+                    match self.shared.commit(step).await {
+                        Ok(()) | Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+                        Err(error) => self.shared.store_failed(&error),
+                    }
                     continue;
                 }
             };

@@ -220,11 +220,7 @@ impl Shared {
         self.commit_patiently(step, false).await
     }
 
-    async fn commit_patiently(
-        self: &Arc<Self>,
-        mut step: Step,
-        patiently: bool,
-    ) -> Result<(), CommitError> {
+    async fn commit_patiently(self: &Arc<Self>, mut step: Step, patiently: bool) -> Result<(), CommitError> {
         let tracked = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
@@ -246,16 +242,15 @@ impl Shared {
     }
 
     async fn write(&self, mut batch: Batch, patiently: bool) -> Result<(), CommitError> {
-        let mut stop = self.stop.subscribe();
         loop {
             let again = if patiently { batch.duplicate() } else { None };
             match (self.spool.commit(batch).await, again) {
-                (Err(CommitError::NoSpace { .. }), Some(again)) if !*stop.borrow() => batch = again,
+                (Err(CommitError::NoSpace { .. }), Some(again)) if !self.stop.is_given() => batch = again,
                 (outcome, _) => return outcome,
             }
             tokio::select! {
                 () = tokio::time::sleep(SPACE_RETRY) => {}
-                _ = stop.changed() => {}
+                () = self.stop.given() => {}
             }
         }
     }

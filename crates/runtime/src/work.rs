@@ -75,8 +75,7 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
         let record = match WorkRecord::decode(&record) {
             Ok(record) => record,
             Err(error) => {
-                // Left taken: it stays in the store for an operator and does not block those behind it.
-                shared.event(EventKind::StoreFailed, "", format!("a work item is damaged: {error}"));
+                put_aside(shared, &key, record, format!("a work item is damaged: {error}")).await;
                 continue;
             }
         };
@@ -109,6 +108,14 @@ async fn process_waiting(shared: &Arc<Shared>, held: &mut Held) -> bool {
     }
     while commits.join_next().await.is_some() {}
     taken > 0
+}
+
+/// Puts an item into quarantine that can't be processed, for people to look at: it holds nothing up there.
+async fn put_aside(shared: &Arc<Shared>, key: &[u8], record: Vec<u8>, why: String) {
+    match shared.commit(agent::quarantine(WORK, key, record, why)).await {
+        Ok(()) | Err(CommitError::AssertionFailed { .. }) => shared.work.gone(key),
+        Err(error) => shared.store_failed(&error),
+    }
 }
 
 /// Asks the agent, and reads the content for it if a report is to return it. One that can't be read holds nothing up:

@@ -172,7 +172,7 @@ impl Agent {
 
 /// Puts a record aside that could not be understood: it is kept for people to look at, with whatever it refers to,
 /// and holds nothing up.
-fn quarantine(space: Space, key: &[u8], value: Vec<u8>, why: String) -> Step {
+pub fn quarantine(space: Space, key: &[u8], value: Vec<u8>, why: String) -> Step {
     let mut step = Step::default();
     let mut aside = vec![space.0];
     aside.extend_from_slice(key);

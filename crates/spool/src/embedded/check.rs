@@ -40,6 +40,8 @@ pub struct Finding {
     pub what: String,
     /// What was done about it, if anything.
     pub done: Option<String>,
+    /// The body it is about, if it is about one.
+    pub body: Option<BodyId>,
 }
 
 /// How far a look through a store is.
@@ -89,10 +91,30 @@ pub struct Examined {
 impl Examined {
     /// Adds a finding.
     pub fn find(&mut self, gravity: Gravity, what: impl Into<String>, done: Option<String>) {
+        self.add(Finding { gravity, what: what.into(), done, body: None });
+    }
+
+    /// Makes light of a damaged body: nothing needs it any more.
+    pub fn excuse(&mut self, body: BodyId) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.body == Some(body)) {
+            finding.gravity = Gravity::Harmless;
+        }
+        // Of what is not described nobody knows better.
+        if self.count == self.findings.len() as u64 {
+            self.worst = self.findings.iter().map(|finding| finding.gravity).max();
+        }
+    }
+
+    fn damaged(&mut self, body: BodyId, what: String) {
+        self.damaged_bodies.push(body);
+        self.add(Finding { gravity: Gravity::Damaged, what, done: None, body: Some(body) });
+    }
+
+    fn add(&mut self, finding: Finding) {
         self.count = self.count.saturating_add(1);
-        self.worst = self.worst.max(Some(gravity));
+        self.worst = self.worst.max(Some(finding.gravity));
         if self.findings.len() < DESCRIBED {
-            self.findings.push(Finding { gravity, what: what.into(), done });
+            self.findings.push(finding);
         }
     }
 }
@@ -221,9 +243,7 @@ impl Examined {
                         self.body(spool, *body, *references);
                     }
                     None => {
-                        self.damaged_bodies.push(*body);
-                        let what = format!("the entry of body {body} can't be understood");
-                        self.find(Gravity::Damaged, what, None);
+                        self.damaged(*body, format!("the entry of body {body} can't be understood"));
                     }
                 }
                 on_progress(Stage::Bodies, self.body_octets, Some(total));
@@ -245,9 +265,7 @@ impl Examined {
                 Ok(piece) if piece.is_empty() => return,
                 Ok(piece) => offset = offset.saturating_add(piece.len() as u64),
                 Err(error) => {
-                    self.damaged_bodies.push(body);
-                    self.find(Gravity::Damaged, error.to_string(), None);
-                    return;
+                    return self.damaged(body, error.to_string());
                 }
             }
         }
