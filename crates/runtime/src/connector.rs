@@ -241,7 +241,9 @@ impl Connector {
                     let why = format!("a queued record can't be understood: {error}");
                     let step = agent::quarantine(OUTBOUND, &key, octets, why);
                     match self.shared.commit(step).await {
-                        Ok(()) | Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
+                        Ok(()) | Err(spool::CommitError::AssertionFailed { .. }) => {
+                            self.entry.backlog.gone(&key);
+                        }
                         Err(error) => self.shared.store_failed(&error),
                     }
                     continue;

@@ -48,11 +48,12 @@ pub use bench::{MeasureError, Throughput, measure};
 pub use block_on::block_on;
 pub use body::{BodyId, BodyWriter, FinishedBody};
 pub use commit::{Commit, Completer};
+pub use embedded::DiskCall;
+#[cfg(feature = "conformance")]
+pub use embedded::DiskJudge;
 pub use embedded::{
     BodyEntry, CheckStage, EmbeddedSpool, Examined, Finding, Gravity, OnProgress, OpenError, Options,
 };
-#[cfg(feature = "conformance")]
-pub use embedded::{DiskCall, DiskJudge};
 pub use error::{BatchLimit, CommitError, Damage, Expected, SpoolError, Unhealthy};
 pub use memory::{Fault, MemorySpool};
 pub use spool::{BoxFuture, MAX_READ_OCTETS, Spool, Stats};

@@ -36,7 +36,9 @@ fn examine(directory: &Path, repair: bool) -> Result<Examined, OpenError> {
 fn a_healthy_store_is_clean() {
     let directory = directory();
     let spool = EmbeddedSpool::open(directory.path(), options()).unwrap();
-    (0..20_u8).for_each(|number| drop(store(&spool, &[number; 300])));
+    for number in 0..20_u8 {
+        store(&spool, &[number; 300]);
+    }
     store(&spool, &[7; 50_000]);
     let in_use = examine(directory.path(), true).map(|_| ()).unwrap_err();
     assert!(matches!(in_use, OpenError::InUse { .. }), "{in_use}");

@@ -38,9 +38,10 @@ use std::thread::{self, JoinHandle};
 pub use check::{BodyEntry, Examined, Finding, Gravity, OnProgress, Stage as CheckStage};
 use committer::Committer;
 use directory::{Directory, Found};
-use disk::{Disk, DiskFile};
+pub use disk::DiskCall;
 #[cfg(feature = "conformance")]
-pub use disk::{DiskCall, DiskJudge};
+pub use disk::DiskJudge;
+use disk::{Disk, DiskFile};
 use index::Index;
 pub use options::{OpenError, Options};
 use queue::Queue;
