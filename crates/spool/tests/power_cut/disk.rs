@@ -222,7 +222,7 @@ impl Survival {
             1 => true,
             2 => last,
             // Few are missing, or about half.
-            way if way % 2 == 0 => !self.chance().is_multiple_of(8),
+            way if way.is_multiple_of(2) => !self.chance().is_multiple_of(8),
             _ => self.chance().is_multiple_of(2),
         }
     }

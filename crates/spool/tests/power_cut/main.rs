@@ -115,7 +115,7 @@ fn work(spool: &EmbeddedSpool, round: u8, thread: u8) {
 
 fn record(body: BodyId, key: Key) -> Vec<u8> {
     let mut record = body.0.to_be_bytes().to_vec();
-    record.resize(if key[2] % 5 == 0 { 6000 } else { 60 }, key[2]);
+    record.resize(if key[2].is_multiple_of(5) { 6000 } else { 60 }, key[2]);
     record
 }
 
@@ -179,7 +179,7 @@ fn whenever_the_power_fails() {
                     // Far from one to the next, so that any number of cuts has them everywhere, in all ways.
                     let chosen = (cut + seed * 1_000_003).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
                     let (at, way) = (chosen % calls + 1, (chosen >> 24) % WAYS);
-                    try_cut(events, work, at, way, cut % 16 == 0);
+                    try_cut(events, work, at, way, cut.is_multiple_of(16));
                 }
             });
         }
