@@ -301,3 +301,67 @@ fn canonical(address: &str) -> String {
     members.sort();
     members.join(";")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READER: &str = "S=reader;P=BETA;A= ;C=GB";
+
+    /// What is found when one message was sent, that had to be delivered, and these were taken.
+    fn found(taken: &[(u64, &str)], change: impl FnOnce(&mut Sent)) -> Vec<String> {
+        let mut sent = Sent {
+            number: 1,
+            site: "ALPHA".to_owned(),
+            originator: "S=writer;P=ALPHA;A= ;C=GB".to_owned(),
+            recipients: vec![READER.to_owned()],
+            length: 8,
+            delivery_reports: false,
+            expected: Expected::Delivery,
+            doubtful: false,
+            accepted: true,
+        };
+        change(&mut sent);
+        let mut books = Books::default();
+        books.enter(sent);
+        for (number, recipient) in taken {
+            books.taken(*number, (*recipient).to_owned());
+        }
+        let mut found = Vec::new();
+        books.judge(&[], &mut found);
+        found
+    }
+
+    fn is_told(found: &[String], words: &str) -> bool {
+        found.len() == 1 && found.iter().any(|told| told.contains(words))
+    }
+
+    #[test]
+    fn once_is_right_and_nothing_else() {
+        assert_eq!(found(&[(1, READER)], |_| {}), Vec::<String>::new());
+        assert!(is_told(&found(&[], |_| {}), "lost: message 1"));
+        assert!(is_told(&found(&[(1, READER), (1, READER)], |_| {}), "more than once: message 1"));
+        assert!(is_told(&found(&[(1, READER), (2, READER)], |_| {}), "out of nothing: message 2"));
+        let other = "S=other;P=BETA;A= ;C=GB";
+        assert!(is_told(&found(&[(1, READER), (1, other)], |_| {}), "out of nothing: message 1"));
+    }
+
+    #[test]
+    fn what_was_not_confirmed_may_be_missing_and_not_twice() {
+        let unconfirmed = |sent: &mut Sent| sent.accepted = false;
+        assert_eq!(found(&[], unconfirmed), Vec::<String>::new());
+        let twice = found(&[(1, READER), (1, READER)], unconfirmed);
+        assert!(twice.iter().any(|told| told.starts_with("more than once")), "{twice:?}");
+        let doubtful = |sent: &mut Sent| sent.doubtful = true;
+        let twice = found(&[(1, READER), (1, READER)], doubtful);
+        assert!(is_told(&twice, "more than once"), "doubt is about reports, not about copies: {twice:?}");
+    }
+
+    #[test]
+    fn the_end_that_was_expected_is_the_only_one() {
+        let unknown = |sent: &mut Sent| sent.expected = Expected::NonDelivery;
+        assert!(is_told(&found(&[(1, READER)], unknown), "the wrong end"));
+        let reported = |sent: &mut Sent| sent.delivery_reports = true;
+        assert!(is_told(&found(&[(1, READER)], reported), "delivery reports"));
+    }
+}

@@ -20,6 +20,9 @@ const LONGEST_FAULT: u64 = 3_600;
 /// Clocks are set off by a day at most, so that no message gets too old.
 const LARGEST_SKEW: u64 = 86_400;
 
+/// Users of a site that have a mailbox; the next one has none.
+const MAILBOXES: usize = 4;
+
 pub(super) async fn play(stage: &mut Stage) {
     build(stage);
     for site in 0..stage.sites.len() {
@@ -56,7 +59,7 @@ fn build(stage: &mut Stage) {
     };
     for (name, number) in NAMES.iter().take(count).zip(1..) {
         let mut site = Site::new(&stage.network, &stage.random, name, number);
-        let users = (0..4).map(|n| crate::site::address(&user(&format!("user{n}"), name)));
+        let users = (0..MAILBOXES).map(|n| crate::site::address(&user(&format!("user{n}"), name)));
         site.settings.mta.mailboxes = Some(users.collect());
         if stage.control == Some(Control::LostResume) {
             site.lie();
@@ -188,14 +191,16 @@ async fn act(stage: &mut Stage, restarts: &mut Vec<(Instant, usize)>) {
 /// Submits a message to somebody, somewhere.
 fn letter(stage: &mut Stage, site: usize) {
     let random = &stage.random;
-    // User 4 has no mailbox.
-    let users = if stage.impatient { 4 } else { 5 };
+    let users = if stage.impatient { MAILBOXES } else { MAILBOXES + 1 };
     let mut recipients = Vec::new();
+    let mut without_mailbox = 0;
     for _ in 0..random.spread(3) {
         let domain = NAMES[random.below(stage.sites.len())];
-        let user = user(&format!("user{}", random.below(users)), domain);
+        let number = random.below(users);
+        let user = user(&format!("user{number}"), domain);
         if !recipients.contains(&user) {
             recipients.push(user);
+            without_mailbox += usize::from(number == MAILBOXES);
         }
     }
     let length = match random.within(0..10) {
@@ -205,12 +210,17 @@ fn letter(stage: &mut Stage, site: usize) {
     };
     let letter = Letter {
         site,
-        originator: user(&format!("user{}", random.below(4)), NAMES[site]),
+        originator: user(&format!("user{}", random.below(MAILBOXES)), NAMES[site]),
+        // An MTA that has time gives nothing up that can be delivered.
+        expected: match without_mailbox {
+            0 if !stage.impatient => Expected::Delivery,
+            all if all == recipients.len() => Expected::NonDelivery,
+            _ => Expected::Either,
+        },
         recipients,
         length: usize::try_from(random.spread(length)).unwrap_or(0),
         delivery_reports: !stage.impatient && random.percent(30),
         shaped: random.percent(50),
-        expected: Expected::Either,
     };
     stage.submit(letter);
 }
