@@ -6,7 +6,7 @@
 mod interrupted;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::{Activation, ConnectorSettings, Schedule};
 use clock::MonoTime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::association;
 use crate::backlog::Backlog;
@@ -54,6 +54,8 @@ pub(crate) struct Connector {
     policy: ConnectorPolicy,
     lines: BTreeMap<AssociationId, Line>,
     tasks: JoinSet<()>,
+    /// The association of each task.
+    opened_by: HashMap<Id, AssociationId>,
     next_expiry: MonoTime,
     /// The quarter of an hour that the policy has been told of, and when the next one has to be looked for.
     quarter: Option<i64>,
@@ -102,6 +104,7 @@ impl Connector {
             next_quarter: None,
             lines: BTreeMap::new(),
             tasks: JoinSet::new(),
+            opened_by: HashMap::new(),
             interrupted: BTreeMap::new(),
             recover: None,
             pause_until: None,
@@ -133,7 +136,7 @@ impl Connector {
                         self.message(message);
                     }
                 }
-                Some(_) = self.tasks.join_next() => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
                 () = entry.backlog.changed() => {}
             }
         }
@@ -282,13 +285,23 @@ impl Connector {
                 }
                 self.lines.remove(&association);
                 self.shared.counters.failed_opens.add();
-                let attempt = self.outage.failed(self.shared.clocks.wall());
-                self.shared.event_caused(
-                    EventKind::ConnectionNotOpened,
-                    &self.settings.name,
-                    &text,
-                    format!("attempt {attempt} failed: {text}"),
-                );
+                let told = match self.policy.state() {
+                    // Many a peer takes one association and no second: that is no outage.
+                    ConnectorState::Active => format!("no further association was opened: {text}"),
+                    ConnectorState::Opening
+                    | ConnectorState::Ready
+                    | ConnectorState::Retry { .. }
+                    | ConnectorState::Remote
+                    | ConnectorState::Scheduled
+                    | ConnectorState::Held
+                    | ConnectorState::Disabled
+                    | ConnectorState::Stopping
+                    | ConnectorState::Stopped => {
+                        let attempt = self.outage.failed(self.shared.clocks.wall());
+                        format!("attempt {attempt} failed: {text}")
+                    }
+                };
+                self.shared.event_caused(EventKind::ConnectionNotOpened, &self.settings.name, &text, told);
                 self.last_failure = Some(text);
                 self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
                 self.reroute_due |= self.policy.state() != ConnectorState::Active;
@@ -436,7 +449,7 @@ impl Connector {
         self.lines.insert(association, line);
         let now = self.shared.clocks.mono();
         let recover = self.recover.take_if(|_| !urgent_only).filter(|(until, _)| *until > now);
-        self.tasks.spawn(association::open(
+        let task = self.tasks.spawn(association::open(
             Arc::clone(&self.shared),
             Arc::clone(&self.settings),
             Arc::clone(&self.entry),
@@ -444,6 +457,19 @@ impl Connector {
             receiver,
             recover,
         ));
+        self.opened_by.insert(task.id(), association);
+    }
+
+    /// A task says itself what became of its association, unless it panicked: then its place must not stay taken.
+    fn task_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let association = self.opened_by.remove(&id);
+        if let (Err(error), Some(association)) = (ended, association) {
+            let text = format!("the task of an association failed: {error}");
+            self.event(EventKind::InternalError, text.clone());
+            self.last_failure = Some(text);
+            self.ended(association, false);
+        }
     }
 
     fn deadline(&self) -> MonoTime {

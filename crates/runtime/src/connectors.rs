@@ -34,6 +34,9 @@ pub enum ReloadError {
     /// The store can't be written.
     #[error("the store can't be written: {0}")]
     Commit(#[from] CommitError),
+    /// The MTA is stopping; the old settings stay in force until it has.
+    #[error("the MTA is stopping")]
+    Stopping,
 }
 
 /// What a reload changed.
@@ -88,7 +91,11 @@ impl Connectors {
             page.iter().for_each(|_| entry.hold());
         }
         entry.set_frozen(shared.spool.get(FROZEN, settings.name.as_bytes()).await?.is_some());
-        shared.add_connector(&settings.name, entry);
+        shared.add_connector(&settings.name, Arc::clone(&entry));
+        // A stop that began during a reload has not seen it.
+        if shared.stop.is_given() {
+            entry.stop.give();
+        }
         let name = settings.name.clone();
         self.running.insert(name, (settings, tokio::spawn(connector.run())));
         Ok(())
@@ -117,12 +124,37 @@ impl Connectors {
         while ending.join_next().await.is_some() {}
     }
 
+    /// Starts what should run and does not: connectors whose tasks have ended although nobody stopped them, which is a
+    /// defect, and those that a reload could not start because the store did not answer. Neither must cost mail more
+    /// than a pause.
+    pub(crate) async fn revive(&mut self, shared: &Arc<Shared>) -> Result<(), SpoolError> {
+        if shared.stop.is_given() {
+            return Ok(());
+        }
+        let ended = self.running.iter().filter(|(_, (_, task))| task.is_finished());
+        let ended: Vec<String> = ended.map(|(name, _)| name.clone()).collect();
+        for name in &ended {
+            let text = "its task ended unexpectedly; the connector is started again";
+            shared.event(EventKind::InternalError, name, text);
+        }
+        self.stop(shared, ended.iter()).await;
+        for connector in &shared.agent().settings().connectors {
+            if !self.running.contains_key(&connector.name) {
+                self.start(shared, connector.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts new settings into force while mail flows.
     pub(crate) async fn reload(
         &mut self,
         shared: &Arc<Shared>,
         settings: AgentSettings,
     ) -> Result<ReloadSummary, ReloadError> {
+        if shared.stop.is_given() {
+            return Err(ReloadError::Stopping);
+        }
         let agent = Agent::new(settings.clone()).map_err(ReloadError::Settings)?;
         let wanted: BTreeMap<&str, &ConnectorSettings> =
             settings.connectors.iter().map(|connector| (connector.name.as_str(), connector)).collect();

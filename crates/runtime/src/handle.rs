@@ -216,10 +216,15 @@ impl Handle {
 
     /// Puts new settings into force: connectors are added, changed and removed while mail flows.
     ///
+    /// It goes on to its end even if the caller goes away meanwhile: half a reload would leave connectors without a task.
+    ///
     /// # Errors
-    /// The settings contradict themselves (the old ones stay in force), or the store fails.
+    /// The settings contradict themselves (the old ones stay in force), the MTA is stopping, or the store fails.
     pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, ReloadError> {
-        self.connectors.lock().await.reload(&self.shared, settings).await
+        let (connectors, shared) = (Arc::clone(&self.connectors), Arc::clone(&self.shared));
+        let task = tokio::spawn(async move { connectors.lock().await.reload(&shared, settings).await });
+        // A task that does not end in order ends with the process.
+        task.await.unwrap_or(Err(ReloadError::Stopping))
     }
 
     /// Puts new limits into force for associations that are opened from now on. What was shared out at the start stays:

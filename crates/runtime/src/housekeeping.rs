@@ -68,6 +68,11 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             let text = format!("old message tracking can't be removed: {error}");
             shared.event(EventKind::StoreFailed, "", text);
         }
+        if let Ok(mut connectors) = connectors.try_lock()
+            && let Err(error) = connectors.revive(&shared).await
+        {
+            shared.event(EventKind::StoreFailed, "", format!("a connector can't be started again: {error}"));
+        }
         // A message may have been routed to a connector in the moment in which a reload removed it.
         if (orphaned || round.is_multiple_of(ORPHANS_EVERY))
             && let Ok(connectors) = connectors.try_lock()

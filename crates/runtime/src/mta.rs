@@ -218,3 +218,66 @@ impl Drop for Mta {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use agent::settings::{ConnectorSettings, MtaSettings};
+    use mhs::{GlobalDomainIdentifier, MtaName};
+    use spool::MemorySpool;
+
+    use super::*;
+
+    fn connector(name: &str) -> ConnectorSettings {
+        let mut connector = ConnectorSettings::new(name, MtaName::new("PEER").unwrap());
+        connector.hosts = vec!["127.0.0.1:102".into()];
+        connector
+    }
+
+    async fn started() -> Mta {
+        let domain = GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: None };
+        let settings = MtaSettings::new(MtaName::new("HERE").unwrap(), domain);
+        let config = RuntimeConfig {
+            settings: AgentSettings::new(settings, vec![connector("peer")]),
+            data_dir: PathBuf::new(),
+            p1: Vec::new(),
+            stop_timeout: Duration::from_secs(10),
+            spool: Options::default(),
+            limits: RuntimeLimits::default(),
+            recorder: RecorderSettings::default(),
+        };
+        Mta::start_on(config, Arc::new(MemorySpool::new())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connector_whose_task_has_ended_is_started_again() {
+        let mta = started().await;
+        let before = mta.shared.connector("peer").unwrap();
+        // Held, so that housekeeping does not do it first.
+        let mut connectors = mta.connectors.lock().await;
+        connectors.running["peer"].1.abort();
+        while !connectors.running["peer"].1.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        connectors.revive(&mta.shared).await.unwrap();
+        assert!(!connectors.running["peer"].1.is_finished());
+        drop(connectors);
+        let after = mta.shared.connector("peer").unwrap();
+        assert!(!Arc::ptr_eq(&before, &after), "the new one has a queue window of its own");
+        let told = mta.handle().events(0);
+        assert!(told.iter().any(|e| e.kind == EventKind::InternalError && e.subject == "peer"), "{told:?}");
+        mta.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_connector_that_a_reload_starts_during_a_stop_ends_as_well() {
+        let mta = started().await;
+        mta.shared.stop.give();
+        let mut connectors = mta.connectors.lock().await;
+        connectors.start(&mta.shared, connector("late")).await.unwrap();
+        let (_, task) = connectors.running.remove("late").unwrap();
+        drop(connectors);
+        tokio::time::timeout(Duration::from_secs(60), task).await.unwrap().unwrap();
+        mta.stop().await;
+    }
+}

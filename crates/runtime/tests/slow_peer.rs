@@ -159,3 +159,42 @@ async fn a_transfer_without_progress_ends_its_association_and_goes_over_another(
     assert!(stalled[0].text.contains("a transfer out makes no progress"), "{:?}", stalled[0]);
     running.stop().await;
 }
+
+/// It takes one association and no second, as many do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_takes_no_second_association_is_not_failing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (sender, _seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (first, _) = listener.accept().unwrap();
+        std::thread::spawn(move || serve(first, &mut VecDeque::from([Answer::Silence]), &sender));
+        for socket in listener.incoming() {
+            drop(socket);
+        }
+    });
+
+    let dir = tempfile::tempdir().unwrap();
+    let running = running(peer, 3_600, RuntimeLimits::default(), dir.path()).await;
+    let handle = running.handle();
+    // More than one association is to carry.
+    for _ in 0..60 {
+        let submission = Submission::new(
+            OrAddress::parse("S=here;P=HERE;A= ;C=GB").unwrap(),
+            [OrAddress::parse("S=there;P=THERE;A= ;C=GB").unwrap()],
+        );
+        let mut body = handle.begin_body().unwrap();
+        body.write(b"and another").unwrap();
+        handle.submit(submission, body.finish().unwrap()).await.unwrap();
+    }
+    let refused = async {
+        while handle.info().counters.failed_opens == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused).await.unwrap();
+    let shown = handle.connectors().remove(0);
+    assert_eq!((shown.state.as_str(), shown.failing_since), ("active", None));
+    assert_eq!((handle.status().failing, handle.status().reasons), (0, Vec::new()));
+    running.stop().await;
+}

@@ -25,6 +25,8 @@ impl Failures {
     }
 
     pub(super) fn record(&mut self, at: WallTime) {
+        // Those that seem to be still to come were before the clock was set back.
+        self.times.retain(|&before| before <= at);
         if self.times.len() >= self.limit {
             self.times.pop_front();
         }
@@ -41,7 +43,10 @@ impl Failures {
         self.in_a_row
     }
 
-    pub(super) fn since(&self, time: WallTime) -> u32 {
-        u32::try_from(self.times.iter().filter(|&&at| at >= time).count()).unwrap_or(u32::MAX)
+    /// How many there were from `time` to `now`. One that seems to be later than now was before the clock was set
+    /// back: what has been queued since has not seen it.
+    pub(super) fn between(&self, time: WallTime, now: WallTime) -> u32 {
+        let seen = self.times.iter().filter(|&&at| time <= at && at <= now);
+        u32::try_from(seen.count()).unwrap_or(u32::MAX)
     }
 }

@@ -318,16 +318,17 @@ impl ConnectorPolicy {
         self.failures.in_a_row()
     }
 
-    /// Failed opens since `queued`, counted up to `max_open_retries`; none when a transfer succeeded since. They
-    /// are not remembered over a restart: a message's age bounds its stay in any case.
-    pub fn failures_since(&self, queued: WallTime) -> u32 {
-        self.failures.since(queued)
+    /// Failed opens since `queued` as the clock stands `now`, counted up to `max_open_retries`; none when a transfer
+    /// succeeded since. They are not remembered over a restart, and fewer are when the clock is set back: a message's age
+    /// bounds its stay in any case.
+    pub fn failures_since(&self, queued: WallTime, now: WallTime) -> u32 {
+        self.failures.between(queued, now)
     }
 
     /// Whether an item that waits since `queued`, and had seen `before` failed opens of this connector when it came, has
     /// seen as many as it may.
-    pub fn is_exhausted(&self, queued: WallTime, before: u32) -> bool {
-        self.failures_since(queued).saturating_add(before) >= self.settings.retry.max_open_retries
+    pub fn is_exhausted(&self, queued: WallTime, now: WallTime, before: u32) -> bool {
+        self.failures_since(queued, now).saturating_add(before) >= self.settings.retry.max_open_retries
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 const WALL: WallTime = WallTime::from_unix(1_795_321_800);
+const FOREVER: WallTime = WallTime::from_unix(9_999_999_999);
 
 pub(super) fn settings() -> ConnectorSettings {
     let mut settings = ConnectorSettings::new("to-b", MtaName::new("MTA-B").unwrap());
@@ -212,7 +213,7 @@ fn a_peer_that_accepts_and_then_aborts_is_called_once_per_open_interval() {
         assert_eq!(bench.wait(599), []);
         association = opened(&bench.wait(1));
     }
-    assert_eq!(bench.policy.failures_since(WALL), 10, "this is as good as a failed open");
+    assert_eq!(bench.policy.failures_since(WALL, FOREVER), 10, "this is as good as a failed open");
 }
 
 #[test]
@@ -221,7 +222,7 @@ fn a_peer_that_releases_each_association_unused_is_not_called_in_a_loop() {
     let first = opened(&bench.queue(0, 1));
     bench.tell(PolicyEvent::Opened(first));
     assert_eq!(bench.end(first, true), []);
-    assert_eq!(bench.policy.failures_since(WALL), 0);
+    assert_eq!(bench.policy.failures_since(WALL, FOREVER), 0);
     opened(&bench.wait(600));
 }
 
@@ -259,7 +260,7 @@ fn an_interrupted_transfer_is_resumed_at_once_however_often_it_gets_on() {
     for round in 0..20 {
         interrupt(&mut bench, association);
         let actions = bench.end(association, false);
-        assert_eq!(bench.policy.failures_since(WALL), 0, "round {round}");
+        assert_eq!(bench.policy.failures_since(WALL, FOREVER), 0, "round {round}");
         association = opened(&actions);
     }
 }
@@ -273,13 +274,13 @@ fn while_a_transfer_can_be_resumed_opens_follow_one_another_quickly_and_are_not_
     // 1 + 2 + 4 + 8 + 16 = 31 s; 32 s more would be too late.
     for wait in [1, 2, 4, 8, 16] {
         assert_eq!(bench.fail(association), []);
-        assert_eq!(bench.policy.failures_since(WALL), 0);
+        assert_eq!(bench.policy.failures_since(WALL, FOREVER), 0);
         assert_eq!(bench.policy.deadline(), Some(at(bench.now + wait)));
         assert_eq!(bench.policy.state(), ConnectorState::Retry { until: at(bench.now + wait) });
         association = opened(&bench.wait(wait));
     }
     assert_eq!(bench.fail(association), []);
-    assert_eq!(bench.policy.failures_since(WALL), 1, "the ordinary rules again");
+    assert_eq!(bench.policy.failures_since(WALL, FOREVER), 1, "the ordinary rules again");
     assert_eq!(bench.policy.deadline(), Some(at(bench.now + 600)));
 }
 
@@ -290,14 +291,14 @@ fn a_peer_that_breaks_every_association_before_it_resumes_is_not_called_without_
     interrupt(&mut bench, association);
     association = opened(&bench.end(association, false));
     let mut opens = 0;
-    while bench.policy.failures_since(WALL) == 0 {
+    while bench.policy.failures_since(WALL, FOREVER) == 0 {
         bench.tell(PolicyEvent::Opened(association));
         bench.tell(PolicyEvent::Busy(association));
         // No progress, so no interruption is told. The first break of this kind is free.
         let actions = bench.end(association, false);
         opens += 1;
         assert!(opens < 10);
-        if bench.policy.failures_since(WALL) == 0 {
+        if bench.policy.failures_since(WALL, FOREVER) == 0 {
             association = match actions[..] {
                 [] => {
                     let wait = bench.policy.deadline().unwrap();
@@ -383,6 +384,26 @@ fn a_peer_whose_transfers_break_again_and_again_is_not_called_without_end() {
 }
 
 #[test]
+fn failures_before_the_clock_was_set_back_are_not_those_of_what_was_queued_since() {
+    let mut settings = settings();
+    settings.retry.max_open_retries = 2;
+    let mut bench = Bench::new(&settings);
+    let mut actions = bench.queue(0, 1);
+    for _ in 0..2 {
+        bench.fail(opened(&actions));
+        actions = bench.wait(600);
+    }
+    assert!(bench.policy.is_exhausted(WALL, FOREVER, 0));
+    // An hour earlier by the clock something is queued: it has seen nothing, and sees the next one.
+    let back = WALL.plus_seconds(-3_600);
+    assert!(!bench.policy.is_exhausted(back, back, 0));
+    bench.tell(PolicyEvent::OpenFailed { association: opened(&actions), at: back });
+    assert_eq!(bench.policy.failures_since(back, back), 1);
+    assert_eq!(bench.policy.failures_since(back, FOREVER), 1, "nor does it when the clock has caught up");
+    assert_eq!(bench.policy.consecutive_failures(), 3);
+}
+
+#[test]
 fn a_message_is_exhausted_after_as_many_failed_opens_as_may_be_since_it_was_queued() {
     let mut few = settings();
     few.retry.max_open_retries = 3;
@@ -394,17 +415,17 @@ fn a_message_is_exhausted_after_as_many_failed_opens_as_may_be_since_it_was_queu
     let later = WALL.plus_seconds(300);
     bench.fail(association);
     association = opened(&bench.wait(600));
-    assert!(!bench.policy.is_exhausted(WALL, 0));
+    assert!(!bench.policy.is_exhausted(WALL, FOREVER, 0));
     bench.fail(association);
-    assert!(bench.policy.is_exhausted(WALL, 0));
-    assert_eq!(bench.policy.failures_since(later), 2);
-    assert!(!bench.policy.is_exhausted(later, 0));
+    assert!(bench.policy.is_exhausted(WALL, FOREVER, 0));
+    assert_eq!(bench.policy.failures_since(later, FOREVER), 2);
+    assert!(!bench.policy.is_exhausted(later, FOREVER, 0));
     association = opened(&bench.wait(600));
     bench.tell(PolicyEvent::Opened(association));
-    assert!(bench.policy.is_exhausted(WALL, 0), "an association alone is no success");
+    assert!(bench.policy.is_exhausted(WALL, FOREVER, 0), "an association alone is no success");
     bench.tell(PolicyEvent::Busy(association));
     bench.idle(association, true);
-    assert_eq!((bench.policy.failures_since(WALL), bench.policy.consecutive_failures()), (0, 0));
+    assert_eq!((bench.policy.failures_since(WALL, FOREVER), bench.policy.consecutive_failures()), (0, 0));
 }
 
 #[test]
@@ -538,7 +559,7 @@ proptest! {
             let opening = bench.policy.slots.iter().filter(|slot| slot.stage == Stage::Opening).count();
             prop_assert!(outbound.count() <= 3);
             prop_assert!(opening <= 1);
-            prop_assert!(bench.policy.failures_since(WallTime::default()) <= 144);
+            prop_assert!(bench.policy.failures_since(WallTime::default(), FOREVER) <= 144);
             if let Some(deadline) = bench.policy.deadline() {
                 prop_assert!(deadline > at(bench.now), "a deadline that has passed would be a busy loop");
             }

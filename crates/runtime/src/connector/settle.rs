@@ -69,7 +69,7 @@ impl Connector {
     }
 
     fn reroute_one(&self, key: Vec<u8>, record: &OutboundRecord, commits: &mut JoinSet<()>) {
-        let failures = self.policy.failures_since(record.queued);
+        let failures = self.policy.failures_since(record.queued, self.shared.clocks.wall());
         let now = self.shared.clocks.mono();
         let resumable = self
             .interrupted
@@ -127,7 +127,7 @@ impl Connector {
     async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
         let before = record.tries.of(&self.settings.name);
         // What is frozen becomes too old like anything else, but is not sent another way.
-        let exhausted = !self.entry.is_frozen() && self.policy.is_exhausted(record.queued, before);
+        let exhausted = !self.entry.is_frozen() && self.policy.is_exhausted(record.queued, now, before);
         if !exhausted && record.expires > now {
             return;
         }
