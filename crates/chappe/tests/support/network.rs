@@ -166,6 +166,11 @@ impl Network {
         self.sites.get_mut(name).expect("there is such a site")
     }
 
+    /// What lies between the end that connects and the end that listens.
+    pub fn wire(&self, from: &str, to: &str) -> &Proxy {
+        &self.wires[&(from.to_owned(), to.to_owned())]
+    }
+
     /// Waits until nothing is waiting anywhere.
     pub fn wait_until_empty(&self) {
         self.sites.values().for_each(Site::wait_until_empty);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{OutboundKey, OutboundRecord, RESUME, Rank};
+use agent::record::{OutboundKey, OutboundRecord, RESUME, Rank, Record};
 use agent::settings::{ConnectorSettings, TransferTimeouts};
 use agent::{Failed, FormError, OnWire, Step, Telling, TransferFailure, TransferFailureKind, apdu_digest};
 use mhs::p1::Stretch;
@@ -17,7 +17,7 @@ use crate::content;
 use crate::events::EventKind;
 use crate::ledger::{Caller, Resource};
 use crate::line::{Message, Outgoing};
-use crate::recovery::Interruption;
+use crate::recovery::{Interruption, ResumeRecord};
 use crate::status::AssociationState;
 
 /// An item on its way out.
@@ -112,7 +112,7 @@ impl Association {
             // The disk may answer again; the message is tried again.
             Err(error) => {
                 let failure = failure(TransferFailureKind::Postponed, error.to_string());
-                self.settle_failure(outgoing, failure).await;
+                self.settle_failure(outgoing, failure, false).await;
                 return self.idle(false).await;
             }
         };
@@ -137,7 +137,7 @@ impl Association {
                     FormError::Unreadable(_) => TransferFailureKind::RefusedPermanent,
                     FormError::Downgrade(_) => TransferFailureKind::WrongForm,
                 };
-                self.settle_failure(outgoing, failure(kind, error.to_string())).await;
+                self.settle_failure(outgoing, failure(kind, error.to_string()), false).await;
                 self.idle(false).await;
             }
         }
@@ -215,7 +215,7 @@ impl Association {
             Err(error @ RequestError::TooLong { .. }) => {
                 if let Some(sending) = self.outgoing.take() {
                     let failure = failure(TransferFailureKind::RefusedPermanent, error.to_string());
-                    self.settle_failure(sending.outgoing, failure).await;
+                    self.settle_failure(sending.outgoing, failure, false).await;
                 }
                 self.idle(false).await;
             }
@@ -295,7 +295,10 @@ impl Association {
                 return;
             }
         };
-        self.settle_failure(sending.outgoing, failure).await;
+        // The peer may have it, and only its answer is lost.
+        let unanswered =
+            failure.kind == TransferFailureKind::Interrupted && sending.position >= sending.length();
+        self.settle_failure(sending.outgoing, failure, unanswered).await;
     }
 
     /// Lets go of an item whose transfer has not begun: the association is to end.
@@ -315,18 +318,21 @@ impl Association {
         }
     }
 
-    async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure) {
+    async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure, unanswered: bool) {
         let Outgoing { key, record, resume } = *outgoing;
         let shared = Arc::clone(&self.shared);
         let now = shared.clocks.wall();
         match shared.agent().transfer_failed(now, &shared.sequence, &key, &record, &failure) {
             Failed::Retry { mut step, after, record: _ } => {
-                if resume.is_some() {
+                let doubt = unanswered.then(|| ResumeRecord::unanswered(resume.as_ref(), now));
+                if let Some(doubt) = &doubt {
+                    step.batch.put(RESUME, key.clone(), doubt.encode());
+                } else if resume.is_some() {
                     // Nothing that was interrupted is left at the peer.
                     step.batch.delete(RESUME, key.clone());
                 }
                 match shared.commit(step).await {
-                    Ok(()) => self.tell(Message::Retry { key, after, resume: None }).await,
+                    Ok(()) => self.tell(Message::Retry { key, after, resume: doubt }).await,
                     // Settled by somebody else meanwhile.
                     Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
                     Err(error) => shared.store_failed(&error),

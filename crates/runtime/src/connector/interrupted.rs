@@ -48,6 +48,16 @@ impl Connector {
         Some(resume)
     }
 
+    /// Whether the peer may be about to go on with an item, or may have all of it without our knowing: another way would
+    /// take it to its recipients twice. The second holds until it has been transferred or is given up.
+    pub(super) fn is_in_doubt(&self, key: &[u8]) -> bool {
+        let now = self.shared.clocks.mono();
+        self.interrupted.get(key).is_some_and(|(until, resume)| {
+            let resumable = now < *until && resume.interruption.is_some();
+            resumable || resume.may_be_complete(&self.settings.rts)
+        })
+    }
+
     pub(super) fn remember(&mut self, key: Vec<u8>, until: MonoTime, resume: ResumeRecord) {
         if self.interrupted.len() >= MOST_INTERRUPTED {
             // The one with the least time left begins anew.

@@ -70,12 +70,7 @@ impl Connector {
 
     fn reroute_one(&self, key: Vec<u8>, record: &OutboundRecord, commits: &mut JoinSet<()>) {
         let failures = self.policy.failures_since(record.queued, self.shared.clocks.wall());
-        let now = self.shared.clocks.mono();
-        let resumable = self
-            .interrupted
-            .get(&key)
-            .is_some_and(|(until, resume)| now < *until && resume.interruption.is_some());
-        if failures == 0 || resumable {
+        if failures == 0 || self.is_in_doubt(&key) {
             return;
         }
         let moment = self.shared.moment();

@@ -4,6 +4,7 @@
 //! read is dropped: the transfer then begins anew.
 
 use agent::record::Record;
+use agent::settings::RtsSettings;
 use clock::WallTime;
 use mhs::p1::ApduReaderState;
 use osi::rtse::{ReceiverState, ResumePoint, SessionConnectionIdentifier};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// In [`agent::record::RESUME`]: what is remembered of the interrupted transfers of one queued item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ResumeRecord {
-    /// From where it can go on; nothing if the peer did not know it any more.
+    /// From where it can go on; nothing if the peer did not know it any more, or had all of it and did not answer.
     pub(crate) interruption: Option<Interruption>,
     /// Octets that were confirmed at most before an interruption. One that gets no further is a failed transfer: thus a
     /// transfer that never gets through comes to an end. It holds for as long as the item is queued.
@@ -41,6 +42,24 @@ impl ResumeRecord {
         // A clock that was set back must not make it last longer than it may.
         let age = now.unix().saturating_sub(self.at).max(0);
         u32::try_from(age).map_or(0, |age| timeout_s.saturating_sub(age))
+    }
+
+    /// Of an item all of whose octets were sent, and not answered before the association was lost; nothing to resume.
+    pub(crate) fn unanswered(before: Option<&ResumeRecord>, now: WallTime) -> ResumeRecord {
+        let furthest = before.map_or(0, |before| before.furthest);
+        ResumeRecord { interruption: None, furthest, at: now.unix(), in_vain: false }
+    }
+
+    /// Whether the peer may have everything. More than a window beyond what was confirmed is never sent, and what was
+    /// agreed with the peer is no more than the settings propose (X.228). Where nothing can be resumed, the peer did not
+    /// know the transfer any more, and may have had it.
+    pub(crate) fn may_be_complete(&self, rts: &RtsSettings) -> bool {
+        let Some(Interruption { point, .. }) = &self.interruption else { return true };
+        let checkpoint = u64::from(rts.checkpoint_size_kb) * 1024;
+        // One more segment may be under way behind the last checkpoint.
+        let ahead = checkpoint * (u64::from(rts.window_size) + 1);
+        // Nothing is ever confirmed of a transfer for which a peer wanted no checkpoints.
+        checkpoint == 0 || point.offset == 0 || point.offset.saturating_add(ahead) >= point.length
     }
 }
 
@@ -123,6 +142,30 @@ mod tests {
         .concat();
         assert_eq!(record().encode(), octets);
         assert_eq!(ResumeRecord::decode(&octets), Ok(record()));
+    }
+
+    #[test]
+    fn what_is_further_from_its_end_than_a_window_can_not_be_complete() {
+        let rts = |checkpoint_size_kb, window_size| RtsSettings {
+            checkpoint_size_kb,
+            window_size,
+            ..RtsSettings::default()
+        };
+        let at = |offset| {
+            let mut record = record();
+            if let Some(interruption) = &mut record.interruption {
+                interruption.point.offset = offset;
+            }
+            record
+        };
+        // Of 300,000 octets; a window of five times 30 KB and the segment behind it are 184,320.
+        assert!(!at(115_679).may_be_complete(&rts(30, 5)));
+        assert!(at(115_680).may_be_complete(&rts(30, 5)));
+        assert!(at(0).may_be_complete(&rts(30, 5)), "without checkpoints nothing limits what is sent");
+        assert!(at(30_720).may_be_complete(&rts(0, 5)), "the settings have changed since");
+        assert!(
+            ResumeRecord::unanswered(Some(&record()), WallTime::from_unix(7)).may_be_complete(&rts(30, 5))
+        );
     }
 
     #[test]
