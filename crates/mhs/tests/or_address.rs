@@ -535,3 +535,14 @@ fn a_printed_pattern_matches_what_the_pattern_matches() {
         assert_eq!(again.matches(&address), pattern.matches(&address), "{text} became {pattern}");
     }
 }
+
+/// A slash in front of what looks like a component separates components, unless there is a semicolon.
+#[test]
+fn a_slash_in_the_only_type_does_not_separate() {
+    let text = ";DDA:a/P==b=c";
+    let address = OrAddress::parse(text).unwrap();
+    assert_eq!(address.to_string(), text);
+    assert_eq!(OrAddress::parse(&address.to_string()), Ok(address));
+    let pattern = AddressPattern::parse(text).unwrap();
+    assert_eq!(AddressPattern::parse(&pattern.to_string()), Ok(pattern));
+}

@@ -165,7 +165,9 @@ pub(crate) fn write_component(
     value: &str,
     first: bool,
 ) -> fmt::Result {
-    if !first {
+    // Nothing is in front of an empty component; it shows that a slash in the type of a domain-defined attribute
+    // separates nothing, even if no other component comes.
+    if !first || key.contains('/') {
         f.write_char(';')?;
     }
     f.write_str(key)?;
