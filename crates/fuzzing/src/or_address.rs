@@ -13,14 +13,28 @@ pub(crate) fn run(octets: &[u8]) {
     {
         assert_eq!(name.raw(), Some(tlv.raw), "what is relayed leaves as it came");
         check(name.address());
-        // What is written anew, too, means the same.
-        let again = OrName::new(name.address().clone()).encode();
-        let tlv = Reader::new(&again).any().expect("an encoding of ours is an encoding");
-        let read = OrName::decode(&tlv).expect("an encoding of ours is read");
-        assert_eq!(read.address().canonical_key(), name.address().canonical_key());
+        // What is written anew, too, means the same, but for characters that the string type of an attribute has not got
+        // and that came in one of another type. Written once more it stays as it is.
+        let again = written_anew(name.address());
+        if !beyond_latin1(name.address()) {
+            assert_eq!(again.canonical_key(), name.address().canonical_key());
+        }
+        assert_eq!(written_anew(&again).canonical_key(), again.canonical_key());
         let tagged = ber::Writer::encode(|w| name.write(Tag::context(0), w));
         assert!(Reader::new(&tagged).any().is_ok());
     }
+}
+
+fn written_anew(address: &OrAddress) -> OrAddress {
+    let octets = OrName::new(address.clone()).encode();
+    let tlv = Reader::new(&octets).any().expect("an encoding of ours is an encoding");
+    OrName::decode(&tlv).expect("an encoding of ours is read").address().clone()
+}
+
+/// Whether any value has characters that no string type of one octet each has: those that are shown escaped count, too.
+fn beyond_latin1(address: &OrAddress) -> bool {
+    let shown = format!("{address:?}");
+    shown.contains("\\u{") || shown.chars().any(|c| c > '\u{ff}')
 }
 
 fn texts(text: &str) {
