@@ -80,6 +80,8 @@ pub struct Mta {
     connectors: Arc<Mutex<Connectors>>,
     p1: Vec<SocketAddr>,
     stop_timeout: Duration,
+    /// The store, if it was opened here.
+    own_store: Option<Arc<EmbeddedSpool>>,
 }
 
 impl Mta {
@@ -91,7 +93,10 @@ impl Mta {
         let (dir, options) = (config.data_dir.clone(), config.spool.clone());
         let opened = tokio::task::spawn_blocking(move || EmbeddedSpool::open(dir, options)).await;
         let spool = opened.map_err(|_| StartError::Read(SpoolError::Closed))??;
-        Mta::start_on(config, Arc::new(spool)).await
+        let spool = Arc::new(spool);
+        let mut mta = Mta::start_on(config, Arc::<EmbeddedSpool>::clone(&spool)).await?;
+        mta.own_store = Some(spool);
+        Ok(mta)
     }
 
     /// The same on a store that is open already, whatever its engine.
@@ -152,7 +157,7 @@ impl Mta {
         for listener in listeners {
             tasks.spawn(listener::run(Arc::clone(&shared), listener));
         }
-        let mta = Mta { shared, tasks, connectors, p1, stop_timeout: config.stop_timeout };
+        let mta = Mta { shared, tasks, connectors, p1, stop_timeout: config.stop_timeout, own_store: None };
         let name = mta.shared.agent().settings().mta.name.to_string();
         mta.shared.event(
             EventKind::StartupComplete,
@@ -193,9 +198,16 @@ impl Mta {
         // Both together, so that the whole takes no longer than was promised.
         let to_persist = PERSIST_TIMEOUT.min(self.stop_timeout / 5);
         let in_order = tokio::time::timeout(self.stop_timeout - to_persist, ending).await.is_ok();
+        let own_store = self.own_store.take();
+        let shared = &self.shared;
         let ending = async {
             self.tasks.shutdown().await;
-            recovery::store::persist(&self.shared, to_persist).await;
+            recovery::store::persist(shared, to_persist).await;
+            let ended = tokio::task::spawn_blocking(move || own_store.map_or(Ok(()), |store| store.end()));
+            if let Ok(Err(error)) = ended.await {
+                let text = format!("the next start will take this stop for a disorderly one: {error}");
+                shared.event(EventKind::StoreFailed, "", text);
+            }
         };
         // Both end by themselves; a disk that does not answer must not hold up the end either.
         let _ = tokio::time::timeout(to_persist, ending).await;

@@ -20,7 +20,8 @@ use osi::rtse::{Interrupted, OpenData, RefuseReason, ResumePoint, RtIndication, 
 use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
 use runtime::{EventKind, Handle, Mta, p1_application};
 use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, MemorySpool, Space, Spool, SpoolError, Stats, Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, LastStop, MemorySpool, Space, Spool, SpoolError, Stats,
+    Unhealthy,
 };
 use testkit::{Break, Fault, Proxy, Recording, Side};
 
@@ -425,6 +426,10 @@ impl Spool for Disk {
 
     fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
         self.store.read_body(body, offset, max)
+    }
+
+    fn last_stop(&self) -> LastStop {
+        self.store.last_stop()
     }
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {

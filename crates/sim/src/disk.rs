@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, Fault, MemorySpool, Space, Spool, SpoolError, Stats,
-    Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, Fault, LastStop, MemorySpool, Space, Spool, SpoolError,
+    Stats, Unhealthy,
 };
 
 use crate::random::Random;
@@ -72,8 +72,7 @@ impl Disk {
 
     /// What is left after an end in order.
     pub fn close(&self) -> MemorySpool {
-        self.inner.spool.release_sync();
-        self.inner.spool.crash()
+        self.inner.spool.end()
     }
 
     /// The store, to look into.
@@ -135,6 +134,10 @@ impl Spool for Disk {
 
     fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
         self.inner.spool.read_body(body, offset, max)
+    }
+
+    fn last_stop(&self) -> LastStop {
+        self.inner.spool.last_stop()
     }
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {

@@ -50,13 +50,23 @@ pub enum SpoolError {
         /// What the system said.
         source: io::Error,
     },
-    /// The journal of the index is damaged in the middle: what was acknowledged follows the damage.
-    #[error("the journal {path} is damaged at octet {valid}, and acknowledged changes follow")]
+    /// The journal of the index is damaged where changes were that had been acknowledged.
+    #[error("the journal {path} is damaged at octet {valid}, and acknowledged changes are lost with it")]
     IndexDamaged {
         /// The file.
         path: PathBuf,
         /// Octets before the damage.
         valid: u64,
+    },
+    /// The index lacks steps that had been acknowledged.
+    #[error("the index {path} ends with step {step}, but step {acknowledged} was acknowledged")]
+    IndexBehind {
+        /// The directory of the index.
+        path: PathBuf,
+        /// The last step in it.
+        step: u64,
+        /// The last one that is known to have been acknowledged.
+        acknowledged: u64,
     },
     /// The index refused.
     #[error("the index of the store could not {action}: {source}")]

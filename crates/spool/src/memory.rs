@@ -14,8 +14,8 @@ use crate::spool::ScanResult;
 use crate::staging::{BodyChange, Counted, Settled, Stage, StageError, check_space, full_key};
 use crate::sync::lock;
 use crate::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, CommitError, Completer, FinishedBody, MAX_READ_OCTETS,
-    Space, Spool, SpoolError, Stats, Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, CommitError, Completer, FinishedBody, LastStop,
+    MAX_READ_OCTETS, Space, Spool, SpoolError, Stats, Unhealthy,
 };
 
 /// How an injected failure of a sync turns out when the store is opened again.
@@ -37,6 +37,8 @@ pub struct MemorySpool {
 struct Inner {
     /// Shared with the stores that come out of a crash: names are not used twice.
     body_ids: Arc<AtomicU64>,
+    /// `None` in a store that is new.
+    last_stop: Option<LastStop>,
     state: Mutex<State>,
 }
 
@@ -151,7 +153,21 @@ impl MemorySpool {
         let mut survivor = State { synced, ..State::default() };
         survivor.gauge();
         tell(completers.into_iter().map(|completer| (completer, Err(CommitError::Closed))));
-        let inner = Inner { body_ids: Arc::clone(&self.inner.body_ids), state: Mutex::new(survivor) };
+        self.successor(survivor, LastStop::Disorderly)
+    }
+
+    /// Ends this store in order and returns the one that a restart finds, with all that was committed. Commits that are
+    /// held are synced first.
+    pub fn end(&self) -> MemorySpool {
+        self.release_sync();
+        let survivor = self.crash();
+        let state = std::mem::take(&mut *lock(&survivor.inner.state));
+        self.successor(state, LastStop::InOrder)
+    }
+
+    fn successor(&self, state: State, last_stop: LastStop) -> MemorySpool {
+        let body_ids = Arc::clone(&self.inner.body_ids);
+        let inner = Inner { body_ids, last_stop: Some(last_stop), state: Mutex::new(state) };
         MemorySpool { inner: Arc::new(inner) }
     }
 
@@ -373,6 +389,10 @@ impl Spool for MemorySpool {
             let rest = octets.get(from..).unwrap_or_default();
             Ok(rest.get(..max.min(MAX_READ_OCTETS)).unwrap_or(rest).to_vec())
         })
+    }
+
+    fn last_stop(&self) -> LastStop {
+        self.inner.last_stop.unwrap_or(LastStop::NoneBefore)
     }
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {

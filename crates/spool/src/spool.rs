@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{Batch, BodyId, BodyWriter, Commit, Space, SpoolError, Unhealthy};
+use crate::{Batch, BodyId, BodyWriter, Commit, LastStop, Space, SpoolError, Unhealthy};
 
 /// A future of this crate's traits.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,6 +62,9 @@ pub trait Spool: Send + Sync + 'static {
     /// # Errors
     /// No such body, [`SpoolError::Damaged`], or storage failed.
     fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>>;
+
+    /// How the process ended that had this store before.
+    fn last_stop(&self) -> LastStop;
 
     /// Why the store should not be given new responsibility now, if so. Cheap, and never blocks on storage.
     fn unhealthy_reason(&self) -> Option<Unhealthy>;

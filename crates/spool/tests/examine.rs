@@ -124,3 +124,44 @@ fn a_journal_damaged_in_the_middle_is_salvaged() {
         assert_eq!(value, (key != 4).then(|| vec![key; 2000]));
     }
 }
+
+#[test]
+fn a_lost_acknowledged_step_is_told_and_the_rest_goes_on() {
+    // The end is damaged, or missing as if it had never been.
+    for damaged in [true, false] {
+        let directory = directory();
+        let spool = EmbeddedSpool::open(directory.path(), options()).unwrap();
+        for key in 0..5_u8 {
+            let mut batch = Batch::default();
+            batch.put(A, [key], vec![key; 2000]);
+            spool.commit(batch).wait().unwrap();
+        }
+        spool.close();
+        let journal = directory.path().join("index/0.jnl");
+        let mut octets = fs::read(&journal).unwrap();
+        let at = octets.windows(500).position(|window| window == [4; 500]).unwrap();
+        if damaged {
+            octets[at] ^= 1;
+        } else {
+            let ends = octets.windows(4).enumerate().filter(|(_, window)| window == b"FJL\x03");
+            let end = ends.map(|(end, _)| end + 4).take_while(|end| *end < at).last().unwrap();
+            octets.truncate(end);
+        }
+        fs::write(&journal, &octets).unwrap();
+
+        let found = examine(directory.path(), false).unwrap();
+        assert_eq!(found.worst, Some(Gravity::Serious), "{:?}", found.findings);
+        assert!(found.spool.is_none());
+        assert_eq!(fs::read(&journal).unwrap(), octets, "nothing is changed");
+
+        let found = examine(directory.path(), true).unwrap();
+        assert_eq!(found.worst, Some(Gravity::Serious));
+        assert!(found.findings.iter().all(|finding| finding.done.is_some()), "{:?}", found.findings);
+        assert!(directory.path().join("quarantine/LAST.1").exists());
+        assert_eq!(directory.path().join("quarantine/0.jnl.1").exists(), damaged);
+        drop(found);
+
+        let found = examine(directory.path(), false).unwrap();
+        assert_eq!((found.findings, found.records), (vec![], vec![(A, 4)]));
+    }
+}

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use spool::{Batch, BodyId, EmbeddedSpool, Options, Space, Spool, block_on};
+use spool::{Batch, BodyId, EmbeddedSpool, LastStop, Options, Space, Spool, block_on};
 
 const A: Space = Space(1);
 const DIRECTORY: &str = "SPOOL_KILL_DIRECTORY";
@@ -150,6 +150,7 @@ fn run_and_kill(directory: &Path, round: u32, lines: u64, told: &mut Told) {
 /// Compares the store with what was told, and settles what was left open: it must not change any more.
 fn judge(directory: &Path, told: &mut Told, context: &str) {
     let spool = EmbeddedSpool::open(directory, options()).unwrap();
+    assert_eq!(spool.last_stop(), LastStop::Disorderly, "{context}");
     let records = block_on(spool.scan(A, b"", None, usize::MAX)).unwrap();
     let found: BTreeMap<String, (Vec<u8>, Vec<u8>)> =
         records.into_iter().map(|(key, value)| (hex(&key), (key, value))).collect();

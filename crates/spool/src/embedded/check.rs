@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{Directory, Found};
 use super::disk::{failed, sync_directory};
+use super::last::{self, Told};
 use super::{EmbeddedSpool, OpenError, Options, journal};
 use crate::{BodyId, MAX_READ_OCTETS, Space, Spool, SpoolError, block_on};
 
@@ -139,8 +140,21 @@ impl EmbeddedSpool {
             }
             examined.journals(&directory, repair, on_progress)?;
         }
-        let spool = match EmbeddedSpool::open(root, options) {
+        let spool = match EmbeddedSpool::open(root, options.clone()) {
             Ok(spool) => spool,
+            Err(OpenError::Storage { source: source @ SpoolError::IndexBehind { .. } }) => {
+                let done = if repair {
+                    let (directory, _) = Directory::lock_existing(root)?;
+                    Some(set_aside(&directory, &directory.root().join(last::NAME))?)
+                } else {
+                    None
+                };
+                examined.find(Gravity::Serious, source.to_string(), done);
+                if !repair {
+                    return Ok(examined);
+                }
+                EmbeddedSpool::open(root, options)?
+            }
             Err(OpenError::Storage { source }) => {
                 examined.find(Gravity::Serious, format!("the store can't be opened: {source}"), None);
                 return Ok(examined);
@@ -172,11 +186,17 @@ impl Examined {
     ) -> Result<(), SpoolError> {
         let journals = journal::journals(&directory.index())?;
         let total = journals.len() as u64;
+        let mut scans = Vec::new();
+        for (number, path) in journals.iter().enumerate() {
+            on_progress(Stage::Journals, number as u64, Some(total));
+            scans.push((path, journal::scan(path)?));
+        }
+        on_progress(Stage::Journals, total, Some(total));
+        let acknowledged = Told::read(directory.root())?.map(|told| told.step);
+        let lacks = journal::is_behind(scans.iter().filter_map(|(_, scan)| scan.step).max(), acknowledged);
         let mut valid_behind = false;
-        for (number, path) in journals.iter().enumerate().rev() {
-            on_progress(Stage::Journals, total.saturating_sub(number as u64), Some(total));
-            let scan = journal::scan(path)?;
-            if scan.resumes.is_some() || (scan.torn && valid_behind) {
+        for (path, scan) in scans.iter().rev() {
+            if scan.resumes.is_some() || (scan.torn && (valid_behind || lacks)) {
                 let what = format!("the journal {} is damaged at octet {}", path.display(), scan.valid);
                 let done = if repair { Some(salvage(directory, path)?) } else { None };
                 self.find(Gravity::Serious, what, done);
@@ -301,6 +321,21 @@ fn salvage(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
     fs::rename(&new, path).map_err(failed("rename", &new))?;
     sync_directory(&directory.index())?;
     Ok(format!("{batches} valid steps were kept; the journal as it was is in {}", kept.display()))
+}
+
+/// Moves a file to the quarantine, durably; says where it is.
+fn set_aside(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
+    let quarantine = directory.quarantine();
+    fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let kept = free_name(&quarantine, &name);
+    fs::rename(path, &kept).map_err(failed("rename", path))?;
+    sync_directory(&quarantine)?;
+    sync_directory(directory.root())?;
+    Ok(format!(
+        "the store goes on from the last step there is; what told of the other is in {}",
+        kept.display()
+    ))
 }
 
 /// A name in `folder` that is not taken.

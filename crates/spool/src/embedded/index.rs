@@ -15,6 +15,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::disk::{Disk, DiskCall, failed as disk_failed, is_no_space};
 use super::journal::{self, Wanted};
+use super::last::Last;
 use super::place::Location;
 use super::{BodyEntry, Options};
 use crate::spool::ScanResult;
@@ -23,10 +24,10 @@ use crate::sync::lock;
 use crate::{BodyId, Space, SpoolError};
 
 const BODIES: Space = Space(0xF0);
-const ENGINE: Space = Space(0xF1);
+pub(super) const ENGINE: Space = Space(0xF1);
 const BODY_ID_LIMIT: &[u8] = b"body-id-limit";
 /// Number of the last step, in every batch: it tells a batch of the journal from all others.
-const STEP: &[u8] = b"step";
+pub(super) const STEP: &[u8] = b"step";
 const ENTRY_VERSION: u8 = 1;
 const ENTRY_OCTETS: usize = 33;
 
@@ -45,8 +46,15 @@ pub(super) struct Index {
     disk: Disk,
     /// `None` only if it could not be opened again.
     open: RwLock<Option<Open>>,
-    /// Number of the last step that was committed. Held while one is.
-    step: Mutex<u64>,
+    /// Held while a step is committed.
+    step: Mutex<Step>,
+}
+
+/// The last step that was committed.
+struct Step {
+    number: u64,
+    /// Where its number is kept beside the index, if it is.
+    kept: Option<Last>,
 }
 
 struct Open {
@@ -62,8 +70,8 @@ pub(super) struct IndexBatch {
 }
 
 impl Open {
-    fn at(path: &Path, options: &Options) -> Result<Open, SpoolError> {
-        journal::mend(path)?;
+    fn at(path: &Path, options: &Options, acknowledged: Option<u64>) -> Result<Open, SpoolError> {
+        journal::mend(path, acknowledged)?;
         let database = Database::builder(path)
             .cache_size(options.index_cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
@@ -91,18 +99,50 @@ impl Open {
 }
 
 impl Index {
-    pub(super) fn open(path: &Path, options: &Options, disk: Disk) -> Result<Index, SpoolError> {
-        let open = Open::at(path, options)?;
+    /// Opens the index, or makes one. `acknowledged` is a step, if one is known, which had become durable.
+    ///
+    /// # Errors
+    /// The index can't be opened, or has lost that step.
+    pub(super) fn open(
+        path: &Path,
+        options: &Options,
+        disk: Disk,
+        acknowledged: Option<u64>,
+    ) -> Result<Index, SpoolError> {
+        let open = Open::at(path, options, acknowledged)?;
         let index = Index {
             path: path.to_owned(),
             options: options.clone(),
             disk,
             open: RwLock::new(Some(open)),
-            step: Mutex::new(0),
+            step: Mutex::new(Step { number: 0, kept: None }),
         };
-        let step = index.number(STEP, "the number of steps")?;
-        *lock(&index.step) = step.unwrap_or(0);
-        Ok(index)
+        let step = index.number(STEP, "the number of steps")?.unwrap_or(0);
+        match acknowledged {
+            Some(acknowledged) if step < acknowledged => {
+                Err(SpoolError::IndexBehind { path: path.to_owned(), step, acknowledged })
+            }
+            Some(_) | None => {
+                lock(&index.step).number = step;
+                Ok(index)
+            }
+        }
+    }
+
+    /// Number of the last step.
+    pub(super) fn step(&self) -> u64 {
+        lock(&self.step).number
+    }
+
+    /// From now on the number of each step is written there as well.
+    pub(super) fn keep_step(&self, kept: Option<Last>) {
+        lock(&self.step).kept = kept;
+    }
+
+    /// Says durably that nothing follows in order.
+    pub(super) fn end(&self) -> Result<(), SpoolError> {
+        let step = lock(&self.step);
+        step.kept.as_ref().map_or(Ok(()), |kept| kept.end(step.number))
     }
 
     /// First body name that is not yet set aside; `None` in an index without a store.
@@ -131,7 +171,7 @@ impl Index {
     /// error nothing is known.
     pub(super) fn commit(&self, batch: &IndexBatch) -> Result<(), SpoolError> {
         let mut last = lock(&self.step);
-        let step = last.saturating_add(1);
+        let step = last.number.saturating_add(1);
         let mut outcome = self.write(batch, step);
         if let Err(fjall::Error::Poisoned) = outcome {
             // A background task failed before; nothing of this batch was written. What the task would have done is
@@ -141,7 +181,10 @@ impl Index {
         }
         match outcome {
             Ok(()) => {
-                *last = step;
+                last.number = step;
+                if let Some(kept) = &last.kept {
+                    kept.note(step);
+                }
                 Ok(())
             }
             Err(error) => match no_space(error) {
@@ -169,7 +212,7 @@ impl Index {
         *open = None;
         let wanted = Wanted { key: &full_key(ENGINE, STEP), value: &step.to_be_bytes() };
         journal::take_back(&self.path, &wanted)?;
-        *open = Some(Open::at(&self.path, &self.options)?);
+        *open = Some(Open::at(&self.path, &self.options, Some(step.saturating_sub(1)))?);
         Ok(())
     }
 

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::disk::failed;
+use super::index::{ENGINE, STEP};
 use crate::SpoolError;
+use crate::staging::full_key;
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
@@ -43,6 +45,8 @@ pub(super) struct Scan {
     pub(super) torn: bool,
     /// Where valid batches go on behind an invalid one.
     pub(super) resumes: Option<u64>,
+    /// Number of the last step in a valid batch.
+    pub(super) step: Option<u64>,
 }
 
 /// A batch in which a key has this value.
@@ -70,14 +74,18 @@ pub(super) fn journals(index: &Path) -> Result<Vec<PathBuf>, SpoolError> {
     Ok(found.into_values().collect())
 }
 
-/// Makes the journals of an index fit to be opened: cuts off a torn tail.
+/// Makes the journals of an index fit to be opened: cuts off a torn tail. `acknowledged` is a step, if one is known, which
+/// had become durable.
 ///
 /// # Errors
-/// [`SpoolError::IndexDamaged`] if a journal is damaged before its end; nothing was changed then.
-pub(super) fn mend(index: &Path) -> Result<(), SpoolError> {
+/// [`SpoolError::IndexDamaged`] if a journal is damaged before its end, or if the end that lacks held what was
+/// acknowledged; nothing was changed then.
+pub(super) fn mend(index: &Path, acknowledged: Option<u64>) -> Result<(), SpoolError> {
     let mut torn = Vec::new();
+    let mut step = None;
     for path in journals(index)? {
         let scan = scan(&path)?;
+        step = step.max(scan.step);
         if scan.resumes.is_some() {
             return Err(SpoolError::IndexDamaged { path, valid: scan.valid });
         }
@@ -91,10 +99,20 @@ pub(super) fn mend(index: &Path) -> Result<(), SpoolError> {
             torn.push((path, scan.valid));
         }
     }
+    let lacks = is_behind(step, acknowledged);
     for (path, valid) in torn {
+        if lacks {
+            return Err(SpoolError::IndexDamaged { path, valid });
+        }
         cut(&path, valid)?;
     }
     Ok(())
+}
+
+/// Whether journals whose last step is `step` lack one that was acknowledged. Journals without any step tell nothing: what
+/// was in them has gone to the tables.
+pub(super) fn is_behind(step: Option<u64>, acknowledged: Option<u64>) -> bool {
+    step.zip(acknowledged).is_some_and(|(step, acknowledged)| step < acknowledged)
 }
 
 /// Takes the batch which holds what is `wanted`, and all that follows it, out of the journals.
@@ -104,7 +122,7 @@ pub(super) fn take_back(index: &Path, wanted: &Wanted<'_>) -> Result<(), SpoolEr
             cut(&path, from)?;
         }
     }
-    mend(index)
+    mend(index, None)
 }
 
 /// Reads one journal.
@@ -185,13 +203,17 @@ struct Journal {
     /// Where the next octet is read.
     position: u64,
     len: u64,
+    /// Number of the step in the batch being read, and in the last valid one.
+    step: Option<u64>,
+    valid_step: Option<u64>,
 }
 
 impl Journal {
     fn open(path: &Path) -> Result<Journal, SpoolError> {
         let file = File::open(path).map_err(failed("open", path))?;
         let len = file.metadata().map_err(failed("look at", path))?.len();
-        Ok(Journal { file: BufReader::with_capacity(BUFFER, file), position: 0, len })
+        let file = BufReader::with_capacity(BUFFER, file);
+        Ok(Journal { file, position: 0, len, step: None, valid_step: None })
     }
 
     fn go(&mut self, to: u64) -> io::Result<()> {
@@ -201,7 +223,7 @@ impl Journal {
 
     /// Reads on from the position, which is left somewhere behind.
     fn scan(&mut self) -> io::Result<Scan> {
-        let mut scan = Scan { valid: self.position, batches: 0, torn: false, resumes: None };
+        let mut scan = Scan { valid: self.position, batches: 0, torn: false, resumes: None, step: None };
         let found = loop {
             match self.batch(None)? {
                 Found::Batch { .. } => {
@@ -215,6 +237,7 @@ impl Journal {
             Found::Nothing => self.anything_after(scan.valid)?,
             Found::Batch { .. } | Found::Invalid => true,
         };
+        scan.step = self.valid_step;
         if anything {
             scan.torn = true;
             scan.resumes = self.resumes_after(scan.valid)?;
@@ -239,6 +262,7 @@ impl Journal {
             START => {}
             _ => return Err(Stop::Invalid),
         }
+        self.step = None;
         let items = u32::from_le_bytes(self.array()?);
         let _number: [u8; 8] = self.array()?;
         let mut hash = Xxh3::new();
@@ -260,6 +284,7 @@ impl Journal {
         {
             return Err(Stop::Invalid);
         }
+        self.valid_step = self.step.or(self.valid_step);
         Ok(Found::Batch { holds })
     }
 
@@ -279,6 +304,7 @@ impl Journal {
         hash.update(&key);
         let compared = wanted.filter(|wanted| wanted.key == key && wanted.value.len() as u64 == value_len);
         let mut same = compared.is_some();
+        let is_step = key == full_key(ENGINE, STEP);
         let (mut piece, mut seen) = ([0; 4096], 0_u64);
         while seen < value_len {
             let step = usize::try_from(value_len.saturating_sub(seen)).unwrap_or(usize::MAX).min(piece.len());
@@ -288,6 +314,9 @@ impl Journal {
             if let Some(wanted) = compared {
                 let from = usize::try_from(seen).unwrap_or(usize::MAX);
                 same &= wanted.value.get(from..from.saturating_add(step)) == Some(&*piece);
+            }
+            if is_step {
+                self.step = <[u8; 8]>::try_from(&*piece).ok().map(u64::from_be_bytes);
             }
             seen = seen.saturating_add(step as u64);
         }

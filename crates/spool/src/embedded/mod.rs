@@ -1,7 +1,7 @@
 //! The embedded engine: bodies in segment files, records in an ordered index, one directory, one process.
 //!
 //! ```text
-//! LOCK  FORMAT  segments/0000000000000000.seg ...  index/
+//! LOCK  FORMAT  LAST  segments/0000000000000000.seg ...  index/
 //! ```
 //!
 //! Small bodies are appended to a shared segment by the committer thread; a large one streams to a segment of its
@@ -19,6 +19,7 @@ mod directory;
 mod disk;
 mod index;
 mod journal;
+mod last;
 mod options;
 mod place;
 mod queue;
@@ -43,6 +44,8 @@ pub use disk::DiskCall;
 pub use disk::DiskJudge;
 use disk::{Disk, DiskFile};
 use index::Index;
+pub use last::LastStop;
+use last::{Last, Told};
 pub use options::{OpenError, Options};
 use queue::Queue;
 use reader::Reader;
@@ -63,7 +66,8 @@ use crate::{Batch, BodyId, BodyWriter, BoxFuture, Commit, Space, Spool, SpoolErr
 #[derive(Debug)]
 pub struct EmbeddedSpool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    last_stop: LastStop,
 }
 
 /// What the store's threads, writers and readers share.
@@ -138,11 +142,30 @@ impl EmbeddedSpool {
         if found == Found::Nothing {
             directory.begin_creation()?;
         }
-        let index = Index::open(&directory.index(), &options, disk.clone())?;
+        let told = Told::read(directory.root())?;
+        let acknowledged = told.map(|told| told.step);
+        let index = match Index::open(&directory.index(), &options, disk.clone(), acknowledged) {
+            Ok(index) => index,
+            // Every store has made at least the step that set names aside.
+            Err(SpoolError::IndexBehind { step: 0, .. }) => {
+                return Err(OpenError::IndexMissing { directory: directory.root().to_owned() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let last_stop = match (found, told) {
+            (Found::Nothing, _) => LastStop::NoneBefore,
+            // A version that does not write the file may have been at work after it was written.
+            (Found::Store, Some(told)) if told.stopped && told.step == index.step() => LastStop::InOrder,
+            (Found::Store, _) => LastStop::Disorderly,
+        };
+        if found == Found::Store {
+            index.keep_step(Last::begin(directory.root(), index.step())?);
+        }
         let body_ids = BodyIds::open(&index, &directory, found, &options)?;
         let recovered = Recovered::find(&directory, &index, &disk)?;
         if found == Found::Nothing {
             directory.mark_complete()?;
+            index.keep_step(Last::begin(directory.root(), index.step())?);
         }
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_bytes),
@@ -165,7 +188,7 @@ impl EmbeddedSpool {
             directory,
             disk,
         });
-        let mut spool = EmbeddedSpool { shared: Arc::clone(&shared), threads: Vec::new() };
+        let spool = EmbeddedSpool { shared: Arc::clone(&shared), threads: Mutex::default(), last_stop };
         let (sweeper, emptied) = mpsc::channel();
         let segments = Segments::new(Arc::clone(&shared), recovered.live);
         let committer = Committer::new(Arc::clone(&shared), segments, sweeper);
@@ -180,14 +203,34 @@ impl EmbeddedSpool {
         drop(self);
     }
 
+    /// Writes what waits and notes durably that the store was stopped in order, which the next opening tells by
+    /// [`Spool::last_stop`]. Reading goes on; commits are refused from now on. Dropping does the same; this is for who
+    /// can't know when the last owner lets the store go. It blocks.
+    ///
+    /// # Errors
+    /// The disk refuses the note: the next opening takes this stop for a disorderly one. Nothing else depends on it.
+    pub fn end(&self) -> Result<(), SpoolError> {
+        self.shared.queue.close();
+        let mut threads = lock(&self.threads);
+        if threads.is_empty() {
+            return Ok(());
+        }
+        let mut in_order = self.shared.stopped().is_none();
+        for thread in threads.drain(..) {
+            // A thread that panicked has already closed the queue behind it.
+            in_order &= thread.join().is_ok();
+        }
+        if in_order && self.shared.stopped().is_none() { self.shared.index.end() } else { Ok(()) }
+    }
+
     /// The directory, with all links resolved.
     pub fn directory(&self) -> &Path {
         self.shared.directory.root()
     }
 
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-        self.threads.push(thread.map_err(|source| OpenError::Thread { source })?);
+        lock(&self.threads).push(thread.map_err(|source| OpenError::Thread { source })?);
         Ok(())
     }
 }
@@ -197,11 +240,8 @@ const INLINE_LIMIT_MAX: usize = 16 << 20;
 
 impl Drop for EmbeddedSpool {
     fn drop(&mut self) {
-        self.shared.queue.close();
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has already closed the queue behind it.
-            thread.join().ok();
-        }
+        // Without the note the next opening looks more closely than it needs to.
+        let _ = self.end();
     }
 }
 
@@ -268,6 +308,7 @@ impl Spool for EmbeddedSpool {
                 | SpoolError::File { .. }
                 | SpoolError::NoSpace { .. }
                 | SpoolError::IndexDamaged { .. }
+                | SpoolError::IndexBehind { .. }
                 | SpoolError::Index { .. }
                 | SpoolError::BadEntry { .. }
                 | SpoolError::ReservedSpace { .. }
@@ -276,6 +317,10 @@ impl Spool for EmbeddedSpool {
                 | SpoolError::Closed => self.shared.note(error),
             })
         })
+    }
+
+    fn last_stop(&self) -> LastStop {
+        self.last_stop
     }
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {
