@@ -7,11 +7,11 @@
 //! the one that was given, and neither accuses the other. If nobody cuts the line either, cooperating users bring every
 //! association to its end in order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ber::{Oid, Tag, Writer};
-use clock::{MonoTime, WallTime};
+use clock::WallTime;
 use osi::access::{
     AccessAction, AccessConfig, AccessContext, AccessError, AccessIndication, AccessRequest, AccessStack,
     Form,
@@ -27,7 +27,7 @@ use osi::rtse::RtseConfig;
 use osi::stack::SessionReference;
 
 use crate::Script;
-use crate::stack::is_packet;
+use crate::line::{Conversation, End, Line, User};
 
 /// Most invocations that may be outstanding, of ours and of the peer's.
 const OUTGOING_MAX: usize = 5;
@@ -43,18 +43,9 @@ pub(crate) fn run(octets: &[u8]) {
     let time = WallTime::from_unix(1_700_000_000);
     let reference = SessionReference { user_reference: "fuzz".to_owned(), time };
     let initiator = AccessStack::initiator(a, vec![0x31, 0x02, 0x05, 0x00], reference);
-    let mut pair = Pair {
-        now: MonoTime::START,
-        ends: [End::new(initiator), End::new(AccessStack::responder(b))],
-        honest: true,
-        disturbed: false,
-    };
-    for side in [0, 1] {
-        let mut out = Vec::new();
-        pair.ends[side].stack.start(pair.now, &mut out);
-        pair.check(side, out);
-    }
-    script.each_operation(|code, script| pair.operation(usize::from(code >> 7), code & 0x7F, script));
+    let ends = [initiator, AccessStack::responder(b)].map(|stack| (stack, AccessUser::default()));
+    let mut pair = Pair::between(ends);
+    script.each_operation(|code, script| pair.act(usize::from(code >> 7), code & 0x7F, script));
     pair.finish();
 }
 
@@ -92,15 +83,9 @@ fn config(flags: u8) -> AccessConfig {
     config
 }
 
-/// An end and what its user knows.
-struct End {
-    stack: AccessStack,
-    /// Sent and not carried.
-    wire: VecDeque<u8>,
-    last: Option<AccessIndication>,
-    closed: bool,
-    /// The transport connection has ended here.
-    gone: bool,
+/// What the user at an end knows.
+#[derive(Default)]
+struct AccessUser {
     /// The user was asked to answer the bind.
     asked: bool,
     /// All that was ever invoked, and what of it has no outcome.
@@ -109,41 +94,11 @@ struct End {
     /// Invocations of the peer's that have not ended, with their arguments, and all answers that were given.
     theirs: BTreeMap<i64, Vec<u8>>,
     given: BTreeMap<i64, Reply>,
-    /// Octets that came or were asked to be sent, and those that were sent.
-    came: usize,
-    sent: usize,
     /// Changes with everything that is told.
     told: usize,
 }
 
-struct Pair {
-    now: MonoTime,
-    ends: [End; 2],
-    /// The line has changed nothing.
-    honest: bool,
-    /// Somebody cut the line, aborted or let time run out.
-    disturbed: bool,
-}
-
-impl End {
-    fn new(stack: AccessStack) -> Self {
-        End {
-            stack,
-            wire: VecDeque::new(),
-            last: None,
-            closed: false,
-            gone: false,
-            asked: false,
-            invoked: BTreeMap::new(),
-            ours: BTreeSet::new(),
-            theirs: BTreeMap::new(),
-            given: BTreeMap::new(),
-            came: 0,
-            sent: 0,
-            told: 0,
-        }
-    }
-}
+type Pair = Line<AccessStack, AccessUser>;
 
 /// A value like hardly another.
 fn value(script: &mut Script<'_>) -> Vec<u8> {
@@ -159,10 +114,9 @@ fn value(script: &mut Script<'_>) -> Vec<u8> {
 }
 
 impl Pair {
-    fn operation(&mut self, side: usize, code: u8, script: &mut Script<'_>) {
+    fn act(&mut self, side: usize, code: u8, script: &mut Script<'_>) {
         match code {
-            0..=0x0F => self.carry(side, usize::from(script.number())),
-            0x10..=0x17 => self.carry_all(),
+            code if self.operation(side, code, script) => {}
             0x18..=0x1F => {
                 for _ in 0..10 {
                     self.cooperate(0);
@@ -172,35 +126,6 @@ impl Pair {
             }
             0x20..=0x2D => self.cooperate(side),
             0x2E | 0x2F => self.ends[side].stack.wrote(self.now),
-            0x30..=0x33 => {
-                self.disturbed = true;
-                self.expire();
-            }
-            0x34..=0x37 => {
-                // Less than any timer, but several of them are not.
-                self.disturbed = true;
-                self.now = self.now + Duration::from_secs(u64::from(script.octet() % 50));
-                self.tick();
-            }
-            0x38 => {
-                self.disturbed = true;
-                let reset = script.one_in(2);
-                self.lost(side, reset);
-            }
-            0x39 | 0x3A => {
-                self.honest = false;
-                let octets = script.octets().to_vec();
-                self.ends[side].wire.extend(octets);
-            }
-            0x3B..=0x3D => {
-                self.honest = false;
-                let (at, to) = (usize::from(script.number()), script.octet());
-                let wire = &mut self.ends[side].wire;
-                let length = wire.len().max(1);
-                if let Some(octet) = wire.get_mut(at % length) {
-                    *octet = to;
-                }
-            }
             0x3E | 0x3F => {
                 if script.one_in(4) {
                     self.disturbed = true;
@@ -212,7 +137,7 @@ impl Pair {
                 let id = match script.octet() {
                     0xFF => 77,
                     place => {
-                        let theirs = &self.ends[side].theirs;
+                        let theirs = &self.ends[side].user.theirs;
                         let at = usize::from(place) % theirs.len().max(1);
                         theirs.keys().nth(at).copied().unwrap_or_default()
                     }
@@ -268,8 +193,8 @@ impl Pair {
         let result = end.stack.invoke(self.now, invocation, u32::from(code % 3), &mut out);
         if let Ok(id) = result {
             end.came += kept.1.len() + 1;
-            assert!(end.ours.insert(id), "identifier {id} is outstanding twice");
-            assert!(end.invoked.insert(id, kept).is_none(), "identifier {id} is used again");
+            assert!(end.user.ours.insert(id), "identifier {id} is outstanding twice");
+            assert!(end.user.invoked.insert(id, kept).is_none(), "identifier {id} is used again");
         }
         self.checked(side, result.map(|_| ()), out);
     }
@@ -280,12 +205,12 @@ impl Pair {
         let end = &mut self.ends[side];
         let result = end.stack.reply(self.now, id, reply, 1, &mut out);
         if result.is_ok() {
-            assert!(end.theirs.remove(&id).is_some(), "answered {id}, which nobody has invoked");
+            assert!(end.user.theirs.remove(&id).is_some(), "answered {id}, which nobody has invoked");
             if let Reply::Result(value) | Reply::Error { parameter: value, .. } = &kept {
                 end.came += value.len();
             }
             end.came += 1;
-            end.given.insert(id, kept);
+            end.user.given.insert(id, kept);
         }
         self.checked(side, result, out)
     }
@@ -306,8 +231,8 @@ impl Pair {
         let end = &mut self.ends[side];
         let result = end.stack.request(self.now, request, &mut out);
         if answers && result.is_ok() {
-            assert!(end.asked, "a bind is answered that nobody was asked about");
-            end.asked = false;
+            assert!(end.user.asked, "a bind is answered that nobody was asked about");
+            end.user.asked = false;
         }
         end.came += 5_000 * usize::from(result.is_ok());
         self.checked(side, result, out)
@@ -322,123 +247,15 @@ impl Pair {
         self.check(side, out);
         result.is_ok()
     }
+}
 
-    /// The user does what it was asked for.
-    fn cooperate(&mut self, side: usize) {
-        let end = &self.ends[side];
-        if end.last.is_some() {
-            return;
-        }
-        let taken = if end.asked {
-            self.request(side, AccessRequest::BindAccept { result: vec![0x31, 0x00] })
-        } else if let Some((&id, argument)) = end.theirs.first_key_value() {
-            let fits = argument.len() < 2_000 && ber::Reader::new(argument).any().is_ok();
-            let value = if fits { argument.clone() } else { vec![0x05, 0x00] };
-            self.reply(side, id, Reply::Result(value))
-        } else {
-            return;
-        };
-        assert!(taken || self.ends[side].last.is_some(), "what was asked for is refused");
-    }
-
-    fn carry(&mut self, from: usize, most: usize) {
-        let count = self.ends[from].wire.len().min(most);
-        let octets: Vec<u8> = self.ends[from].wire.drain(..count).collect();
-        let to = 1 - from;
-        if !octets.is_empty() && !self.ends[to].gone {
-            let mut out = Vec::new();
-            self.ends[to].came += octets.len();
-            self.ends[to].stack.receive(self.now, &octets, &mut out);
-            self.check(to, out);
-        }
-        if self.ends[from].closed && self.ends[from].wire.is_empty() {
-            self.lost(to, false);
-        }
-    }
-
-    fn carry_all(&mut self) {
-        for _ in 0..300 {
-            self.carry(0, usize::MAX);
-            self.carry(1, usize::MAX);
-            if self.ends.iter().all(|end| end.wire.is_empty()) {
-                return;
-            }
-        }
-        assert!(!self.honest, "the ends never fall silent");
-    }
-
-    /// The transport connection ends for this side.
-    fn lost(&mut self, side: usize, reset: bool) {
-        if !self.ends[side].gone {
-            self.ends[side].gone = true;
-            self.ends[1 - side].wire.clear();
-            let mut out = Vec::new();
-            self.ends[side].stack.transport_closed(self.now, reset, &mut out);
-            self.check(side, out);
-        }
-    }
-
-    /// Time passes up to the next deadline; whether there was one.
-    fn expire(&mut self) -> bool {
-        let deadline = self.ends.iter().filter_map(|end| end.stack.deadline()).min();
-        self.now = deadline.map_or(self.now, |deadline| deadline.max(self.now));
-        self.tick();
-        deadline.is_some()
-    }
-
-    fn tick(&mut self) {
-        for side in [0, 1] {
-            let mut out = Vec::new();
-            self.ends[side].stack.tick(self.now, &mut out);
-            self.check(side, out);
-            let later = self.ends[side].stack.deadline().is_none_or(|deadline| deadline > self.now);
-            assert!(later, "a deadline stays in the past");
-        }
-    }
-
-    fn check(&mut self, side: usize, out: Vec<AccessAction>) {
-        for action in out {
-            assert!(!self.ends[side].closed, "{action:?} after Close");
-            match action {
-                AccessAction::Transmit(packet) => {
-                    is_packet(&packet);
-                    self.ends[side].sent += packet.len();
-                    if !self.ends[1 - side].gone {
-                        self.ends[side].wire.extend(packet);
-                    }
-                }
-                AccessAction::Close => {
-                    assert!(self.ends[side].last.is_some(), "closed without a word to the user");
-                    self.ends[side].closed = true;
-                    self.ends[side].gone = true;
-                }
-                AccessAction::Indication(indication) => {
-                    assert!(self.ends[side].last.is_none(), "{indication:?} after the end");
-                    self.ends[side].told += 1;
-                    self.indicated(side, indication);
-                }
-            }
-        }
-        let end = &self.ends[side];
-        assert!(end.ours.len() <= OUTGOING_MAX && end.theirs.len() <= INCOMING_MAX);
-        assert!(
-            end.sent <= end.came * SENT_PER_OCTET + SENT_ANYWAY,
-            "{} octets were sent for {}",
-            end.sent,
-            end.came
-        );
-    }
-
-    fn indicated(&mut self, side: usize, indication: AccessIndication) {
-        let honest = self.honest;
-        let (end, peer) = match &mut self.ends {
-            [a, b] if side == 0 => (a, b),
-            [a, b] => (b, a),
-        };
+impl User<AccessStack> for AccessUser {
+    fn indicated(&mut self, peer: &mut Self, honest: bool, indication: AccessIndication) {
+        let end = self;
+        end.told += 1;
         if indication.is_last() {
             assert!(end.ours.is_empty(), "ended without an outcome of {:?}", end.ours);
             assert!(end.theirs.is_empty(), "neither answered nor abandoned: {:?}", end.theirs.keys());
-            end.last = Some(indication.clone());
         }
         match indication {
             AccessIndication::Bind(_) => end.asked = true,
@@ -473,41 +290,45 @@ impl Pair {
         }
     }
 
-    /// Users that do what they are asked for, and then unbind; time passes where nothing else can happen.
-    fn finish(&mut self) {
-        let undisturbed = self.honest && !self.disturbed;
-        for _ in 0..2_000 {
-            self.carry_all();
-            if self.ends.iter().all(|end| end.stack.is_finished()) {
-                break;
-            }
-            let before = self.progress();
-            self.cooperate(0);
-            self.cooperate(1);
-            self.carry_all();
-            if self.progress() != before {
-                continue;
-            }
-            let unbinding = self.request(0, AccessRequest::Unbind { argument: Vec::new() });
-            self.carry_all();
-            if unbinding || self.progress() != before || self.expire() {
-                continue;
-            }
-            for side in [0, 1] {
-                let _ = self.request(side, AccessRequest::Abort);
-            }
+    fn holds(end: &End<AccessStack, Self>) {
+        let (user, sent, came) = (&end.user, end.sent, end.came);
+        assert!(user.ours.len() <= OUTGOING_MAX && user.theirs.len() <= INCOMING_MAX);
+        assert!(sent <= came * SENT_PER_OCTET + SENT_ANYWAY, "{sent} octets were sent for {came}");
+    }
+}
+
+impl Conversation for Pair {
+    type Progress = [(usize, usize, bool, bool); 2];
+
+    fn cooperate(&mut self, side: usize) {
+        if self.ends[side].last.is_some() {
+            return;
         }
-        for (side, end) in self.ends.iter().enumerate() {
-            assert!(end.stack.is_finished(), "end {side} does not end");
-            assert!(end.closed && end.last.is_some());
-            assert_eq!(end.stack.deadline(), None);
-            let aborted = matches!(end.last, Some(AccessIndication::Aborted(_)));
-            let excused = !undisturbed || self.excused();
-            assert!(!aborted || excused, "aborted, though nothing went wrong: {:?}", end.last);
-        }
+        let end = &self.ends[side].user;
+        let taken = if end.asked {
+            self.request(side, AccessRequest::BindAccept { result: vec![0x31, 0x00] })
+        } else if let Some((&id, argument)) = end.theirs.first_key_value() {
+            let fits = argument.len() < 2_000 && ber::Reader::new(argument).any().is_ok();
+            let value = if fits { argument.clone() } else { vec![0x05, 0x00] };
+            self.reply(side, id, Reply::Result(value))
+        } else {
+            return;
+        };
+        assert!(taken || self.ends[side].last.is_some(), "what was asked for is refused");
     }
 
-    /// What does not fit or does not go together.
+    fn close(&mut self) -> bool {
+        self.request(0, AccessRequest::Unbind { argument: Vec::new() })
+    }
+
+    fn abort(&mut self, side: usize) {
+        let _ = self.request(side, AccessRequest::Abort);
+    }
+
+    fn is_abort(&self, side: usize) -> bool {
+        matches!(self.ends[side].last, Some(AccessIndication::Aborted(_)))
+    }
+
     fn excused(&self) -> bool {
         self.ends.iter().any(|end| match &end.last {
             Some(AccessIndication::Aborted(aborted)) => {
@@ -517,9 +338,9 @@ impl Pair {
         })
     }
 
-    /// Changes with everything that happens at either end.
-    fn progress(&self) -> [(usize, usize, bool, bool); 2] {
-        [&self.ends[0], &self.ends[1]].map(|end| (end.told, end.theirs.len(), end.asked, end.closed))
+    fn progress(&self) -> Self::Progress {
+        [&self.ends[0], &self.ends[1]]
+            .map(|end| (end.user.told, end.user.theirs.len(), end.user.asked, end.closed))
     }
 }
 

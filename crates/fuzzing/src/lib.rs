@@ -17,6 +17,7 @@ mod cotp;
 mod decode;
 mod ipm;
 mod legal;
+mod line;
 mod or_address;
 mod p1;
 mod presentation;
