@@ -12,9 +12,11 @@ mod config;
 mod decode;
 mod demo;
 mod descriptors;
+mod log;
 mod model;
 mod notify;
 mod service;
+mod style;
 mod time_text;
 
 use std::process::ExitCode;

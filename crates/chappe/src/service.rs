@@ -149,7 +149,7 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder] and all of [listen] but its selectors take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
@@ -173,6 +173,7 @@ fn needs_restart(current: &Config, new: &Config) -> bool {
         || current.listen != new.listen
         || current.spool != new.spool
         || current.recorder != new.recorder
+        || current.log != new.log
         || !new.limits.has_resources_of(&current.limits)
 }
 

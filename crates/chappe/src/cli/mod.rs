@@ -12,7 +12,7 @@ mod mailbox;
 mod mailbox_text;
 mod message;
 mod operate;
-mod output;
+pub(crate) mod output;
 mod probe;
 mod progress;
 mod queue;

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::style::{self, Paint};
 
 /// Writes `text` to standard output. A reader that went away (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -62,8 +63,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 
-    /// The table as text, one line per row, without trailing blanks.
+    /// The table as text, one line per row, without trailing blanks; with colours if standard output is a terminal.
     pub(crate) fn text(&self) -> String {
+        self.render(style::on_stdout())
+    }
+
+    fn render(&self, colours: bool) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
             cells.chain(self.headings.get(column).map(|h| h.len())).max().unwrap_or(0)
@@ -80,13 +85,15 @@ impl Table {
                 let right = n > 0 && !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit())
                     || n == 0 && self.is_numeric(column);
                 let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
-                if right {
-                    line.push_str(&blanks);
-                    line.push_str(cell);
-                } else {
-                    line.push_str(cell);
-                    line.push_str(&blanks);
-                }
+                let heading = self.headings.get(column).copied().unwrap_or_default();
+                let paint = if n == 0 { Some(Paint::Heading) } else { paint_of(heading, cell) };
+                let cell = match paint.filter(|_| colours) {
+                    Some(paint) => paint.on(cell),
+                    None => cell.clone(),
+                };
+                let (first, second) = if right { (&blanks, &cell) } else { (&cell, &blanks) };
+                line.push_str(first);
+                line.push_str(second);
             }
             text.push_str(line.trim_end());
             text.push('\n');
@@ -104,7 +111,30 @@ impl Table {
 /// Named values, one per line, lined up.
 pub(crate) fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", one_line(value))).collect()
+    let colours = style::on_stdout();
+    let line = |(name, value): &(&str, String)| {
+        let value = one_line(value);
+        let value = match paint_of(name, &value).filter(|_| colours) {
+            Some(paint) => paint.on(&value),
+            None => value,
+        };
+        format!("{name:width$}  {value}\n")
+    };
+    fields.iter().map(line).collect()
+}
+
+/// The colour of a word that says how something stands; what merely is has none.
+pub(crate) fn paint_of(heading: &str, word: &str) -> Option<Paint> {
+    if !["STATE", "SEVERITY"].iter().any(|of_words| heading.eq_ignore_ascii_case(of_words)) {
+        return None;
+    }
+    match word {
+        "ready" | "active" | "on time" => Some(Paint::Good),
+        "retry" | "frozen" | "held" | "pending reroute" | "disabled" | "stopping" | "stopped"
+        | "degraded" | "warning" | "late" => Some(Paint::Doubtful),
+        "error" | "alarm" => Some(Paint::Bad),
+        _ => None,
+    }
 }
 
 /// Octets as a person reads them: `17 B`, `4.2 KB`, `1.0 GB` (1 KB is 1,024 octets).
@@ -145,7 +175,25 @@ mod tests {
         let mut table = Table::new(&["NAME", "WAITING"]);
         table.row(["to-b".to_owned(), "7".to_owned()]);
         table.row(["to-everyone".to_owned(), "12345678".to_owned()]);
-        assert_eq!(table.text(), "NAME          WAITING\nto-b                7\nto-everyone  12345678\n");
+        assert_eq!(
+            table.render(false),
+            "NAME          WAITING\nto-b                7\nto-everyone  12345678\n"
+        );
+    }
+
+    #[test]
+    fn colours_say_how_something_stands_and_move_nothing() {
+        let mut table = Table::new(&["NAME", "STATE", "WAITING"]);
+        table.row(["ready".to_owned(), "ready".to_owned(), "7".to_owned()]);
+        table.row(["to-b".to_owned(), "retry".to_owned(), "123".to_owned()]);
+        let coloured = table.render(true);
+        assert_eq!(coloured.lines().nth(1), Some("ready  \u{1b}[32mready\u{1b}[0m        7"));
+        assert_eq!(coloured.lines().nth(2), Some("to-b   \u{1b}[33mretry\u{1b}[0m      123"));
+        let mut plain = coloured;
+        for code in ["1", "31", "32", "33", "0"] {
+            plain = plain.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(plain, table.render(false));
     }
 
     #[test]

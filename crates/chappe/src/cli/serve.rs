@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use super::failure::Failure;
 use crate::config;
+use crate::log::{Log, check_filter};
 use crate::service;
 
 /// Run the service in the foreground
@@ -20,35 +19,24 @@ pub(super) struct Serve {
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// What is logged to standard error: a level (error, warn, info, debug, trace), or levels by module
-    /// [env: CHAPPE_LOG] [default: info].
-    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    /// [env: CHAPPE_LOG] [default: what the configuration says, else info].
+    #[arg(long, value_name = "FILTER", value_parser = check_filter)]
     log: Option<String>,
-}
-
-/// A filter is checked where it is typed, so that a slip is wrong usage and not a silent log.
-fn filter(text: &str) -> Result<String, String> {
-    // The library takes a lone word that is no level for the name of a module.
-    let lone = text.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
-    for word in lone {
-        word.parse::<LevelFilter>().map_err(|_| {
-            format!("`{word}` is no level; write error, warn, info, debug or trace, or MODULE=LEVEL")
-        })?;
-    }
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let log = match (self.log, std::env::var("CHAPPE_LOG")) {
-            (Some(log), _) => log,
-            (None, Ok(log)) if !log.is_empty() => {
-                filter(&log).map_err(|error| Failure::Usage(format!("CHAPPE_LOG: {error}")))?
+        let filter = match (self.log, std::env::var("CHAPPE_LOG")) {
+            (Some(filter), _) => Some(filter),
+            (None, Ok(filter)) if !filter.is_empty() => {
+                Some(check_filter(&filter).map_err(|error| Failure::Usage(format!("CHAPPE_LOG: {error}")))?)
             }
-            (None, _) => "info".to_owned(),
+            (None, _) => None,
         };
         let config = config::load(&self.config).map_err(|error| Failure::Usage(error.to_string()))?;
-        let filter = EnvFilter::try_new(log).map_err(|error| Failure::Usage(format!("--log: {error}")))?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // Kept to the end, so that the last lines get to syslog as well.
+        let _log = Log::start(&config.log, filter.as_deref())
+            .map_err(|error| Failure::Usage(format!("the log can't be written: {error}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -8,6 +8,7 @@
 mod connector;
 mod init;
 mod listen;
+mod log;
 mod mta;
 mod problem;
 mod recipients;
@@ -30,6 +31,8 @@ pub(crate) use problem::ConfigError;
 use problem::Problems;
 use section::Section;
 
+use crate::log::LogSettings;
+
 /// Longest configuration file, in octets.
 const MAX_FILE_OCTETS: u64 = 16 << 20;
 
@@ -48,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) limits: RuntimeLimits,
     /// The flight recorder.
     pub(crate) recorder: RecorderSettings,
+    /// The log.
+    pub(crate) log: LogSettings,
     /// How long a stop waits for transfers under way. Default 10 s.
     pub(crate) stop_timeout: Duration,
 }
@@ -151,6 +156,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let spool = root.section("spool").map_or_else(spool::Options::default, read_spool);
     let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
     let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
+    let log = root.section("log").map_or_else(LogSettings::default, log::read);
     let connectors = root.sections("connector").into_iter().enumerate();
     let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
     let lists = root.sections("distribution_list").into_iter().map(recipients::list).collect();
@@ -170,6 +176,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         spool,
         limits,
         recorder,
+        log,
         stop_timeout,
     })
 }

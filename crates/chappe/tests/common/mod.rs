@@ -78,7 +78,10 @@ impl Service {
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut service = Service { dir, api: String::new(), child, log };
         let line = service.wait_for_log("API on http://");
-        service.api = line[line.find("http://").unwrap()..].trim().to_owned();
+        let address = &line[line.find("http://").unwrap()..];
+        // Whatever the format of the log, what follows is white space or the end of a string.
+        let end = address.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(address.len());
+        service.api = address[..end].to_owned();
         service
     }
 

@@ -15,10 +15,9 @@ pub enum Severity {
 }
 
 /// What part of the MTA an event is about: the categories in which the Exchange MTA keeps its diagnostics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     /// Messages, associations and the protocols.
-    #[serde(rename = "X.400 Service")]
     X400Service,
     /// Memory, sockets and places of associations.
     Resource,
@@ -27,19 +26,38 @@ pub enum Category {
     /// Associations as they come and go.
     Interface,
     /// What helps to find out why something else went wrong.
-    #[serde(rename = "Field Engineering")]
     FieldEngineering,
     /// What operators do.
-    #[serde(rename = "MTA Administration")]
     MtaAdministration,
     /// Settings.
     Configuration,
     /// Files and disks.
-    #[serde(rename = "Operating System")]
     OperatingSystem,
     /// This program.
-    #[serde(rename = "Internal Processing")]
     InternalProcessing,
+}
+
+impl Category {
+    /// Its name in the Exchange MTA, or one of the same kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::X400Service => "X.400 Service",
+            Category::Resource => "Resource",
+            Category::Security => "Security",
+            Category::Interface => "Interface",
+            Category::FieldEngineering => "Field Engineering",
+            Category::MtaAdministration => "MTA Administration",
+            Category::Configuration => "Configuration",
+            Category::OperatingSystem => "Operating System",
+            Category::InternalProcessing => "Internal Processing",
+        }
+    }
+}
+
+impl Serialize for Category {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 macro_rules! kinds {

@@ -96,12 +96,11 @@ impl EventLog {
             }
         }
         let (severity, exchange_id) = (kind.severity(), kind.exchange_id());
-        let name = format!("{kind:?}");
-        let id_shown = exchange_id.map_or_else(String::new, |id| id.to_string());
+        let (event, id, category) = (kind.name(), exchange_id, kind.category().name());
         match severity {
-            Severity::Information => tracing::info!(event = name, id = id_shown, subject, "{text}"),
-            Severity::Warning => tracing::warn!(event = name, id = id_shown, subject, "{text}"),
-            Severity::Error => tracing::error!(event = name, id = id_shown, subject, "{text}"),
+            Severity::Information => tracing::info!(event, id, category, subject, "{text}"),
+            Severity::Warning => tracing::warn!(event, id, category, subject, "{text}"),
+            Severity::Error => tracing::error!(event, id, category, subject, "{text}"),
         }
         kept.next += 1;
         if kept.events.len() == KEPT {

@@ -99,28 +99,17 @@ fn names_are_those_of_the_kinds_and_each_is_documented() {
         let section = section.unwrap_or_else(|| panic!("docs/events.md has no section {heading}"));
         let section = section.split("\n#").next().unwrap_or_default();
         let id = kind.exchange_id().map_or_else(|| "no number".to_owned(), |id| id.to_string());
-        let category = category_text(kind.category());
+        let category = kind.category().name();
         let severity = format!("{:?}", kind.severity()).to_lowercase();
         let facts = format!("{id} · {category} · {severity}");
         assert!(section.contains(&facts), "{}: `{facts}` is not in its section", kind.name());
+        let (_, after) = section.split_once(&facts).unwrap();
+        let meaning = after.trim_start_matches('.').split("**Cause.**").next().unwrap_or_default();
+        assert!(meaning.trim().len() > 10, "{}: it does not say what it means", kind.name());
         for part in ["**Cause.**", "**To do.**"] {
             assert!(section.contains(part), "{}: no {part}", kind.name());
         }
     }
     let sections = documentation.matches("\n### ").count();
     assert_eq!(sections, EventKind::ALL.len(), "a section about nothing");
-}
-
-fn category_text(category: Category) -> &'static str {
-    match category {
-        Category::X400Service => "X.400 Service",
-        Category::Resource => "Resource",
-        Category::Security => "Security",
-        Category::Interface => "Interface",
-        Category::FieldEngineering => "Field Engineering",
-        Category::MtaAdministration => "MTA Administration",
-        Category::Configuration => "Configuration",
-        Category::OperatingSystem => "Operating System",
-        Category::InternalProcessing => "Internal Processing",
-    }
 }
