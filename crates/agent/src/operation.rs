@@ -476,9 +476,7 @@ impl std::fmt::Display for Operation {
             Operation::Hold => f.write_str("hold"),
             Operation::Release => f.write_str("release"),
             Operation::Move { to } => write!(f, "move to {to}"),
-            Operation::Priority(Rank::Urgent) => f.write_str("priority urgent"),
-            Operation::Priority(Rank::Normal) => f.write_str("priority normal"),
-            Operation::Priority(Rank::NonUrgent) => f.write_str("priority non-urgent"),
+            Operation::Priority(rank) => write!(f, "priority {}", rank.name()),
             Operation::Reroute => f.write_str("route again"),
         }
     }

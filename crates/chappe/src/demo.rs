@@ -5,6 +5,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::Secret;
@@ -238,7 +239,7 @@ impl Site {
             tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(io("listen for the API"))?;
         let api = listener.local_addr().map_err(io("listen for the API"))?;
         let (stop_api, stopped) = oneshot::channel();
-        tokio::spawn(api::serve(listener, mta.handle(), None, stopped));
+        tokio::spawn(api::serve(listener, mta.handle(), Arc::default(), stopped));
         Ok(Site { name, p1, api, handle: mta.handle(), mta, stop_api })
     }
 

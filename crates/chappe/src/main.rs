@@ -15,6 +15,7 @@ mod descriptors;
 mod log;
 mod model;
 mod notify;
+mod roles;
 mod service;
 mod style;
 mod time_text;

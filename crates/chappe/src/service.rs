@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::{Handle, Mta, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::api;
+use crate::api::{self, Gate};
 use crate::config::{self, Config, ConfigError};
 use crate::descriptors;
 use crate::notify::{State, notify, watchdog_interval};
@@ -76,11 +77,12 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         tracing::info!("listening for peers on {address}");
     }
     let (stop_api, api_stopped) = oneshot::channel();
+    let gate = Arc::new(Gate::new(config.listen.api_tokens.clone()));
     let api = listener.map(|listener| {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("API on http://{address}");
         }
-        tokio::spawn(api::serve(listener, mta.handle(), config.listen.api_token.clone(), api_stopped))
+        tokio::spawn(api::serve(listener, mta.handle(), Arc::clone(&gate), api_stopped))
     });
     notify(State::Ready);
     let watchdog = watchdog_interval().map(|interval| tokio::spawn(feed_watchdog(mta.handle(), interval)));
@@ -89,7 +91,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         notify(State::Reloading);
         let handle = mta.handle();
         let reloaded = tokio::select! {
-            reloaded = reload(file, &current, &handle) => reloaded,
+            reloaded = reload(file, &current, &handle, &gate) => reloaded,
             // The connectors that it waits for are ended by the stop as well.
             () = signals.stop() => break,
         };
@@ -127,7 +129,7 @@ async fn feed_watchdog(handle: Handle, interval: Duration) {
 }
 
 /// Reads the file again and applies it. A bad file, or one that the MTA refuses, leaves everything as it is.
-async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config> {
+async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> Option<Config> {
     let path = file.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
     let new = match loaded {
@@ -149,12 +151,13 @@ async fn reload(file: &Path, current: &Config, handle: &Handle) -> Option<Config
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors and tokens take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
+            gate.replace_tokens(&new.listen.api_tokens);
             tracing::info!("configuration read again; {summary}");
             let limits = new.limits.with_resources_of(&current.limits);
             Some(Config { settings: new.settings, limits, ..current.clone() })
@@ -170,7 +173,7 @@ fn needs_restart(current: &Config, new: &Config) -> bool {
     current.data_dir != new.data_dir
         || current.stop_timeout != new.stop_timeout
         || current.settings.mta.name != new.settings.mta.name
-        || current.listen != new.listen
+        || !new.listen.can_replace(&current.listen)
         || current.spool != new.spool
         || current.recorder != new.recorder
         || current.log != new.log

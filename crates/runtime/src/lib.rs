@@ -14,6 +14,7 @@
 
 mod application;
 mod association;
+mod audit;
 mod backlog;
 mod bind;
 mod clocks;

@@ -3,7 +3,7 @@
 //! A copy is claimed in the window of its queue first, so that no association begins to transfer it meanwhile; one that is
 //! being transferred can't be claimed, and is left alone, since its peer may have it already. The decision is the agent's,
 //! on the record as it is then, and one commit. All of that runs to its end even if whoever asked goes away. Each attempt
-//! is an event.
+//! is an event; of what is done to a selection, each page is.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use clock::MonoTime;
 use spool::{CommitError, Space, SpoolError};
 
 use crate::content;
-use crate::events::EventKind;
 use crate::handle::{AdminError, Handle};
 use crate::line::Message;
 use crate::queues::{Found, Selection};
@@ -121,7 +120,7 @@ impl Handle {
         if copies.is_empty() {
             return Err(AdminError::NoSuchMessage(reference.to_owned()));
         }
-        Ok(self.perform(copies, operation, performed, by).await)
+        Ok(self.perform(copies, operation, performed, by, None).await)
     }
 
     /// Does something to the next part, of at most `limit`, of what a selection asks for, behind `after`. What the
@@ -151,7 +150,7 @@ impl Handle {
         let wanted = |copy: &QueuedCopy| copy.number() < newest && concerns(operation, copy);
         let (found, next) = self.page(&mut walk, selection, limit, wanted).await?;
         let next = next.map(|key| format!("{key}-{newest}"));
-        Ok(OutcomePage { items: self.perform(found, operation, performed, by).await, next })
+        Ok(OutcomePage { items: self.perform(found, operation, performed, by, Some(selection)).await, next })
     }
 
     /// Nothing is to be transferred from the queue of this connector from now on, restarts included, but for what is in
@@ -230,28 +229,54 @@ impl Handle {
         entry.ok_or_else(|| AdminError::NoSuchConnector(connector.to_owned()))
     }
 
+    /// All of it, and its events, even if whoever asked goes away. Of a selection each page is told in one.
     async fn perform(
         &self,
         copies: Vec<Found>,
         operation: &Operation,
         performed: Performed,
         by: &str,
+        selection: Option<&Selection>,
+    ) -> Vec<Outcome> {
+        let (handle, operation, by) = (self.clone(), operation.clone(), by.to_owned());
+        let selection = selection.cloned();
+        let task = tokio::spawn(async move {
+            let outcomes = handle.perform_all(copies, &operation, performed).await;
+            if performed == Performed::Really {
+                match selection {
+                    Some(selection) => handle.audit_page(&selection, &operation, &by, &outcomes),
+                    None => handle.audit_each(&operation, &by, &outcomes),
+                }
+            }
+            outcomes
+        });
+        // A task that does not end in order ends with the process.
+        task.await.unwrap_or_default()
+    }
+
+    async fn perform_all(
+        &self,
+        copies: Vec<Found>,
+        operation: &Operation,
+        performed: Performed,
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(copies.len());
         let mut copies = copies.into_iter().peekable();
         while copies.peek().is_some() {
             let mut tasks = Vec::new();
             for Found { copy, message } in copies.by_ref().take(TOGETHER) {
-                let (handle, operation, by) = (self.clone(), operation.clone(), by.to_owned());
-                // A task of its own: if whoever asks goes away, it still comes to its end.
-                let task = tokio::spawn({
-                    let message = message.clone();
-                    async move { handle.perform_one(&copy, &message, &operation, performed, &by).await }
-                });
+                let (handle, operation, state) = (self.clone(), operation.clone(), message.state);
+                let task =
+                    tokio::spawn(
+                        async move { handle.perform_one(&copy, state, &operation, performed).await },
+                    );
                 tasks.push((message, task));
             }
             for (message, task) in tasks {
-                let refused = task.await.unwrap_or_else(|_| Some("the service is stopping".to_owned()));
+                let refused = match task.await {
+                    Ok(done) => done.err().map(|why| why.to_string()),
+                    Err(_) => Some("the service is stopping".to_owned()),
+                };
                 outcomes.push(Outcome { message, refused });
             }
         }
@@ -261,25 +286,17 @@ impl Handle {
     async fn perform_one(
         &self,
         copy: &QueuedCopy,
-        message: &QueuedMessage,
+        state: CopyState,
         operation: &Operation,
         performed: Performed,
-        by: &str,
-    ) -> Option<String> {
+    ) -> Result<(), Refused> {
         let place = copy.place();
-        let done = match (performed, copy.connector().filter(|_| place.0 == OUTBOUND)) {
-            (Performed::Not, _) if message.state == CopyState::InTransfer => Err(Refused::InTransfer),
+        match (performed, copy.connector().filter(|_| place.0 == OUTBOUND)) {
+            (Performed::Not, _) if state == CopyState::InTransfer => Err(Refused::InTransfer),
             (Performed::Not, _) => self.decide(copy, operation).await.map(|_| ()),
             (Performed::Really, Some(connector)) => self.claimed(connector, &place.1, operation).await,
             (Performed::Really, None) => self.unclaimed(&place, operation).await,
-        };
-        let refused = done.err().map(|why| why.to_string());
-        if performed == Performed::Really {
-            let QueuedMessage { kind, mts_id, number, queue, .. } = message;
-            let what = format!("{operation}: {kind} {mts_id} (number {number}, queue {queue})");
-            self.audit(queue, by, &what, refused.clone());
         }
-        refused
     }
 
     /// On a copy that waits for a connector.
@@ -350,12 +367,6 @@ impl Handle {
                 }
             }
         }
-    }
-
-    /// Tells what an operator did, or why it was not done.
-    pub(crate) fn audit(&self, subject: &str, by: &str, what: &str, refused: Option<String>) {
-        let outcome = refused.map_or_else(|| "done".to_owned(), |why| format!("refused: {why}"));
-        self.shared.event(EventKind::OperatorAction, subject, format!("{by}: {what}: {outcome}"));
     }
 }
 

@@ -3,6 +3,8 @@
 //! A page is found by reading on from where the one before it ended. However rare what is asked for may be, one request
 //! reads a bounded part of the store; a page may then be short, or empty, and more follows all the same.
 
+use std::fmt;
+
 use agent::record::{
     HELD, HeldKey, Item, OUTBOUND, OutboundRecord, Rank, Record, WORK, WorkKey, held_prefix, outbound_prefix,
 };
@@ -38,6 +40,22 @@ pub struct Selection {
     pub priority: Option<Rank>,
     /// In this state.
     pub state: Option<CopyState>,
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Selection { queue, originator, recipient, older_than_s, priority, state } = self;
+        let parts = [
+            queue.as_ref().map(|queue| format!("in queue {queue}")),
+            originator.as_ref().map(|originator| format!("from {originator}")),
+            recipient.as_ref().map(|recipient| format!("to {recipient}")),
+            older_than_s.map(|seconds| format!("older than {seconds} s")),
+            priority.map(|rank| format!("of priority {}", rank.name())),
+            state.map(|state| format!("that are {}", state.name())),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { f.write_str("all") } else { f.write_str(&parts.join(", ")) }
+    }
 }
 
 /// A part of a list.
@@ -331,11 +349,7 @@ impl Handle {
             originator,
             recipients,
             recipient_count: shown.len(),
-            priority: match copy.rank() {
-                Rank::Urgent => "urgent",
-                Rank::Normal => "normal",
-                Rank::NonUrgent => "non-urgent",
-            },
+            priority: copy.rank().name(),
             size: copy.item().size(),
             submitted: parties.and_then(|parties| parties.submitted).map(|time| time.to_string()),
             received: copy.arrived().to_string(),

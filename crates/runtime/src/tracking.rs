@@ -70,11 +70,7 @@ impl From<TrackRecord> for Tracked {
             time: record.time.to_string(),
             event_id: record.event.number(),
             event: record.event,
-            priority: record.priority().map(|rank| match rank {
-                Rank::Urgent => "urgent",
-                Rank::Normal => "normal",
-                Rank::NonUrgent => "non-urgent",
-            }),
+            priority: record.priority().map(Rank::name),
             mts_id: record.mts_identifier,
             subject_mts_id: record.subject,
             connector: record.connector,

@@ -64,6 +64,15 @@ impl Rank {
     /// All, in order.
     pub const ALL: [Rank; 3] = [Rank::Urgent, Rank::Normal, Rank::NonUrgent];
 
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rank::Urgent => "urgent",
+            Rank::Normal => "normal",
+            Rank::NonUrgent => "non-urgent",
+        }
+    }
+
     /// The octet in keys.
     pub const fn octet(self) -> u8 {
         match self {

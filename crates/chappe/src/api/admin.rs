@@ -10,7 +10,8 @@ use runtime::{
 };
 
 use super::error::ApiError;
-use super::operations::{Operator, SELECTION, selection};
+use super::gate::Caller;
+use super::operations::{SELECTION, selection};
 use super::query::{Query, address};
 use super::{Answer, Api};
 use crate::model::{Connecting, Page, Route};
@@ -112,11 +113,11 @@ pub(super) async fn connector(
 pub(super) async fn connect(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Operator(by): Operator,
+    caller: Caller,
     query: Query,
 ) -> Result<(StatusCode, Json<Connecting>), ApiError> {
     query.only(&[])?;
-    api.handle.connect(&name, &by).await?;
+    api.handle.connect(&name, &caller.who).await?;
     Ok((StatusCode::ACCEPTED, Json(Connecting { connector: name })))
 }
 

@@ -1,24 +1,30 @@
 //! Who may use the API.
 //!
-//! With a token configured, whoever shows it. Without one the API listens on loopback only, and then the danger is a
-//! web page in a browser of this machine: a request that another page caused (it has an `Origin` which is not ours)
-//! or that came through a name which an attacker's DNS points at loopback is refused.
+//! With tokens configured, whoever shows one, as far as its role goes. Without any the API listens on loopback only, and
+//! then the danger is a web page in a browser of this machine: a request that another page caused (it has an `Origin`
+//! which is not ours) or that came through a name which an attacker's DNS points at loopback is refused.
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::error::ApiError;
+use super::gate::{Caller, Gate};
+use super::routes::{self, Access};
 
 /// Lets a request pass, or answers it.
-pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let public = matches!(request.uri().path(), "/healthz" | "/readyz");
-    match check(&api, request.headers(), public) {
-        Ok(()) => next.run(request).await,
+pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let access = routes::access(request.method(), path);
+    match admit(&api, &request, access) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(error) => {
             let unauthorized = error.status() == StatusCode::UNAUTHORIZED;
             let mut response = error.into_response();
@@ -31,7 +37,24 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     }
 }
 
-fn check(api: &Api, headers: &HeaderMap, public: bool) -> Result<(), ApiError> {
+fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiError> {
+    let caller = identify(&api.gate, request.headers(), access == Access::Everyone)?;
+    match access {
+        Access::From(role) if caller.role < role => {
+            let what = format!("{} {}", request.method(), request.uri().path());
+            api.handle.access_refused(&caller.who, &format!("{what}: needs the role {}", role.name()));
+            Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                format!("this needs the role {}", role.name()),
+                format!("the token of {} has the role {}", caller.who, caller.role.name()),
+            ))
+        }
+        Access::From(_) | Access::Everyone => Ok(caller),
+    }
+}
+
+/// Who makes a request with these headers.
+fn identify(gate: &Gate, headers: &HeaderMap, public: bool) -> Result<Caller, ApiError> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if let Some(origin) = headers.get(header::ORIGIN) {
         let ours = host.is_some_and(|host| origin.as_bytes() == format!("http://{host}").as_bytes());
@@ -43,27 +66,28 @@ fn check(api: &Api, headers: &HeaderMap, public: bool) -> Result<(), ApiError> {
             ));
         }
     }
-    let Some(token) = &api.token else {
+    if gate.is_open() {
         return if host.is_none_or(is_local) {
-            Ok(())
+            Ok(Caller::unknown(headers))
         } else {
             Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "the request names another host",
-                "address the service by its IP address or as localhost, or configure listen.api_token_file",
+                "address the service by its IP address or as localhost, or configure listen.api_tokens",
             ))
         };
-    };
+    }
     let given = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
-    if public || given.is_some_and(|given| token.matches(given)) {
-        return Ok(());
+    match given.and_then(|given| gate.owner(given)) {
+        Some(caller) => Ok(caller),
+        None if public => Ok(Caller::nobody()),
+        None => Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            if given.is_some() { "the token is wrong" } else { "the service asks for a token" },
+            "name the file that holds it with --token-file",
+        )),
     }
-    Err(ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        if given.is_some() { "the token is wrong" } else { "the service asks for a token" },
-        "name the file that holds it with --token-file",
-    ))
 }
 
 /// True for `localhost` and IP addresses, with or without a port.

@@ -6,80 +6,54 @@
 mod admin;
 mod delivered;
 mod error;
+mod gate;
 mod guard;
 mod mailbox;
 mod operations;
 mod probe;
 mod query;
 mod recording;
+mod routes;
 mod server;
 mod submit;
 
-use agent::settings::Secret;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use runtime::Handle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use error::ApiError;
-pub(crate) use operations::OPERATOR;
+pub(crate) use gate::{Gate, OPERATOR};
 use query::Query;
+use routes::{ROUTES, Route};
 
 /// What every request has at hand.
 #[derive(Clone)]
 struct Api {
     handle: Handle,
-    token: Option<Secret>,
+    gate: Arc<Gate>,
 }
 
-/// Serves the API on `listener` until `stop` resolves.
+/// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves.
 pub(crate) async fn serve(
     listener: TcpListener,
     handle: Handle,
-    token: Option<Secret>,
+    gate: Arc<Gate>,
     stop: oneshot::Receiver<()>,
 ) {
-    server::serve(listener, router(Api { handle, token }), stop).await;
+    server::serve(listener, router(Api { handle, gate }), stop).await;
 }
 
 fn router(api: Api) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/api/v1/info", get(admin::info))
-        .route("/api/v1/status", get(admin::status))
-        .route("/api/v1/resources", get(admin::resources))
-        .route("/api/v1/messages", get(admin::messages).post(submit::submit))
-        .route("/api/v1/messages/{reference}", get(admin::message).delete(operations::delete))
-        .route("/api/v1/messages/{reference}/{operation}", post(operations::one))
-        .route("/api/v1/selection/{operation}", post(operations::selected))
-        .route("/api/v1/probes", post(probe::submit))
-        .route("/api/v1/queues", get(admin::queues))
-        .route("/api/v1/queues/{connector}", get(admin::queue))
-        .route("/api/v1/queues/{connector}/freeze", post(operations::freeze))
-        .route("/api/v1/queues/{connector}/thaw", post(operations::thaw))
-        .route("/api/v1/queues/{connector}/retry", post(operations::retry))
-        .route("/api/v1/queues/{connector}/drain", post(operations::drain))
-        .route("/api/v1/connectors", get(admin::connectors))
-        .route("/api/v1/connectors/{connector}", get(admin::connector))
-        .route("/api/v1/connectors/{connector}/connect", post(admin::connect))
-        .route("/api/v1/associations", get(admin::associations))
-        .route("/api/v1/associations/{number}/recording", get(recording::recording))
-        .route("/api/v1/recordings", get(recording::list))
-        .route("/api/v1/route", get(admin::route))
-        .route("/api/v1/tracking/{mts_id}", get(admin::tracking))
-        .route("/api/v1/events", get(admin::events))
-        .route("/api/v1/mailboxes", get(mailbox::list))
-        .route("/api/v1/mailboxes/{address}", get(mailbox::show))
-        .route("/api/v1/mailboxes/{address}/{number}", get(mailbox::entry))
-        .route("/api/v1/mailboxes/{address}/{number}/content", get(mailbox::content))
-        .route("/api/v1/mailboxes/{address}/{number}/parts/{part}", get(mailbox::part))
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.service()));
+    routes
         .fallback(|| async {
             ApiError::not_found("there is nothing at this address", "GET / names everything that there is")
         })
@@ -95,39 +69,12 @@ fn router(api: Api) -> Router {
 /// Names everything that there is.
 async fn index(State(api): State<Api>) -> impl IntoResponse {
     let info = api.handle.info();
-    format!(
-        "Chappe {}: MTA {} in {}\n\n\
-         GET  /healthz                                      alive\n\
-         GET  /readyz                                       accepts messages\n\
-         GET  /api/v1/info                                  the MTA and its counters\n\
-         GET  /api/v1/status                                whether all is well, and what is not\n\
-         GET  /api/v1/resources                             what each connector holds\n\
-         POST /api/v1/messages                              submit a message\n\
-         POST /api/v1/probes                                submit a probe\n\
-         GET  /api/v1/messages                              messages of all queues\n\
-         GET  /api/v1/messages/{{number or MTS-identifier}}   copies of one message\n\
-         DELETE /api/v1/messages/{{reference}}?report={{bool}}  delete it\n\
-         POST /api/v1/messages/{{reference}}/{{operation}}      hold, release, move, priority\n\
-         POST /api/v1/selection/{{operation}}                 the same, or delete, to all that is selected\n\
-         GET  /api/v1/queues                                queues\n\
-         GET  /api/v1/queues/{{connector}}                    messages of one queue\n\
-         POST /api/v1/queues/{{connector}}/{{operation}}        freeze, thaw, retry, drain\n\
-         GET  /api/v1/connectors                            connectors\n\
-         GET  /api/v1/connectors/{{connector}}                one connector\n\
-         POST /api/v1/connectors/{{connector}}/connect        connect now\n\
-         GET  /api/v1/associations                          associations\n\
-         GET  /api/v1/associations/{{number}}/recording       its last TPDUs, as a packet capture\n\
-         GET  /api/v1/recordings                            what is recorded\n\
-         GET  /api/v1/route?to={{OR}}                         where a message would go\n\
-         GET  /api/v1/tracking/{{MTS-identifier}}             what became of a message\n\
-         GET  /api/v1/events?after={{number}}&limit={{most}}    newest events\n\
-         GET  /api/v1/mailboxes                             mailboxes\n\
-         GET  /api/v1/mailboxes/{{OR}}                        messages and reports of one\n\
-         GET  /api/v1/mailboxes/{{OR}}/{{number}}               one of these\n\
-         GET  /api/v1/mailboxes/{{OR}}/{{number}}/content       its content, octet for octet\n\
-         GET  /api/v1/mailboxes/{{OR}}/{{number}}/parts/{{part}}  one body part of it\n",
-        info.version, info.name, info.domain
-    )
+    let mut text = format!("Chappe {}: MTA {} in {}\n\n", info.version, info.name, info.domain);
+    for Route { verb, path, access, about, .. } in ROUTES {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{:<6} {path:<52} {:<13} {about}", verb.name(), access.name());
+    }
+    text
 }
 
 /// Whether the service takes on messages. Nobody is answered before peers are listened for.

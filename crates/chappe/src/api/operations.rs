@@ -2,17 +2,15 @@
 //!
 //! An operation on many goes page by page like a list: each request does a part and names where to go on.
 
-use std::convert::Infallible;
-
 use agent::Operation;
 use agent::record::Rank;
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
+use axum::extract::{Path, State};
 use mhs::AddressPattern;
-use runtime::{CopyState, Outcome, Performed, Selection};
+use runtime::{AdminError, CopyState, Outcome, Performed, Selection};
 
 use super::error::ApiError;
+use super::gate::Caller;
 use super::query::{Query, number};
 use super::submit::one_of;
 use super::{Answer, Api};
@@ -20,25 +18,6 @@ use crate::model::{Operated, OperatedCopy, QueueChange};
 
 /// What may be selected by.
 pub(super) const SELECTION: [&str; 6] = ["queue", "from", "to", "older_than_s", "priority", "state"];
-/// Says who asks.
-pub(crate) const OPERATOR: &str = "chappe-operator";
-/// Longest name of an operator.
-const MAX_OPERATOR: usize = 64;
-
-/// Who asks, by what he says of himself.
-pub(super) struct Operator(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Operator {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let name = parts.headers.get(OPERATOR).and_then(|name| name.to_str().ok());
-        let name = name.map(|name| name.chars().filter(char::is_ascii_graphic).take(MAX_OPERATOR).collect());
-        let name = name.filter(|name: &String| !name.is_empty());
-        Ok(Operator(name.unwrap_or_else(|| "a client of the API".to_owned())))
-    }
-}
-
 /// What the query selects.
 pub(super) fn selection(query: &Query) -> Result<Selection, ApiError> {
     let pattern = |name: &str| -> Result<Option<AddressPattern>, ApiError> {
@@ -129,17 +108,17 @@ fn answer(items: Vec<Outcome>, next: Option<String>, performed: Performed) -> Js
 pub(super) async fn delete(
     State(api): State<Api>,
     Path(reference): Path<String>,
-    operator: Operator,
+    caller: Caller,
     query: Query,
 ) -> Answer<Operated> {
-    one(State(api), Path((reference, "delete".to_owned())), operator, query).await
+    one(State(api), Path((reference, "delete".to_owned())), caller, query).await
 }
 
 /// Does something to every copy of one message.
 pub(super) async fn one(
     State(api): State<Api>,
     Path((reference, name)): Path<(String, String)>,
-    Operator(by): Operator,
+    Caller { who: by, .. }: Caller,
     query: Query,
 ) -> Answer<Operated> {
     let own = parameters(&name).ok_or_else(|| no_such_operation(&name))?;
@@ -158,7 +137,7 @@ pub(super) async fn one(
 pub(super) async fn selected(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Operator(by): Operator,
+    Caller { who: by, .. }: Caller,
     query: Query,
 ) -> Answer<Operated> {
     let own = parameters(&name).ok_or_else(|| no_such_operation(&name))?;
@@ -180,7 +159,7 @@ pub(super) async fn selected(
 pub(super) async fn drain(
     State(api): State<Api>,
     Path(connector): Path<String>,
-    Operator(by): Operator,
+    Caller { who: by, .. }: Caller,
     query: Query,
 ) -> Answer<Operated> {
     let query = query.only(&["limit", "after", "dry_run"])?;
@@ -193,32 +172,33 @@ pub(super) async fn drain(
 pub(super) async fn freeze(
     State(api): State<Api>,
     Path(connector): Path<String>,
-    Operator(by): Operator,
+    caller: Caller,
     query: Query,
 ) -> Answer<QueueChange> {
     query.only(&[])?;
-    let changed = api.handle.freeze(&connector, &by).await?;
-    Ok(Json(QueueChange { connector, changed }))
+    changed(api.handle.freeze(&connector, &caller.who).await, connector)
 }
 
 pub(super) async fn thaw(
     State(api): State<Api>,
     Path(connector): Path<String>,
-    Operator(by): Operator,
+    caller: Caller,
     query: Query,
 ) -> Answer<QueueChange> {
     query.only(&[])?;
-    let changed = api.handle.thaw(&connector, &by).await?;
-    Ok(Json(QueueChange { connector, changed }))
+    changed(api.handle.thaw(&connector, &caller.who).await, connector)
 }
 
 pub(super) async fn retry(
     State(api): State<Api>,
     Path(connector): Path<String>,
-    Operator(by): Operator,
+    caller: Caller,
     query: Query,
 ) -> Answer<QueueChange> {
     query.only(&[])?;
-    api.handle.retry(&connector, &by).await?;
-    Ok(Json(QueueChange { connector, changed: true }))
+    changed(api.handle.retry(&connector, &caller.who).await.map(|()| true), connector)
+}
+
+fn changed(outcome: Result<bool, AdminError>, connector: String) -> Answer<QueueChange> {
+    Ok(Json(QueueChange { connector, changed: outcome? }))
 }

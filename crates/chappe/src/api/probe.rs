@@ -9,6 +9,7 @@ use mhs::ipm::CONTENT_TYPE;
 
 use super::Api;
 use super::error::ApiError;
+use super::gate::Caller;
 use super::query::{Query, address, number};
 use super::submit::{one_of, refusal, report_request};
 use crate::model::Probed;
@@ -29,10 +30,12 @@ const CONTENT_TYPES: [(&str, ContentType); 7] = [
 /// Asks whether a message would be delivered: the answer is a report in the originator's mailbox.
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     query: Query,
 ) -> Result<(StatusCode, Json<Probed>), ApiError> {
     let (submission, content_length) = read(query)?;
     let identifier = api.handle.probe(submission, content_length).await.map_err(refusal)?;
+    caller.tell_submission(&api, "probe", std::slice::from_ref(&identifier));
     Ok((StatusCode::CREATED, Json(Probed { mts_id: identifier.to_string() })))
 }
 

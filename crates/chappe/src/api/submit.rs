@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use super::Api;
 use super::error::ApiError;
+use super::gate::Caller;
 use super::query::{Query, address};
 use crate::model::{BlindCopy, Submitted};
 use crate::time_text;
@@ -209,6 +210,7 @@ pub(super) fn one_of(name: &str, choices: &str) -> ApiError {
 
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     query: Query,
     request: Request,
 ) -> Result<(StatusCode, Json<Submitted>), ApiError> {
@@ -230,6 +232,7 @@ pub(super) async fn submit(
     }
     let content_octets = submissions.first().map_or(0, |(_, body)| body.len());
     let identifiers = api.handle.submit_all(submissions).await.map_err(refusal)?;
+    caller.tell_submission(&api, "submit", &identifiers);
     let blind = names.into_iter().zip(&identifiers).filter_map(|(recipient, identifier)| {
         recipient.map(|recipient| BlindCopy { recipient, mts_id: identifier.to_string() })
     });

@@ -4,14 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use agent::settings::{ServedSelectors, split_host};
 
-use super::mta::secret_file;
 use super::section::{Section, Text};
-use super::{Listen, selectors};
+use super::{Listen, selectors, tokens};
 
 impl Listen {
     /// No listener at all: an MTA which only opens associations itself and has no API.
     pub(crate) fn nothing() -> Listen {
-        Listen { p1: Vec::new(), api: None, api_token: None }
+        Listen { p1: Vec::new(), api: None, api_tokens: Vec::new() }
+    }
+
+    /// Whether a reload can put this in place of `old`: its tokens, but not that none are asked for any more.
+    pub(crate) fn can_replace(&self, old: &Listen) -> bool {
+        let Listen { p1, api, api_tokens } = self;
+        *p1 == old.p1 && *api == old.api && (!api_tokens.is_empty() || old.api_tokens.is_empty())
     }
 }
 
@@ -30,10 +35,11 @@ pub(super) fn read(mut section: Section<'_>) -> (Listen, Vec<ServedSelectors>) {
     }
     let api_text = section.string("api");
     let api = api_text.as_ref().and_then(|text| address(&section, text));
-    let api_token = section.string("api_token_file").and_then(|text| secret_file(&section, &text));
+    let api_tokens = tokens::read(&mut section);
     if let (Some(text), Some(address)) = (&api_text, api)
         && !address.ip().to_canonical().is_loopback()
         && !section.has("api_token_file")
+        && !section.has("api_tokens")
     {
         section.problems().wrong(
             text.at,
@@ -43,7 +49,7 @@ pub(super) fn read(mut section: Section<'_>) -> (Listen, Vec<ServedSelectors>) {
     }
     let served = section.sections("selectors").into_iter().map(selectors::read_served).collect();
     section.finish();
-    (Listen { p1, api, api_token }, served)
+    (Listen { p1, api, api_tokens }, served)
 }
 
 /// An IP address with or without a port. Port 0 lets the system choose.

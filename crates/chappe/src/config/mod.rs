@@ -16,16 +16,18 @@ mod restriction;
 mod section;
 mod selectors;
 mod suggest;
+mod tokens;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agent::settings::{AgentSettings, MtaSettings, Secret};
+use agent::settings::{AgentSettings, MtaSettings};
 use runtime::{RecorderSettings, RuntimeConfig, RuntimeLimits};
 use toml::de::DeTable;
 
+use crate::roles::ApiToken;
 pub(crate) use init::starting_file;
 pub(crate) use problem::ConfigError;
 use problem::Problems;
@@ -64,8 +66,8 @@ pub(crate) struct Listen {
     pub(crate) p1: Vec<SocketAddr>,
     /// Address of the HTTP API, if there is to be one.
     pub(crate) api: Option<SocketAddr>,
-    /// What a client of the API has to show. Required unless the API's address is a loopback address.
-    pub(crate) api_token: Option<Secret>,
+    /// What clients of the API have to show. Required unless the API's address is a loopback address.
+    pub(crate) api_tokens: Vec<ApiToken>,
 }
 
 impl Config {

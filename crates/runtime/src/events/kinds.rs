@@ -131,6 +131,8 @@ kinds! {
     CredentialsFailed = "credentials-failed", Some(48), Security, Warning, true;
     /// An unknown MTA tried to bind.
     UnknownMta = "unknown-mta", Some(51), Security, Warning, true;
+    /// Somebody asked the API for what his role does not allow.
+    AccessRefused = "access-refused", None, Security, Warning, true;
     /// A peer called selectors that are not ours, or not those of any connector to it.
     SelectorMismatch = "selector-mismatch", Some(4293), FieldEngineering, Warning, true;
     /// An incoming association was refused because of a limit.

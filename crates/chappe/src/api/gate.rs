@@ -1,0 +1,140 @@
+//! The gate of the API: which tokens open it, and who comes in.
+
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use mhs::MtsIdentifier;
+
+use super::Api;
+use crate::roles::{ApiToken, Role};
+
+/// Says who asks, where no token does.
+pub(crate) const OPERATOR: &str = "chappe-operator";
+/// Longest name of an operator.
+const MAX_OPERATOR: usize = 64;
+
+/// Shared by the API and whoever reloads the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    tokens: RwLock<Arc<[ApiToken]>>,
+}
+
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// The name that events tell.
+    pub(super) who: String,
+    /// What it may do.
+    pub(super) role: Role,
+    /// A token has told who it is. If not, it is only what the client says of itself.
+    pub(super) is_known: bool,
+}
+
+impl Gate {
+    /// A gate that opens to those who show one of these tokens; to all, if there are none.
+    pub(crate) fn new(tokens: Vec<ApiToken>) -> Gate {
+        Gate { tokens: RwLock::new(tokens.into()) }
+    }
+
+    /// Puts other tokens in place of those before. A gate that asks for some does not open to all: what it listens on may
+    /// be reached by anybody.
+    pub(crate) fn replace_tokens(&self, tokens: &[ApiToken]) {
+        if !tokens.is_empty() {
+            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.into();
+        }
+    }
+
+    fn tokens(&self) -> Arc<[ApiToken]> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether nobody has to show anything.
+    pub(super) fn is_open(&self) -> bool {
+        self.tokens().is_empty()
+    }
+
+    /// Whose token this is. It is compared with all of them, so that the time tells nothing.
+    pub(super) fn owner(&self, given: &[u8]) -> Option<Caller> {
+        let mut owner = None;
+        for token in &*self.tokens() {
+            if token.secret.matches(given) {
+                owner = Some(Caller { who: token.name.clone(), role: token.role, is_known: true });
+            }
+        }
+        owner
+    }
+}
+
+impl Caller {
+    /// Somebody who has shown nothing where something is asked for.
+    pub(super) fn nobody() -> Caller {
+        Caller { who: "nobody".to_owned(), role: Role::Viewer, is_known: false }
+    }
+
+    /// Somebody who need not show a token.
+    pub(super) fn unknown(headers: &HeaderMap) -> Caller {
+        let name = headers.get(OPERATOR).and_then(|name| name.to_str().ok());
+        let name = name.map(|name| name.chars().filter(char::is_ascii_graphic).take(MAX_OPERATOR).collect());
+        let name = name.filter(|name: &String| !name.is_empty());
+        let who = name.unwrap_or_else(|| "a client of the API".to_owned());
+        Caller { who, role: Role::Administrator, is_known: false }
+    }
+
+    /// Tells what somebody who is known has submitted; the event of the submission itself does not name him.
+    pub(super) fn tell_submission(&self, api: &Api, what: &str, identifiers: &[MtsIdentifier]) {
+        if self.is_known {
+            let identifiers: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
+            api.handle.audit("", &self.who, &format!("{what} {}", identifiers.join(", ")), None);
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // The guard has put it there.
+        Ok(parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::nobody))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::settings::Secret;
+
+    use super::*;
+
+    fn token(name: &str, role: Role, secret: &str) -> ApiToken {
+        ApiToken { name: name.to_owned(), role, secret: Secret::new(secret) }
+    }
+
+    #[test]
+    fn a_token_tells_who_comes_until_it_is_replaced() {
+        let gate = Gate::new(vec![token("anna", Role::Operator, "a1"), token("bert", Role::Viewer, "b2")]);
+        let anna = gate.owner(b"a1").unwrap();
+        assert_eq!((anna.who.as_str(), anna.role, anna.is_known), ("anna", Role::Operator, true));
+        assert_eq!(gate.owner(b"b2").unwrap().role, Role::Viewer);
+        for wrong in ["", "a", "a11", "A1"] {
+            assert_eq!(gate.owner(wrong.as_bytes()), None, "{wrong}");
+        }
+        gate.replace_tokens(&[token("bert", Role::Operator, "b2")]);
+        gate.replace_tokens(&[]);
+        assert_eq!(gate.owner(b"a1"), None);
+        assert_eq!(gate.owner(b"b2").unwrap().role, Role::Operator);
+        assert!(!gate.is_open() && Gate::new(Vec::new()).is_open());
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_cut_to_what_a_log_can_show() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Caller::unknown(&headers).who, "a client of the API");
+        headers.insert(OPERATOR, "a b\tc".parse().unwrap());
+        assert_eq!(Caller::unknown(&headers).who, "abc");
+        headers.insert(OPERATOR, "x".repeat(100).parse().unwrap());
+        assert_eq!(Caller::unknown(&headers).who.len(), 64);
+    }
+}

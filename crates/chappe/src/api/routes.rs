@@ -1,0 +1,136 @@
+//! Everything that the API can be asked, in one table: what serves it, and who may ask.
+//!
+//! The router is made from this table and from nothing else, so there is no request without an entry here.
+
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::{Api, admin, index, mailbox, operations, probe, ready, recording, submit};
+use crate::roles::Role;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+impl Verb {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Post => "POST",
+            Verb::Delete => "DELETE",
+        }
+    }
+
+    fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// Whether a request with this method is one. Who may have an answer may have its head.
+    fn is(self, method: &Method) -> bool {
+        method.as_str() == self.name() || (self == Verb::Get && *method == Method::HEAD)
+    }
+}
+
+/// Who may make a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody, without a token.
+    Everyone,
+    /// Who has this role, or one that may do more.
+    From(Role),
+}
+
+impl Access {
+    /// The role that it takes.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Access::Everyone => "everyone",
+            Access::From(role) => role.name(),
+        }
+    }
+}
+
+/// One request.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    /// What it is for, in a few words.
+    pub(super) about: &'static str,
+    serve: fn(MethodFilter) -> MethodRouter<Api>,
+}
+
+impl Route {
+    /// What serves it.
+    pub(super) fn service(&self) -> MethodRouter<Api> {
+        (self.serve)(self.verb.filter())
+    }
+}
+
+/// Who may make the request `method` on the route `path`.
+pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
+    let found = ROUTES.iter().find(|route| Some(route.path) == path && route.verb.is(method));
+    found.map_or(NOTHING, |route| route.access)
+}
+
+/// Who may learn that there is no such request.
+const NOTHING: Access = VIEWER;
+const VIEWER: Access = Access::From(Role::Viewer);
+const OPERATOR: Access = Access::From(Role::Operator);
+
+macro_rules! routes {
+    ($($verb:ident $path:literal, $access:expr, $handler:expr, $about:literal;)*) => {
+        &[$(Route {
+            verb: Verb::$verb,
+            path: $path,
+            access: $access,
+            about: $about,
+            serve: |verb| on(verb, $handler),
+        }),*]
+    };
+}
+
+/// All of them.
+pub(super) const ROUTES: &[Route] = routes! {
+    Get "/", VIEWER, index, "this list";
+    Get "/healthz", Access::Everyone, || async { "ok\n" }, "alive";
+    Get "/readyz", Access::Everyone, ready, "accepts messages";
+    Get "/api/v1/info", VIEWER, admin::info, "the MTA and its counters";
+    Get "/api/v1/status", VIEWER, admin::status, "whether all is well, and what is not";
+    Get "/api/v1/resources", VIEWER, admin::resources, "what each connector holds";
+    Post "/api/v1/messages", OPERATOR, submit::submit, "submit a message";
+    Post "/api/v1/probes", OPERATOR, probe::submit, "submit a probe";
+    Get "/api/v1/messages", VIEWER, admin::messages, "messages of all queues";
+    Get "/api/v1/messages/{reference}", VIEWER, admin::message, "copies of one message";
+    Delete "/api/v1/messages/{reference}", OPERATOR, operations::delete, "delete it";
+    Post "/api/v1/messages/{reference}/{operation}", OPERATOR, operations::one, "hold, release, move, priority";
+    Post "/api/v1/selection/{operation}", OPERATOR, operations::selected, "the same, or delete, to all that is selected";
+    Get "/api/v1/queues", VIEWER, admin::queues, "queues";
+    Get "/api/v1/queues/{connector}", VIEWER, admin::queue, "messages of one queue";
+    Post "/api/v1/queues/{connector}/freeze", OPERATOR, operations::freeze, "transfer nothing from it";
+    Post "/api/v1/queues/{connector}/thaw", OPERATOR, operations::thaw, "transfer from it again";
+    Post "/api/v1/queues/{connector}/retry", OPERATOR, operations::retry, "try all of it now";
+    Post "/api/v1/queues/{connector}/drain", OPERATOR, operations::drain, "route all of it elsewhere";
+    Get "/api/v1/connectors", VIEWER, admin::connectors, "connectors";
+    Get "/api/v1/connectors/{connector}", VIEWER, admin::connector, "one connector";
+    Post "/api/v1/connectors/{connector}/connect", OPERATOR, admin::connect, "connect now";
+    Get "/api/v1/associations", VIEWER, admin::associations, "associations";
+    Get "/api/v1/associations/{number}/recording", OPERATOR, recording::recording, "its last TPDUs, as a packet capture";
+    Get "/api/v1/recordings", VIEWER, recording::list, "what is recorded";
+    Get "/api/v1/route", VIEWER, admin::route, "where a message would go";
+    Get "/api/v1/tracking/{mts_id}", VIEWER, admin::tracking, "what became of a message";
+    Get "/api/v1/events", VIEWER, admin::events, "newest events";
+    Get "/api/v1/mailboxes", VIEWER, mailbox::list, "mailboxes";
+    Get "/api/v1/mailboxes/{address}", OPERATOR, mailbox::show, "messages and reports of one";
+    Get "/api/v1/mailboxes/{address}/{number}", OPERATOR, mailbox::entry, "one of these";
+    Get "/api/v1/mailboxes/{address}/{number}/content", OPERATOR, mailbox::content, "its content, octet for octet";
+    Get "/api/v1/mailboxes/{address}/{number}/parts/{part}", OPERATOR, mailbox::part, "one body part of it";
+};
