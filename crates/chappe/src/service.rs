@@ -43,6 +43,9 @@ pub(crate) enum ServiceError {
     /// The system does not deliver signals.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+    /// The MTA gave itself up; a new process begins with what is in the store.
+    #[error("stopped because of a defect of the program: {0}; start it again, nothing is lost")]
+    Defect(String),
     /// A second signal asked for an end at once.
     #[error("stopped at once by a second signal; what was not confirmed is still queued")]
     StoppedAtOnce,
@@ -87,7 +90,18 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     notify(State::Ready);
     let watchdog = watchdog_interval().map(|interval| tokio::spawn(feed_watchdog(mta.handle(), interval)));
     let mut current = config;
-    while let Asked::Reload = signals.next().await {
+    let mut defect = None;
+    loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            why = mta.surrendered() => {
+                defect = Some(why);
+                Asked::Stop
+            }
+        };
+        if let Asked::Stop = asked {
+            break;
+        }
         notify(State::Reloading);
         let handle = mta.handle();
         let reloaded = tokio::select! {
@@ -109,7 +123,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         }
     };
     let ended = tokio::select! {
-        () = ending => Ok(()),
+        () = ending => defect.map_or(Ok(()), |why| Err(ServiceError::Defect(why))),
         () = signals.stop() => Err(ServiceError::StoppedAtOnce),
     };
     if let Some(watchdog) = watchdog {

@@ -142,6 +142,16 @@ impl Backlog {
         self.changed.notify_one();
     }
 
+    /// Nobody has anything in hand any more: everything is found again in the store.
+    pub(crate) fn start_over(&self) {
+        let mut window = self.lock();
+        window.waiting.clear();
+        window.taken.clear();
+        window.beyond = Beyond::After(None);
+        drop(window);
+        self.changed.notify_one();
+    }
+
     /// Takes a key wherever it stands, unless somebody has it.
     pub(crate) fn take_this(&self, key: &[u8]) -> bool {
         let mut window = self.lock();

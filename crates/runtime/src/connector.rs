@@ -26,6 +26,7 @@ use crate::outage::Outage;
 use crate::recovery::ResumeRecord;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
+use crate::taken::Taken;
 
 /// How often a queue is looked through for messages that have waited too long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
@@ -43,6 +44,8 @@ struct Line {
     urgent_only: bool,
     /// Opened by the peer for its own messages only.
     receive_only: bool,
+    /// Its task had gone when it was last looked at.
+    is_silent: bool,
 }
 
 pub(crate) struct Connector {
@@ -255,10 +258,9 @@ impl Connector {
             let resume = self.resumable(&key, &record);
             let Some(line) = self.lines.get_mut(&association) else { continue };
             line.idle = false;
-            let outgoing = Box::new(Outgoing { key: key.clone(), record, resume });
+            let outgoing = Box::new(Outgoing { taken: Taken::new(&self.entry, key), record, resume });
             if line.commands.try_send(Command::Transfer(outgoing)).is_err() {
                 // It has ended and is about to say so.
-                self.entry.backlog.put_back(&key);
                 self.lines.remove(&association);
                 continue;
             }
@@ -380,7 +382,8 @@ impl Connector {
             return None;
         }
         let association = self.policy.reserve_id();
-        let line = Line { commands, idle: false, urgent_only: false, receive_only: !two_way };
+        let line =
+            Line { commands, idle: false, urgent_only: false, receive_only: !two_way, is_silent: false };
         self.lines.insert(association, line);
         if two_way {
             self.policy(PolicyEvent::InboundOpened(association));
@@ -408,6 +411,7 @@ impl Connector {
         }
         if self.next_expiry <= now {
             self.next_expiry = now + EXPIRY_INTERVAL;
+            self.sweep();
             self.expire_interruptions().await;
             self.expire().await;
         }
@@ -445,7 +449,7 @@ impl Connector {
 
     fn open(&mut self, association: AssociationId, urgent_only: bool) {
         let (commands, receiver) = mpsc::channel(4);
-        let line = Line { commands, idle: false, urgent_only, receive_only: false };
+        let line = Line { commands, idle: false, urgent_only, receive_only: false, is_silent: false };
         self.lines.insert(association, line);
         let now = self.shared.clocks.mono();
         let recover = self.recover.take_if(|_| !urgent_only).filter(|(until, _)| *until > now);
@@ -468,6 +472,21 @@ impl Connector {
             let text = format!("the task of an association failed: {error}");
             self.event(EventKind::InternalError, text.clone());
             self.last_failure = Some(text);
+            self.ended(association, false);
+        }
+    }
+
+    /// Frees the places of associations whose tasks are gone without having said so: each had its time to. A task that
+    /// panics before it has become an association has nothing that would speak for it.
+    fn sweep(&mut self) {
+        let mut gone = Vec::new();
+        for (association, line) in &mut self.lines {
+            if std::mem::replace(&mut line.is_silent, line.commands.is_closed()) {
+                gone.push(*association);
+            }
+        }
+        for association in gone {
+            self.event(EventKind::InternalError, "an association had ended and never said so".to_owned());
             self.ended(association, false);
         }
     }

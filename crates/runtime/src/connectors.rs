@@ -9,6 +9,7 @@ use agent::record::{
 };
 use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, SettingsProblem};
+use clock::MonoTime;
 use spool::{CommitError, SpoolError};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -21,6 +22,13 @@ use crate::shared::Shared;
 
 /// How long a connector may take to end before its task is cut off.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before a connector whose task has died for the second time in a row is started again; it doubles each time.
+const FIRST_DEATH_PAUSE: Duration = Duration::from_secs(5);
+/// Longest such pause.
+const LONGEST_DEATH_PAUSE: Duration = Duration::from_secs(300);
+/// How long after it has been started again the death of a connector's task counts.
+const DEATH_COUNTS_FOR: Duration = Duration::from_secs(600);
 
 /// Why new settings did not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +70,8 @@ impl std::fmt::Display for ReloadSummary {
 #[derive(Default)]
 pub(crate) struct Connectors {
     pub(crate) running: BTreeMap<String, (Arc<ConnectorSettings>, JoinHandle<()>)>,
+    /// How often tasks have died in a row, and when each may be started again.
+    died: BTreeMap<String, (u32, MonoTime)>,
 }
 
 impl Connectors {
@@ -131,15 +141,26 @@ impl Connectors {
         if shared.stop.is_given() {
             return Ok(());
         }
+        let now = shared.clocks.mono();
+        self.died.retain(|_, (_, at)| now.saturating_since(*at) < DEATH_COUNTS_FOR);
         let ended = self.running.iter().filter(|(_, (_, task))| task.is_finished());
         let ended: Vec<String> = ended.map(|(name, _)| name.clone()).collect();
         for name in &ended {
-            let text = "its task ended unexpectedly; the connector is started again";
+            let (deaths, at) = self.died.entry(name.clone()).or_insert((0, now));
+            let pause = FIRST_DEATH_PAUSE * 2_u32.saturating_pow(deaths.saturating_sub(1));
+            let pause = if *deaths == 0 { Duration::ZERO } else { pause.min(LONGEST_DEATH_PAUSE) };
+            (*deaths, *at) = (deaths.saturating_add(1), now + pause);
+            let text = format!(
+                "its task ended unexpectedly; the connector is started again in {} s",
+                pause.as_secs()
+            );
             shared.event(EventKind::InternalError, name, text);
         }
         self.stop(shared, ended.iter()).await;
         for connector in &shared.agent().settings().connectors {
-            if !self.running.contains_key(&connector.name) {
+            // One that dies at once each time must not cost the others more than a look.
+            let may_start = self.died.get(&connector.name).is_none_or(|(_, at)| *at <= now);
+            if may_start && !self.running.contains_key(&connector.name) {
                 self.start(shared, connector.clone()).await?;
             }
         }

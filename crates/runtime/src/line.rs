@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::outage::Outage;
 use crate::recovery::ResumeRecord;
+use crate::taken::Taken;
 
 /// What a connector tells one of its associations.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub(crate) enum Command {
 /// A queued item that was taken for transfer.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// Its key in the outbound queue.
-    pub(crate) key: Vec<u8>,
+    /// Its key in the outbound queue, which nobody else has.
+    pub(crate) taken: Taken,
     /// What is transferred.
     pub(crate) record: OutboundRecord,
     /// What is remembered of an earlier transfer of it that was interrupted.

@@ -1,9 +1,10 @@
 //! Accepts TCP connections of peers, within the association limit.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::association;
 use crate::bind;
@@ -18,15 +19,36 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(500);
 /// Connections from one address on which no bind has come yet. More would let one host take every slot.
 const UNBOUND_PER_ADDRESS: usize = 64;
 
+/// What outlives the task of a listener that dies and is started again: its socket, until the MTA stops, and the tasks of
+/// the associations that peers have opened.
+pub(crate) struct Doorway {
+    socket: std::sync::Mutex<Option<Arc<Listener>>>,
+    associations: Mutex<JoinSet<()>>,
+}
+
+impl Doorway {
+    /// Of a socket that listens.
+    pub(crate) fn new(socket: Listener) -> Arc<Doorway> {
+        let socket = std::sync::Mutex::new(Some(Arc::new(socket)));
+        Arc::new(Doorway { socket, associations: Mutex::default() })
+    }
+
+    fn socket(&self) -> std::sync::MutexGuard<'_, Option<Arc<Listener>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Accepts until the MTA stops, then waits for the associations that are ending.
-pub(crate) async fn run(shared: Arc<Shared>, listener: Listener) {
-    let mut associations = JoinSet::new();
+pub(crate) async fn run(shared: Arc<Shared>, doorway: Arc<Doorway>) {
+    // Whoever ran before is dead.
+    let mut associations = doorway.associations.lock().await;
+    let Some(listener) = doorway.socket().clone() else { return };
     while !shared.stop.is_given() {
         // In this order, so that a stop is never behind in a flood of connections.
         tokio::select! {
             biased;
             () = shared.stop.given() => {}
-            Some(_) = associations.join_next() => {}
+            Some(ended) = associations.join_next() => tell_of_panic(&shared, ended),
             accepted = listener.accept() => match accepted.map(|(socket, peer)| (socket, bind::canonical(peer))) {
                 Ok((_, peer)) if shared.registry.unbound_from(peer.ip()) >= UNBOUND_PER_ADDRESS => {
                     let text = format!("connection refused: {UNBOUND_PER_ADDRESS} from this address wait to bind");
@@ -49,6 +71,19 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: Listener) {
             },
         }
     }
-    drop(listener);
-    while associations.join_next().await.is_some() {}
+    // Nobody is to connect to an MTA that is going.
+    drop((doorway.socket().take(), listener));
+    while let Some(ended) = associations.join_next().await {
+        tell_of_panic(&shared, ended);
+    }
+}
+
+/// An association tells itself how it ended, unless it panicked; what it had in hand has been given back by then.
+fn tell_of_panic(shared: &Shared, ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        let text = format!("the task of an association that a peer had opened failed: {error}");
+        shared.event(EventKind::InternalError, "", text);
+    }
 }

@@ -14,9 +14,11 @@ use crate::connectors::{Connectors, ReloadError};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
+use crate::listener::Doorway;
 use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
+use crate::supervisor::{Work, supervise};
 use crate::world::{Surroundings, World};
 use crate::{housekeeping, listener, recovery, work};
 
@@ -152,10 +154,18 @@ impl Mta {
         connectors.requeue_orphans(&shared).await?;
         let connectors = Arc::new(Mutex::new(connectors));
         let mut tasks = JoinSet::new();
-        tasks.spawn(work::run(Arc::clone(&shared)));
-        tasks.spawn(housekeeping::run(Arc::clone(&shared), Arc::clone(&connectors)));
+        let mut keep = |name, begin: Box<dyn FnMut() -> Work + Send>| {
+            tasks.spawn(supervise(Arc::clone(&shared), name, begin));
+        };
+        let of_work = Arc::clone(&shared);
+        keep("work", Box::new(move || Box::pin(work::run(Arc::clone(&of_work)))));
+        let (of_house, connectors_of_house) = (Arc::clone(&shared), Arc::clone(&connectors));
+        let house = move || housekeeping::run(Arc::clone(&of_house), Arc::clone(&connectors_of_house));
+        keep("housekeeping", Box::new(move || Box::pin(house())));
         for listener in listeners {
-            tasks.spawn(listener::run(Arc::clone(&shared), listener));
+            let (of_listener, doorway) = (Arc::clone(&shared), Doorway::new(listener));
+            let listen = move || listener::run(Arc::clone(&of_listener), Arc::clone(&doorway));
+            keep("listener", Box::new(move || Box::pin(listen())));
         }
         let mta = Mta { shared, tasks, connectors, p1, stop_timeout: config.stop_timeout, own_store: None };
         let name = mta.shared.agent().settings().mta.name.to_string();
@@ -175,6 +185,12 @@ impl Mta {
     /// The addresses on which peers are accepted, ports filled in.
     pub fn p1_addresses(&self) -> Vec<SocketAddr> {
         self.p1.clone()
+    }
+
+    /// Waits until a defect keeps the MTA from going on, and tells which: it is to be stopped then, and a new process
+    /// to be started.
+    pub async fn surrendered(&self) -> String {
+        self.shared.surrender.given().await
     }
 
     /// Ends in order: no new associations, transfers under way are finished or, if they are long, interrupted so that
@@ -237,8 +253,10 @@ mod tests {
     use agent::settings::{ConnectorSettings, MtaSettings};
     use mhs::{GlobalDomainIdentifier, MtaName};
     use spool::MemorySpool;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
+    use crate::line::{Joined, Message};
 
     fn connector(name: &str) -> ConnectorSettings {
         let mut connector = ConnectorSettings::new(name, MtaName::new("PEER").unwrap());
@@ -278,6 +296,50 @@ mod tests {
         assert!(!Arc::ptr_eq(&before, &after), "the new one has a queue window of its own");
         let told = mta.handle().events(0);
         assert!(told.iter().any(|e| e.kind == EventKind::InternalError && e.subject == "peer"), "{told:?}");
+        mta.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_place_of_an_association_that_ended_without_a_word_becomes_free() {
+        let mta = started().await;
+        let entry = mta.shared.connector("peer").unwrap();
+        let most = connector("peer").association.max_associations;
+        let join = async || {
+            let (commands, _) = mpsc::channel(1);
+            let (reply, joined) = oneshot::channel();
+            let settings = Arc::new(connector("peer"));
+            let message = Message::Inbound { settings, two_way: false, commands, reply };
+            entry.messages.send(message).await.unwrap();
+            joined.await.unwrap()
+        };
+        for _ in 0..most {
+            assert!(matches!(join().await, Joined::As(_)));
+        }
+        assert_eq!(join().await, Joined::Full);
+        tokio::time::sleep(Duration::from_secs(130)).await;
+        assert!(matches!(join().await, Joined::As(_)));
+        mta.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_dies_again_and_again_is_given_more_time() {
+        let mta = started().await;
+        let mut connectors = mta.connectors.lock().await;
+        let mut pauses = Vec::new();
+        for _ in 0..4 {
+            connectors.running["peer"].1.abort();
+            while !connectors.running["peer"].1.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            let died = mta.shared.clocks.mono();
+            while connectors.running.get("peer").is_none_or(|(_, task)| task.is_finished()) {
+                connectors.revive(&mta.shared).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            pauses.push(mta.shared.clocks.mono().saturating_since(died).as_secs());
+        }
+        assert_eq!(pauses, [1, 6, 11, 21]);
+        drop(connectors);
         mta.stop().await;
     }
 

@@ -25,6 +25,7 @@ use crate::registry::{ConnectorEntry, Registry};
 use crate::sequence::DurableSequence;
 use crate::signal::Signal;
 use crate::status::Counters;
+use crate::supervisor::Surrender;
 use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) work: Backlog,
     /// Given when the MTA stops.
     pub(crate) stop: Signal,
+    /// Given when the MTA has to end because of a defect.
+    pub(crate) surrender: Surrender,
     /// Records of message tracking in the store, as far as they are counted.
     pub(crate) tracked: AtomicU64,
     agent: RwLock<Arc<Agent>>,
@@ -140,6 +143,7 @@ impl Shared {
             beat: AtomicU64::new(0),
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: Signal::default(),
+            surrender: Surrender::default(),
             tracked: AtomicU64::new(0),
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),

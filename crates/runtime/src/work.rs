@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until the MTA stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    // What whoever ran before had in hand, if it died.
+    shared.work.start_over();
     let mut held = Held::default();
     while !shared.stop.is_given() {
         held.release_due(&shared);

@@ -53,7 +53,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if !self.told {
             // A full channel means that the connector is gone or has hundreds of messages to read, this one's
-            // transfers among them; its slot is then free after the next start.
+            // transfers among them; then it finds out by itself.
             let _ = self.entry.messages.try_send(Message::Ended { association: self.id, orderly: false });
         }
     }
@@ -429,11 +429,7 @@ impl Association {
         }
         // What was told to transfer but never looked at goes back to the queue.
         self.commands.close();
-        while let Some(command) = self.commands.recv().await {
-            if let Command::Transfer(outgoing) = command {
-                self.entry.backlog.put_back(&outgoing.key);
-            }
-        }
+        while self.commands.recv().await.is_some() {}
         self.ending.told = true;
         self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
         // Whoever waits for it to let go finds its place free.

@@ -11,6 +11,7 @@ use super::Association;
 use crate::events::EventKind;
 use crate::recovery::{ParkedHead, TransferName};
 use crate::shared::{Shared, describe};
+use crate::shelter::{Panicked, sheltered, sheltered_async};
 use crate::status::AssociationState;
 
 /// Bodies up to this size are in the writer's memory, so that writing and finishing them never touches the disk.
@@ -52,6 +53,8 @@ enum Trouble {
     Malformed(String),
     /// We can't take it now.
     Store(String),
+    /// It brings out a defect of this program.
+    Defect(Panicked),
 }
 
 impl Association {
@@ -79,10 +82,10 @@ impl Association {
     pub(super) async fn transfer_data(&mut self, octets: Vec<u8>) {
         // Data after a refusal is what the peer had sent before it saw the refusal.
         let Some(mut receiving) = self.receiving.take() else { return };
-        let taken = receiving.take(&self.shared, octets).await;
-        self.receiving = Some(receiving);
-        if let Err(trouble) = taken {
-            self.refuse(trouble);
+        match sheltered_async(receiving.take(&self.shared, octets)).await {
+            Ok(Ok(())) => self.receiving = Some(receiving),
+            Ok(Err(trouble)) => self.refuse(trouble),
+            Err(panicked) => self.refuse(Trouble::Defect(panicked)),
         }
     }
 
@@ -91,23 +94,22 @@ impl Association {
         // Without a checkpoint nobody resumes it.
         let names = std::mem::take(&mut receiving.names);
         let names = if receiving.checkpointed { names } else { Vec::new() };
-        match receiving.finish(&self.shared).await {
-            Ok(apdu) => self.take_responsibility(apdu, names).await,
-            Err(trouble) => self.refuse(trouble),
+        match sheltered_async(receiving.finish(&self.shared)).await {
+            Ok(Ok(apdu)) => self.take_responsibility(apdu, names).await,
+            Ok(Err(trouble)) => self.refuse(trouble),
+            Err(panicked) => self.refuse(Trouble::Defect(panicked)),
         }
     }
 
     async fn take_responsibility(&mut self, apdu: IncomingApdu, names: Vec<TransferName>) {
         let shared = std::sync::Arc::clone(&self.shared);
         let summary = describe(&apdu);
-        let step = match shared.agent().transfer_in(
-            shared.clocks.wall(),
-            &shared.sequence,
-            &self.connector.name,
-            apdu,
-        ) {
-            Ok(step) => step,
-            Err(refusal) => {
+        let agent = shared.agent();
+        let (now, connector) = (shared.clocks.wall(), &self.connector.name);
+        let step = match sheltered(|| agent.transfer_in(now, &shared.sequence, connector, apdu)) {
+            Ok(Ok(step)) => step,
+            Err(panicked) => return self.refuse(Trouble::Defect(panicked)),
+            Ok(Err(refusal)) => {
                 self.event(EventKind::TransferFailed, format!("{summary} refused: {refusal}"));
                 return self
                     .request_if_in_time(RtRequest::TransferRefuse { transient: refusal.is_transient() });
@@ -150,6 +152,11 @@ impl Association {
                 self.closing = true;
                 self.registration.set_state(AssociationState::Closing);
                 self.request(RtRequest::Abort(AbortReason::USER_ERROR));
+            }
+            // The peer keeps it, tries again and gives up in the end, as with any other that is refused.
+            Trouble::Defect(panicked) => {
+                self.defect(&format!("an APDU from {} can't be taken: {panicked}", self.link.peer()));
+                self.registration.set_state(AssociationState::Closing);
             }
             Trouble::Store(text) => {
                 self.event(EventKind::StoreUnhealthy, format!("a transfer in was refused for now: {text}"));

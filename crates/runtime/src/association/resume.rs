@@ -144,28 +144,28 @@ impl Association {
         };
         let recover = (cause != Cause::Asked && self.role == Role::Initiator)
             .then_some(Recover { connection, turn: InitialTurn::Initiator });
-        let Outgoing { key, record, .. } = *sending.outgoing;
+        let Outgoing { taken, record, .. } = *sending.outgoing;
         let shared = Arc::clone(&self.shared);
         let (step, after) = if gets_on {
-            (shared.agent().transfer_interrupted(&key, resume.encode()), None)
+            (shared.agent().transfer_interrupted(taken.key(), resume.encode()), None)
         } else {
             let text = format!("{what}, no further than before: {text}");
             let failure = TransferFailure { kind: otherwise, text };
             match shared.agent().transfer_failed(
                 shared.clocks.wall(),
                 &shared.sequence,
-                &key,
+                taken.key(),
                 &record,
                 &failure,
             ) {
                 Failed::Retry { mut step, after, record: _ } => {
-                    step.batch.put(agent::record::RESUME, key.clone(), resume.encode());
+                    step.batch.put(agent::record::RESUME, taken.key(), resume.encode());
                     (step, Some(after))
                 }
                 Failed::Settled(step) => {
                     let text = format!("it is not tried again: {}", failure.text);
                     self.event(EventKind::TransferFailed, text);
-                    return self.settled(&key, step).await;
+                    return self.settled(taken, step).await;
                 }
             }
         };
@@ -175,9 +175,10 @@ impl Association {
             }
             Ok(()) => {}
             // Settled by somebody else meanwhile.
-            Err(CommitError::AssertionFailed { .. }) => return self.entry.backlog.gone(&key),
-            Err(error) => return shared.store_failed(&error),
+            Err(CommitError::AssertionFailed { .. }) => return taken.gone(),
+            Err(error) => return self.store_failed(taken, &error),
         }
+        let key = taken.keep();
         let association = self.id;
         let message = match (cause, after) {
             (Cause::Lost | Cause::Broken, None) => {
@@ -195,7 +196,7 @@ impl Association {
     /// The peer does not know any more what we wanted to resume, or does not want it: the item is sent from its first
     /// octet, at once. That is no failure, since the interruption was none only because it got further than the last.
     pub(super) async fn resumption_refused(&mut self, outgoing: Outgoing, why: &str) {
-        let Outgoing { key, record, resume } = outgoing;
+        let Outgoing { taken, record, resume } = outgoing;
         self.event(
             EventKind::ResumptionRefused,
             format!(
@@ -210,12 +211,14 @@ impl Association {
             at: resume.map_or_else(|| self.shared.clocks.wall().unix(), |resume| resume.at),
             in_vain: false,
         };
-        match self.shared.commit(self.shared.agent().transfer_interrupted(&key, resume.encode())).await {
+        let step = self.shared.agent().transfer_interrupted(taken.key(), resume.encode());
+        match self.shared.commit(step).await {
             Ok(()) => {
+                let key = taken.keep();
                 self.tell(Message::Retry { key, after: Duration::ZERO, resume: Some(resume) }).await;
             }
-            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-            Err(error) => self.shared.store_failed(&error),
+            Err(CommitError::AssertionFailed { .. }) => taken.gone(),
+            Err(error) => self.store_failed(taken, &error),
         }
     }
 

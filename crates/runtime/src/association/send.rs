@@ -19,6 +19,7 @@ use crate::ledger::{Caller, Resource};
 use crate::line::{Message, Outgoing};
 use crate::recovery::{Interruption, ResumeRecord};
 use crate::status::AssociationState;
+use crate::taken::Taken;
 
 /// An item on its way out.
 pub(super) struct Sending {
@@ -52,7 +53,7 @@ impl Sending {
             Ok(form) => form,
             Err(error) => return Err((outgoing, error)),
         };
-        let rank = OutboundKey::parse(&outgoing.key).map_or(Rank::Normal, |key| key.rank);
+        let rank = OutboundKey::parse(outgoing.taken.key()).map_or(Rank::Normal, |key| key.rank);
         let time_allowed = time_allowed(&connector.transfer_timeout, rank, outgoing.record.size);
         let mode: &[u8] = if normal_mode { b"normal" } else { b"x410" };
         let digest = apdu_digest(mode, wire.header(), &outgoing.record.item);
@@ -96,7 +97,7 @@ impl Sending {
 
     /// Priority with which the turn is asked for: 0 is the most urgent.
     pub(super) fn turn_priority(&self) -> u32 {
-        OutboundKey::parse(&self.outgoing.key).map_or(0, |key| u32::from(key.rank.octet()))
+        OutboundKey::parse(self.outgoing.taken.key()).map_or(0, |key| u32::from(key.rank.octet()))
     }
 
     fn record(&self) -> &OutboundRecord {
@@ -265,14 +266,16 @@ impl Association {
             ),
         );
         let shared = Arc::clone(&self.shared);
-        let Outgoing { key, record, .. } = &*sending.outgoing;
-        let step = shared.agent().transferred(key, record, sending.telling.take());
+        let telling = sending.telling.take();
+        let Outgoing { taken, record, .. } = *sending.outgoing;
+        // The peer has it: whatever happens here, this process must not send it again.
+        let key = taken.keep();
+        let step = shared.agent().transferred(&key, &record, telling);
         let in_use = self.entry.in_use();
         let account = shared.ledger.account(Caller::Connector(&self.connector.name));
         let task = shared.ledger.hold(&account, Resource::Task, 1);
         self.removal = Some(tokio::spawn(async move {
             let _held = (in_use, task);
-            // On failure it stays taken: the peer has it, so this process must not send it again.
             if let Err(error) = shared.commit(step).await {
                 shared.store_failed(&error);
             }
@@ -291,7 +294,6 @@ impl Association {
             (None, true) => failure(kind, text),
             (None, false) => {
                 // Nothing of it was sent: as if it had never been taken.
-                self.entry.backlog.put_back(&sending.outgoing.key);
                 return;
             }
         };
@@ -303,9 +305,7 @@ impl Association {
 
     /// Lets go of an item whose transfer has not begun: the association is to end.
     pub(super) fn put_back_unsent(&mut self) {
-        if let Some(sending) = self.outgoing.take_if(|sending| !sending.is_started()) {
-            self.entry.backlog.put_back(&sending.outgoing.key);
-        }
+        drop(self.outgoing.take_if(|sending| !sending.is_started()));
     }
 
     /// The transfer in progress may be interrupted, so that it can be resumed after a stop. As long as nothing is
@@ -319,41 +319,50 @@ impl Association {
     }
 
     async fn settle_failure(&mut self, outgoing: Box<Outgoing>, failure: TransferFailure, unanswered: bool) {
-        let Outgoing { key, record, resume } = *outgoing;
+        let Outgoing { taken, record, resume } = *outgoing;
         let shared = Arc::clone(&self.shared);
         let now = shared.clocks.wall();
-        match shared.agent().transfer_failed(now, &shared.sequence, &key, &record, &failure) {
+        match shared.agent().transfer_failed(now, &shared.sequence, taken.key(), &record, &failure) {
             Failed::Retry { mut step, after, record: _ } => {
                 let doubt = unanswered.then(|| ResumeRecord::unanswered(resume.as_ref(), now));
                 if let Some(doubt) = &doubt {
-                    step.batch.put(RESUME, key.clone(), doubt.encode());
+                    step.batch.put(RESUME, taken.key(), doubt.encode());
                 } else if resume.is_some() {
                     // Nothing that was interrupted is left at the peer.
-                    step.batch.delete(RESUME, key.clone());
+                    step.batch.delete(RESUME, taken.key());
                 }
                 match shared.commit(step).await {
-                    Ok(()) => self.tell(Message::Retry { key, after, resume: doubt }).await,
+                    Ok(()) => {
+                        let key = taken.keep();
+                        self.tell(Message::Retry { key, after, resume: doubt }).await;
+                    }
                     // Settled by somebody else meanwhile.
-                    Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-                    Err(error) => shared.store_failed(&error),
+                    Err(CommitError::AssertionFailed { .. }) => taken.gone(),
+                    Err(error) => self.store_failed(taken, &error),
                 }
             }
             Failed::Settled(step) => {
                 let (kind, id) = (record.item.kind(), &record.mts_identifier);
                 let text = format!("{kind} {id} is not tried again: {}", failure.text);
                 self.event(EventKind::TransferFailed, text);
-                self.settled(&key, step).await;
+                self.settled(taken, step).await;
             }
         }
     }
 
     /// The item leaves the queue by this step.
-    pub(super) async fn settled(&mut self, key: &[u8], step: Step) {
+    pub(super) async fn settled(&mut self, taken: Taken, step: Step) {
         match self.shared.commit(step).await {
-            Ok(()) => {}
-            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(key),
-            Err(error) => self.shared.store_failed(&error),
+            Ok(()) => drop(taken.keep()),
+            Err(CommitError::AssertionFailed { .. }) => taken.gone(),
+            Err(error) => self.store_failed(taken, &error),
         }
+    }
+
+    /// What has become of an item can't be made durable. It stays taken: sent again it would fail again, for ever.
+    pub(super) fn store_failed(&self, taken: Taken, error: &CommitError) {
+        drop(taken.keep());
+        self.shared.store_failed(error);
     }
 }
 

@@ -1,0 +1,192 @@
+//! What dies of a defect and takes nothing with it: associations, with what they had in hand, and the tasks that an MTA
+//! consists of.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails, and what is tested")]
+
+mod support;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use clock::WallTime;
+use runtime::{Connection, EventKind, Incoming, Mta, World, WorldFuture};
+use spool::{
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, MemorySpool, Space, Spool, SpoolError, Stats, Unhealthy,
+};
+use support::{address, content_of, events, octets, pair, submit, until};
+
+const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
+
+/// A store in which so many reads of contents of one length, and so many beginnings of contents, are defects.
+#[derive(Default)]
+struct Defective {
+    store: MemorySpool,
+    length: u64,
+    reads: AtomicUsize,
+    begins: AtomicUsize,
+}
+
+fn is_left(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+impl Spool for Defective {
+    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
+        assert!(!is_left(&self.begins), "the defect of this test");
+        self.store.begin_body()
+    }
+
+    fn commit(&self, batch: Batch) -> Commit {
+        self.store.commit(batch)
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
+        self.store.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
+        self.store.scan(space, prefix, after, limit)
+    }
+
+    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
+        self.store.body_len(body)
+    }
+
+    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
+        Box::pin(async move {
+            if self.store.body_len(body).await? == self.length {
+                assert!(!is_left(&self.reads), "the defect of this test");
+            }
+            self.store.read_body(body, offset, max).await
+        })
+    }
+
+    fn unhealthy_reason(&self) -> Option<Unhealthy> {
+        self.store.unhealthy_reason()
+    }
+
+    fn stats(&self) -> Stats {
+        self.store.stats()
+    }
+}
+
+/// A network whose listening socket is a defect for the first so many looks, and on which nobody ever calls.
+struct Doors {
+    left: Arc<AtomicUsize>,
+    looks: Arc<AtomicUsize>,
+}
+
+impl World for Doors {
+    fn wall(&self) -> WallTime {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        WallTime::from_unix(since.as_secs() as i64)
+    }
+
+    fn secret(&self, number: u64) -> u64 {
+        number
+    }
+
+    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> WorldFuture<'a, Vec<SocketAddr>> {
+        Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
+    }
+
+    fn connect(&self, _: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>> {
+        Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+    }
+
+    fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Incoming>> {
+        let (left, looks) = (Arc::clone(&self.left), Arc::clone(&self.looks));
+        Ok(Box::new(Door { address, left, looks }))
+    }
+}
+
+struct Door {
+    address: SocketAddr,
+    left: Arc<AtomicUsize>,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Incoming for Door {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+
+    fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Connection>, SocketAddr)>> {
+        assert!(!is_left(&self.left), "the defect of this test");
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        Poll::Pending
+    }
+}
+
+async fn behind_a_door(defects: usize) -> (Mta, Arc<AtomicUsize>) {
+    let (a, _) = pair(false);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let doors = Doors { left: Arc::new(AtomicUsize::new(defects)), looks: Arc::clone(&looks) };
+    let mta = Mta::start_in(a.config(), Arc::new(MemorySpool::new()), Arc::new(doors)).await.unwrap();
+    (mta, looks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_dies_listens_again() {
+    let (mta, looks) = behind_a_door(3).await;
+    until(async || (looks.load(Ordering::SeqCst) > 0).then_some(())).await;
+    let told = events(&mta.handle(), EventKind::InternalError);
+    assert!(told.iter().all(|text| text.contains("the task listener died")), "{told:?}");
+    mta.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_always_dies_ends_the_service() {
+    let (mta, looks) = behind_a_door(usize::MAX).await;
+    let why = mta.surrendered().await;
+    assert!(why.contains("listener has died 5 times"), "{why}");
+    assert_eq!(looks.load(Ordering::SeqCst), 0);
+    mta.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apdu_that_brings_out_a_defect_ends_its_association_only() {
+    let (a, b) = pair(false);
+    let mta_a = a.start().await;
+    let store = Arc::new(Defective { begins: AtomicUsize::new(1), ..Defective::default() });
+    let mta_b = Mta::start_on(b.config(), store).await.unwrap();
+    submit(&mta_a.handle(), OPERATIONS, &octets(100)).await;
+    let (at_b, operations) = (mta_b.handle(), address(OPERATIONS));
+    until(async || at_b.mailbox(&operations, None, 10).await.unwrap().into_iter().next()).await;
+    let told = events(&at_b, EventKind::InternalError);
+    assert!(told.iter().any(|text| text.contains("can't be taken: a panic: the defect")), "{told:?}");
+    assert_eq!(told.len(), 1);
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_association_had_in_hand_when_it_panicked_is_tried_again() {
+    let (a, b) = pair(false);
+    let store = Arc::new(Defective { length: 4321, reads: AtomicUsize::new(1), ..Defective::default() });
+    let mta_a = Mta::start_on(a.config(), store).await.unwrap();
+    let mta_b = b.start().await;
+    submit(&mta_a.handle(), OPERATIONS, &octets(4321)).await;
+    let at_b = mta_b.handle();
+    let operations = address(OPERATIONS);
+    let entry = until(async || at_b.mailbox(&operations, None, 10).await.unwrap().into_iter().next()).await;
+    assert_eq!(content_of(&at_b, entry).await, octets(4321));
+    let told = events(&mta_a.handle(), EventKind::InternalError);
+    assert!(told.iter().any(|text| text.contains("the defect of this test")), "{told:?}");
+    assert!(
+        mta_a.handle().resources().connectors.iter().all(|held| held.held.slots <= 1),
+        "no ghost is left"
+    );
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
