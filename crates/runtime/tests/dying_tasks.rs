@@ -15,7 +15,8 @@ use std::time::SystemTime;
 use clock::WallTime;
 use runtime::{Connection, EventKind, Incoming, Mta, World, WorldFuture};
 use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, MemorySpool, Space, Spool, SpoolError, Stats, Unhealthy,
+    Batch, BodyId, BodyWriter, BoxFuture, Commit, LastStop, MemorySpool, Space, Spool, SpoolError, Stats,
+    Unhealthy,
 };
 use support::{address, content_of, events, octets, pair, submit, until};
 
@@ -73,6 +74,10 @@ impl Spool for Defective {
 
     fn unhealthy_reason(&self) -> Option<Unhealthy> {
         self.store.unhealthy_reason()
+    }
+
+    fn last_stop(&self) -> LastStop {
+        self.store.last_stop()
     }
 
     fn stats(&self) -> Stats {
@@ -183,10 +188,7 @@ async fn what_an_association_had_in_hand_when_it_panicked_is_tried_again() {
     assert_eq!(content_of(&at_b, entry).await, octets(4321));
     let told = events(&mta_a.handle(), EventKind::InternalError);
     assert!(told.iter().any(|text| text.contains("the defect of this test")), "{told:?}");
-    assert!(
-        mta_a.handle().resources().connectors.iter().all(|held| held.held.slots <= 1),
-        "no ghost is left"
-    );
+    assert!(mta_a.handle().resources().connectors.iter().all(|held| held.held.slots <= 1),);
     mta_a.stop().await;
     mta_b.stop().await;
 }
