@@ -21,6 +21,19 @@ pub(crate) struct ErrorText {
     pub(crate) why: String,
 }
 
+/// Who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// Name of the token, or what the client says of itself where none is asked for.
+    pub(crate) name: String,
+    /// `viewer`, `operator` or `administrator`.
+    pub(crate) role: String,
+    /// What tells who it is: `token`, `session` (the cookie), or `none`.
+    pub(crate) how: String,
+    /// How long the session goes on.
+    pub(crate) expires_in_s: Option<u64>,
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Page<T> {

@@ -1,7 +1,9 @@
 //! The gate of the API: which tokens open it, and who comes in.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -10,6 +12,7 @@ use axum::http::request::Parts;
 use mhs::MtsIdentifier;
 
 use super::Api;
+use super::sessions::Sessions;
 use crate::roles::{ApiToken, Role};
 
 /// Says who asks, where no token does.
@@ -21,6 +24,7 @@ const MAX_OPERATOR: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     tokens: RwLock<Arc<[ApiToken]>>,
+    sessions: Sessions,
 }
 
 /// Who makes a request.
@@ -30,14 +34,25 @@ pub(super) struct Caller {
     pub(super) who: String,
     /// What it may do.
     pub(super) role: Role,
-    /// A token has told who it is. If not, it is only what the client says of itself.
-    pub(super) is_known: bool,
+    /// What tells who it is.
+    pub(super) shown: Shown,
+}
+
+/// What a caller has shown of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Nothing: the name is only what the client says of itself.
+    Nothing,
+    /// A token.
+    Token,
+    /// The cookie of a session, which goes on for so long.
+    Session(Duration),
 }
 
 impl Gate {
     /// A gate that opens to those who show one of these tokens; to all, if there are none.
     pub(crate) fn new(tokens: Vec<ApiToken>) -> Gate {
-        Gate { tokens: RwLock::new(tokens.into()) }
+        Gate { tokens: RwLock::new(tokens.into()), sessions: Sessions::default() }
     }
 
     /// Puts other tokens in place of those before. A gate that asks for some does not open to all: what it listens on may
@@ -62,17 +77,44 @@ impl Gate {
         let mut owner = None;
         for token in &*self.tokens() {
             if token.secret.matches(given) {
-                owner = Some(Caller { who: token.name.clone(), role: token.role, is_known: true });
+                owner = Some(Caller::of(token, Shown::Token));
             }
         }
         owner
     }
+
+    /// Begins a session for the token of this name; gives its secret, if there is such a token.
+    ///
+    /// # Errors
+    /// The system gives no random octets.
+    pub(super) fn begin_session(&self, name: &str, now: Instant) -> io::Result<Option<String>> {
+        let tokens = self.tokens();
+        let token = tokens.iter().find(|token| token.name == name);
+        token.map(|token| self.sessions.begin(token, now)).transpose()
+    }
+
+    /// Whose session this is. Its token must still be there; the role is what the token has now.
+    pub(super) fn session(&self, given: &[u8], now: Instant) -> Option<Caller> {
+        let (token, left) = self.sessions.token(given, now)?;
+        let tokens = self.tokens();
+        let token = tokens.iter().find(|now| now.name == token.name && now.secret == token.secret)?;
+        Some(Caller::of(token, Shown::Session(left)))
+    }
+
+    /// Ends a session.
+    pub(super) fn end_session(&self, given: &[u8]) {
+        self.sessions.end(given);
+    }
 }
 
 impl Caller {
+    fn of(token: &ApiToken, shown: Shown) -> Caller {
+        Caller { who: token.name.clone(), role: token.role, shown }
+    }
+
     /// Somebody who has shown nothing where something is asked for.
     pub(super) fn nobody() -> Caller {
-        Caller { who: "nobody".to_owned(), role: Role::Viewer, is_known: false }
+        Caller { who: "nobody".to_owned(), role: Role::Viewer, shown: Shown::Nothing }
     }
 
     /// Somebody who need not show a token.
@@ -81,12 +123,12 @@ impl Caller {
         let name = name.map(|name| name.chars().filter(char::is_ascii_graphic).take(MAX_OPERATOR).collect());
         let name = name.filter(|name: &String| !name.is_empty());
         let who = name.unwrap_or_else(|| "a client of the API".to_owned());
-        Caller { who, role: Role::Administrator, is_known: false }
+        Caller { who, role: Role::Administrator, shown: Shown::Nothing }
     }
 
     /// Tells what somebody who is known has submitted; the event of the submission itself does not name him.
     pub(super) fn tell_submission(&self, api: &Api, what: &str, identifiers: &[MtsIdentifier]) {
-        if self.is_known {
+        if self.shown != Shown::Nothing {
             let identifiers: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
             api.handle.audit("", &self.who, &format!("{what} {}", identifiers.join(", ")), None);
         }
@@ -116,7 +158,7 @@ mod tests {
     fn a_token_tells_who_comes_until_it_is_replaced() {
         let gate = Gate::new(vec![token("anna", Role::Operator, "a1"), token("bert", Role::Viewer, "b2")]);
         let anna = gate.owner(b"a1").unwrap();
-        assert_eq!((anna.who.as_str(), anna.role, anna.is_known), ("anna", Role::Operator, true));
+        assert_eq!((anna.who.as_str(), anna.role, anna.shown), ("anna", Role::Operator, Shown::Token));
         assert_eq!(gate.owner(b"b2").unwrap().role, Role::Viewer);
         for wrong in ["", "a", "a11", "A1"] {
             assert_eq!(gate.owner(wrong.as_bytes()), None, "{wrong}");
@@ -126,6 +168,19 @@ mod tests {
         assert_eq!(gate.owner(b"a1"), None);
         assert_eq!(gate.owner(b"b2").unwrap().role, Role::Operator);
         assert!(!gate.is_open() && Gate::new(Vec::new()).is_open());
+    }
+
+    #[test]
+    fn a_session_has_the_role_that_its_token_has_now_and_ends_with_it() {
+        let (gate, now) = (Gate::new(vec![token("anna", Role::Operator, "a1")]), Instant::now());
+        assert_eq!(gate.begin_session("bert", now).unwrap(), None);
+        let secret = gate.begin_session("anna", now).unwrap().unwrap();
+        assert_eq!(gate.session(secret.as_bytes(), now).unwrap().role, Role::Operator);
+        assert_eq!(gate.owner(secret.as_bytes()), None, "a session is no token");
+        gate.replace_tokens(&[token("anna", Role::Viewer, "a1")]);
+        assert_eq!(gate.session(secret.as_bytes(), now).unwrap().role, Role::Viewer);
+        gate.replace_tokens(&[token("anna", Role::Viewer, "a2")]);
+        assert_eq!(gate.session(secret.as_bytes(), now), None);
     }
 
     #[test]

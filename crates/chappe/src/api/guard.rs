@@ -3,8 +3,12 @@
 //! With tokens configured, whoever shows one, as far as its role goes. Without any the API listens on loopback only, and
 //! then the danger is a web page in a browser of this machine: a request that another page caused (it has an `Origin`
 //! which is not ours) or that came through a name which an attacker's DNS points at loopback is refused.
+//!
+//! A browser that has logged in shows the cookie of its session instead, and sends it whatever made it ask. So a change by
+//! cookie takes a sign that a page of ours asks for it.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::error::ApiError;
-use super::gate::{Caller, Gate};
+use super::gate::{Caller, Shown};
 use super::routes::{self, Access};
 
 /// Lets a request pass, or answers it.
@@ -38,7 +42,8 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
 }
 
 fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiError> {
-    let caller = identify(&api.gate, request.headers(), access == Access::Everyone)?;
+    let changes = !request.method().is_safe();
+    let caller = identify(api, request.headers(), access == Access::Everyone, changes)?;
     match access {
         Access::From(role) if caller.role < role => {
             let what = format!("{} {}", request.method(), request.uri().path());
@@ -54,17 +59,17 @@ fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiErro
 }
 
 /// Who makes a request with these headers.
-fn identify(gate: &Gate, headers: &HeaderMap, public: bool) -> Result<Caller, ApiError> {
+fn identify(api: &Api, headers: &HeaderMap, public: bool, changes: bool) -> Result<Caller, ApiError> {
+    let Api { gate, site, .. } = api;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let ours = host.is_some_and(|host| origin.as_bytes() == format!("http://{host}").as_bytes());
-        if !ours {
-            return Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                "the request comes from another web page",
-                "only pages of this service may use it",
-            ));
-        }
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && !host.is_some_and(|host| site.is_ours(origin.as_bytes(), host))
+    {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "the request comes from another web page",
+            "only pages of this service may use it",
+        ));
     }
     if gate.is_open() {
         return if host.is_none_or(is_local) {
@@ -79,15 +84,40 @@ fn identify(gate: &Gate, headers: &HeaderMap, public: bool) -> Result<Caller, Ap
     }
     let given = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
-    match given.and_then(|given| gate.owner(given)) {
+    let cookie = site.cookie_in(headers).filter(|_| given.is_none());
+    let found = match (given, cookie) {
+        (Some(given), _) => gate.owner(given),
+        (None, Some(cookie)) => gate.session(cookie.as_bytes(), Instant::now()),
+        (None, None) => None,
+    };
+    match found {
+        // A browser sends the cookie by itself, whoever made it ask.
+        Some(caller) if caller.shown != Shown::Token && changes && !is_own_page(headers) => {
+            Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "it is not certain that a page of this service asks for this",
+                "send the header X-Chappe-CSRF with any value, or a token in place of the cookie",
+            ))
+        }
         Some(caller) => Ok(caller),
         None if public => Ok(Caller::nobody()),
         None => Err(ApiError::new(
             StatusCode::UNAUTHORIZED,
-            if given.is_some() { "the token is wrong" } else { "the service asks for a token" },
-            "name the file that holds it with --token-file",
+            match (given, cookie) {
+                (Some(_), _) => "the token is wrong",
+                (None, Some(_)) => "the session is over",
+                (None, None) => "the service asks for a token",
+            },
+            "name the file that holds it with --token-file, or log in",
         )),
     }
+}
+
+/// Whether a request that a browser makes comes from a page of this service: the browser says so, or there is a header that
+/// pages of others can't send without asking first, which nobody here allows.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-chappe-csrf")
+        || headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"same-origin")
 }
 
 /// True for `localhost` and IP addresses, with or without a port.

@@ -8,6 +8,7 @@ mod delivered;
 mod error;
 mod gate;
 mod guard;
+mod login;
 mod mailbox;
 mod operations;
 mod probe;
@@ -15,6 +16,8 @@ mod query;
 mod recording;
 mod routes;
 mod server;
+mod sessions;
+mod site;
 mod submit;
 
 use std::fmt::Write as _;
@@ -33,12 +36,14 @@ use error::ApiError;
 pub(crate) use gate::{Gate, OPERATOR};
 use query::Query;
 use routes::{ROUTES, Route};
+use site::Site;
 
 /// What every request has at hand.
 #[derive(Clone)]
 struct Api {
     handle: Handle,
     gate: Arc<Gate>,
+    site: Site,
 }
 
 /// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves.
@@ -48,7 +53,8 @@ pub(crate) async fn serve(
     gate: Arc<Gate>,
     stop: oneshot::Receiver<()>,
 ) {
-    server::serve(listener, router(Api { handle, gate }), stop).await;
+    let site = Site::new(listener.local_addr().ok(), false);
+    server::serve(listener, router(Api { handle, gate, site }), stop).await;
 }
 
 fn router(api: Api) -> Router {

@@ -5,7 +5,7 @@
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{Api, admin, index, mailbox, operations, probe, ready, recording, submit};
+use super::{Api, admin, index, login, mailbox, operations, probe, ready, recording, submit};
 use crate::roles::Role;
 
 /// What is asked for.
@@ -103,6 +103,9 @@ pub(super) const ROUTES: &[Route] = routes! {
     Get "/", VIEWER, index, "this list";
     Get "/healthz", Access::Everyone, || async { "ok\n" }, "alive";
     Get "/readyz", Access::Everyone, ready, "accepts messages";
+    Get "/api/v1/session", VIEWER, login::show, "who you are";
+    Post "/api/v1/session", VIEWER, login::begin, "a cookie in place of the token";
+    Delete "/api/v1/session", VIEWER, login::end, "log out";
     Get "/api/v1/info", VIEWER, admin::info, "the MTA and its counters";
     Get "/api/v1/status", VIEWER, admin::status, "whether all is well, and what is not";
     Get "/api/v1/resources", VIEWER, admin::resources, "what each connector holds";

@@ -17,7 +17,10 @@ pub(super) fn read(section: &mut Section<'_>) -> Vec<ApiToken> {
         let (name, role) = (ApiToken::UNNAMED.to_owned(), Role::Administrator);
         tokens.extend(secret.map(|secret| ApiToken { name, role, secret }));
     }
-    let tables = section.sections("api_tokens");
+    let (tables, at) = (section.sections("api_tokens"), section.at());
+    if tables.is_empty() && section.has("api_tokens") {
+        section.problems().wrong(at, "there is no token in `api_tokens`", "add one, or remove the line");
+    }
     if tables.len() > MAX_TOKENS {
         section.problems().wrong(
             tables.first().map_or(0, Section::at),
