@@ -119,7 +119,10 @@ fn show(runtime: &Runtime, network: &Network, once: bool) -> Result<(), DemoErro
     println!("  chappe association list --api {}", amiens.api_url());
     println!("  chappe route '{RECIPIENT}' --api {}", paris.api_url());
     println!("  chappe queue list --api {}", paris.api_url());
-    println!("\n(chappe is target/release/chappe.) Console: {}/   Stop with Ctrl-C.", paris.api_url());
+    println!(
+        "\n(chappe is target/release/chappe.) Console: {}/console/   Stop with Ctrl-C.",
+        paris.api_url()
+    );
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(io("wait for signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io("wait for signals"))?;

@@ -396,6 +396,26 @@ pub(crate) struct Event {
     pub(crate) text: String,
 }
 
+/// What one kind of event means, in the words of `docs/events.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventHelp {
+    /// The kind.
+    pub(crate) kind: String,
+    /// Number of the Exchange MTA's event, if it has such a one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exchange_id: Option<u16>,
+    /// What part of the MTA it is about.
+    pub(crate) category: String,
+    /// `information`, `warning` or `error`.
+    pub(crate) severity: String,
+    /// What has happened.
+    pub(crate) meaning: String,
+    /// What makes it happen.
+    pub(crate) cause: String,
+    /// What an operator does about it.
+    pub(crate) to_do: String,
+}
+
 /// What became of a message, and of the reports on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tracking {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::{Activation, ConnectorSettings, Schedule};
-use clock::MonoTime;
+use clock::{MonoTime, WallTime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -502,24 +502,36 @@ impl Connector {
         at
     }
 
+    /// The time of day at which the next attempt is made; one and the same for as long as it is waited for.
+    fn retry_time(&self, retry_at: Option<MonoTime>) -> Option<WallTime> {
+        let shown = self.view.borrow();
+        if shown.retry_at == retry_at {
+            return shown.retry_time;
+        }
+        let seconds = retry_at?.saturating_since(self.shared.clocks.mono()).as_secs();
+        Some(self.shared.clocks.wall().plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
+    }
+
     fn show(&mut self) {
         let retry = usize::from(matches!(self.policy.state(), ConnectorState::Retry { .. }));
         self.timers.set((self.entry.retries.len() + retry) as u64);
         let (urgent, other) = self.waiting();
         let state = self.policy.state();
+        let retry_at = match state {
+            ConnectorState::Retry { until } => Some(until),
+            ConnectorState::Active
+            | ConnectorState::Opening
+            | ConnectorState::Ready
+            | ConnectorState::Remote
+            | ConnectorState::Scheduled
+            | ConnectorState::Held
+            | ConnectorState::Disabled
+            | ConnectorState::Stopping
+            | ConnectorState::Stopped => None,
+        };
         self.view.send_replace(ConnectorView {
-            retry_at: match state {
-                ConnectorState::Retry { until } => Some(until),
-                ConnectorState::Active
-                | ConnectorState::Opening
-                | ConnectorState::Ready
-                | ConnectorState::Remote
-                | ConnectorState::Scheduled
-                | ConnectorState::Held
-                | ConnectorState::Disabled
-                | ConnectorState::Stopping
-                | ConnectorState::Stopped => None,
-            },
+            retry_at,
+            retry_time: self.retry_time(retry_at),
             waits_until: self.policy.waits_until().filter(|_| state != ConnectorState::Active),
             state: state_name(state),
             consecutive_failures: self.policy.consecutive_failures(),

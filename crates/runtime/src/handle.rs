@@ -8,7 +8,7 @@ use agent::settings::AgentSettings;
 use agent::{Route, RouteDecision, RouteQuestion};
 use mhs::OrAddress;
 use spool::{BodyId, CommitError, SpoolError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
 use crate::events::Event;
@@ -90,6 +90,8 @@ impl Handle {
                 associations: self.shared.registry.count(&name),
                 waiting: view.waiting,
                 consecutive_failures: view.consecutive_failures,
+                next_retry: view.retry_time.map(|time| time.to_string()),
+                traffic: self.shared.traffic.status(&name),
                 retry_in_s: view.retry_at.map(|at| at.saturating_since(self.shared.clocks.mono()).as_secs()),
                 last_failure: view.last_failure,
                 failing_since: view.outage.since().map(|since| since.to_string()),
@@ -292,6 +294,11 @@ impl Handle {
         self.shared.stop.is_given()
     }
 
+    /// The time of day as the MTA has it, RFC 3339.
+    pub fn now(&self) -> String {
+        self.shared.clocks.wall().to_string()
+    }
+
     /// How long ago the MTA last showed that it is alive. It does every five seconds, whatever its peers do.
     pub fn since_alive(&self) -> Duration {
         self.shared.since_beat()
@@ -305,6 +312,11 @@ impl Handle {
     /// The newest events whose number is `after` or above.
     pub fn events(&self, after: u64) -> Vec<Event> {
         self.shared.events.since(after)
+    }
+
+    /// Changes with each new event, to the number that the one after it gets.
+    pub fn event_news(&self) -> watch::Receiver<u64> {
+        self.shared.events.news()
     }
 
     /// What became of a message, probe or report and of the reports on it, by its MTS-identifier; over restarts, as far

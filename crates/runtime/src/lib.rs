@@ -47,6 +47,7 @@ mod submission;
 mod supervisor;
 mod taken;
 mod tracking;
+mod traffic;
 mod work;
 mod world;
 

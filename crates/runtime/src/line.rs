@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent::connector::AssociationId;
 use agent::record::OutboundRecord;
 use agent::settings::ConnectorSettings;
-use clock::MonoTime;
+use clock::{MonoTime, WallTime};
 use osi::rtse::{InitialTurn, SessionConnectionIdentifier};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -125,6 +125,8 @@ pub(crate) struct ConnectorView {
     pub(crate) state: &'static str,
     pub(crate) consecutive_failures: u32,
     pub(crate) retry_at: Option<MonoTime>,
+    /// The same by the time of day, as it was when the wait began.
+    pub(crate) retry_time: Option<WallTime>,
     /// None is open, and none is opened before this: the last attempt failed.
     pub(crate) waits_until: Option<MonoTime>,
     pub(crate) last_failure: Option<String>,

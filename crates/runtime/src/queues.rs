@@ -8,6 +8,7 @@ use std::fmt;
 use agent::record::{
     HELD, HeldKey, Item, OUTBOUND, OutboundRecord, Rank, Record, WORK, WorkKey, held_prefix, outbound_prefix,
 };
+use agent::settings::Activation;
 use agent::{CopyRecord, QueuedCopy};
 use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu, PerRecipientFields, TraceInformation};
@@ -16,7 +17,7 @@ use spool::Space;
 
 use crate::handle::{AdminError, Handle};
 use crate::pages::Pages;
-use crate::status::{CopyState, QueueStatus, QueuedMessage};
+use crate::status::{CopyState, LinkStatus, QueueStatus, QueuedMessage};
 
 /// Name of the queue of what was accepted and not yet routed.
 const WORK_QUEUE: &str = "work";
@@ -166,6 +167,40 @@ impl Handle {
             });
         }
         Ok(queues)
+    }
+
+    /// Every link at a glance.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn links(&self) -> Result<Vec<LinkStatus>, AdminError> {
+        let agent = self.shared.agent();
+        let mut links = Vec::new();
+        for (name, entry) in self.shared.connectors() {
+            let Some(settings) = agent.settings().connector(&name) else { continue };
+            let (messages, octets) = entry.depth();
+            let oldest = if messages == 0 { None } else { self.oldest(&name).await? };
+            let view = entry.view.borrow().clone();
+            links.push(LinkStatus {
+                remote_mta: settings.remote_mta.to_string(),
+                state: view.state.to_owned(),
+                frozen: entry.is_frozen(),
+                opens_nothing: matches!(settings.activation, Activation::Never | Activation::RemoteInitiated),
+                associations: self.shared.registry.count(&name),
+                messages,
+                octets,
+                held: entry.held(),
+                oldest,
+                next_retry: view.retry_time.map(|time| time.to_string()),
+                last_failure: view.last_failure,
+                failing_since: view.outage.since().map(|since| since.to_string()),
+                failed_attempts: view.outage.attempts(),
+                max_open_retries: settings.retry.max_open_retries,
+                traffic: self.shared.traffic.status(&name),
+                name,
+            });
+        }
+        Ok(links)
     }
 
     /// A page of what a selection asks for: the work queue, the queues of the connectors in the order of transfer, then

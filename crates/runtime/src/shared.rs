@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use agent::record::{OutboundKey, WorkKey};
-use agent::{Agent, Discard, Effect, IncomingApdu, Links, Moment, Step};
+use agent::{Agent, Departure, Discard, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{Batch, CommitError, Spool};
@@ -26,6 +26,7 @@ use crate::sequence::DurableSequence;
 use crate::signal::Signal;
 use crate::status::Counters;
 use crate::supervisor::Surrender;
+use crate::traffic::Traffic;
 use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) events: EventLog,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) counters: Counts,
+    /// What has passed each link.
+    pub(crate) traffic: Traffic,
     /// What outlives broken associations.
     pub(crate) recovery: Arc<Recovery>,
     /// How long an association may take to end in order when its connector or the MTA stops.
@@ -136,6 +139,7 @@ impl Shared {
             events: EventLog::default(),
             recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
+            traffic: Traffic::default(),
             recovery: Arc::default(),
             // What is left of the timeout is for the store and for the peers to hear of the end.
             stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
@@ -297,7 +301,10 @@ impl Shared {
                     None => self.orphans.notify_one(),
                 }
             }
-            Effect::Dequeued { connector, rank, sequence, size, .. } => {
+            Effect::Dequeued { connector, rank, sequence, size, why, .. } => {
+                if why == Departure::Transferred {
+                    self.traffic.sent(&connector, size, self.clocks.wall());
+                }
                 let key = OutboundKey { connector: connector.clone(), rank, sequence }.encode();
                 if let Some(entry) = self.connector(&connector) {
                     entry.dequeued(&key, size);
@@ -313,7 +320,10 @@ impl Shared {
                     entry.hold_no_more();
                 }
             }
-            Effect::Accepted { .. } => self.counters.transferred_in.add(),
+            Effect::Accepted { connector, size, .. } => {
+                self.counters.transferred_in.add();
+                self.traffic.received(&connector, size, self.clocks.wall());
+            }
             Effect::Submitted { mts_identifier, originator, size, recipients, .. } => {
                 self.counters.submitted.add();
                 self.event(

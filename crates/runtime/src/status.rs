@@ -226,10 +226,73 @@ pub struct ConnectorStatus {
     pub failed_attempts: u64,
     /// How many failed opens in a row a message waits for.
     pub max_open_retries: u32,
+    /// When the next attempt is made, RFC 3339, when it waits after a failure.
+    pub next_retry: Option<String>,
+    /// What has passed the link since the start of the process.
+    pub traffic: LinkTraffic,
     /// What its associations hold at this moment.
     pub held: Held,
     /// Address spaces with their costs.
     pub address_spaces: Vec<String>,
+}
+
+/// What has passed one link since the start of the process, and when it was last used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LinkTraffic {
+    /// Messages, probes and reports transferred in.
+    pub messages_in: u64,
+    /// Messages, probes and reports transferred out.
+    pub messages_out: u64,
+    /// Octets of what was transferred in.
+    pub octets_in: u64,
+    /// Octets of what was transferred out.
+    pub octets_out: u64,
+    /// Associations that the peer opened.
+    pub associations_in: u64,
+    /// Associations that this MTA opened.
+    pub associations_out: u64,
+    /// When something was last transferred, RFC 3339.
+    pub last_transfer: Option<String>,
+    /// When an association was last opened, RFC 3339.
+    pub last_association: Option<String>,
+}
+
+/// One link at a glance: its connector, its queue and what has passed. Times rather than ages, so that it changes only
+/// when something happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LinkStatus {
+    /// Connector.
+    pub name: String,
+    /// Name of the remote MTA.
+    pub remote_mta: String,
+    /// State of the connector, as in [`ConnectorStatus::state`].
+    pub state: String,
+    /// Whether nothing is transferred from its queue.
+    pub frozen: bool,
+    /// Whether it never opens associations by itself, whatever waits.
+    pub opens_nothing: bool,
+    /// Open associations, both roles.
+    pub associations: usize,
+    /// Messages, probes and reports in the queue, those being transferred included.
+    pub messages: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Messages, probes and reports beside these that an operator holds.
+    pub held: u64,
+    /// When the oldest of the queue was queued, RFC 3339.
+    pub oldest: Option<String>,
+    /// When the next attempt is made, RFC 3339, when it waits after a failure.
+    pub next_retry: Option<String>,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+    /// Since when no association could be opened, RFC 3339, if so.
+    pub failing_since: Option<String>,
+    /// Attempts to open one that failed since then.
+    pub failed_attempts: u64,
+    /// How many failed opens in a row a message waits for.
+    pub max_open_retries: u32,
+    /// What has passed it.
+    pub traffic: LinkTraffic,
 }
 
 /// Selectors as they are written in the configuration; what is absent is left out.

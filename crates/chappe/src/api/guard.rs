@@ -15,14 +15,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Api;
 use super::error::ApiError;
 use super::gate::{Caller, Shown};
 use super::routes::{self, Access};
+use super::{Api, console};
 
 /// Lets a request pass, or answers it.
 pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if path == Some("/") && console::is_browser(request.headers()) {
+        // Whoever has no token yet is asked for it there.
+        return console::entrance().await.into_response();
+    }
     let access = routes::access(request.method(), path);
     match admit(&api, &request, access) {
         Ok(caller) => {

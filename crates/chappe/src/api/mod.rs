@@ -4,6 +4,7 @@
 //! pages, bodies are streamed both ways, and nothing here holds a message in memory.
 
 mod admin;
+mod console;
 mod delivered;
 mod error;
 mod gate;
@@ -18,6 +19,7 @@ mod routes;
 mod server;
 mod sessions;
 mod site;
+mod stream;
 mod submit;
 
 use std::fmt::Write as _;
@@ -37,6 +39,7 @@ pub(crate) use gate::{Gate, OPERATOR};
 use query::Query;
 use routes::{ROUTES, Route};
 use site::Site;
+use stream::Hub;
 
 /// What every request has at hand.
 #[derive(Clone)]
@@ -44,6 +47,7 @@ struct Api {
     handle: Handle,
     gate: Arc<Gate>,
     site: Site,
+    hub: Arc<Hub>,
 }
 
 /// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves.
@@ -54,7 +58,17 @@ pub(crate) async fn serve(
     stop: oneshot::Receiver<()>,
 ) {
     let site = Site::new(listener.local_addr().ok(), false);
-    server::serve(listener, router(Api { handle, gate, site }), stop).await;
+    let hub = Arc::new(Hub::new(handle.clone()));
+    let (end, ended) = oneshot::channel();
+    let ending = async {
+        // Whoever would give the word is gone, which ends it as well.
+        let _ = stop.await;
+        // Streams never end by themselves.
+        hub.close();
+        let _ = end.send(());
+    };
+    let api = Api { handle, gate, site, hub: Arc::clone(&hub) };
+    tokio::join!(server::serve(listener, router(api), ended), ending);
 }
 
 fn router(api: Api) -> Router {

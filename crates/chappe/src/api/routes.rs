@@ -5,7 +5,9 @@
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{Api, admin, index, login, mailbox, operations, probe, ready, recording, submit};
+use super::{
+    Api, admin, console, index, login, mailbox, operations, probe, ready, recording, stream, submit,
+};
 use crate::roles::Role;
 
 /// What is asked for.
@@ -101,6 +103,9 @@ macro_rules! routes {
 /// All of them.
 pub(super) const ROUTES: &[Route] = routes! {
     Get "/", VIEWER, index, "this list";
+    Get "/console", Access::Everyone, console::entrance, "leads to the console";
+    Get "/console/", Access::Everyone, console::index, "the console, for a browser";
+    Get "/console/{*file}", Access::Everyone, console::file, "its files";
     Get "/healthz", Access::Everyone, || async { "ok\n" }, "alive";
     Get "/readyz", Access::Everyone, ready, "accepts messages";
     Get "/api/v1/session", VIEWER, login::show, "who you are";
@@ -131,6 +136,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     Get "/api/v1/route", VIEWER, admin::route, "where a message would go";
     Get "/api/v1/tracking/{mts_id}", VIEWER, admin::tracking, "what became of a message";
     Get "/api/v1/events", VIEWER, admin::events, "newest events";
+    Get "/api/v1/event-kinds", VIEWER, console::event_kinds, "what each kind means, and what to do";
+    Get "/api/v1/stream", VIEWER, stream::stream, "all at a glance, live (server-sent events)";
     Get "/api/v1/mailboxes", VIEWER, mailbox::list, "mailboxes";
     Get "/api/v1/mailboxes/{address}", OPERATOR, mailbox::show, "messages and reports of one";
     Get "/api/v1/mailboxes/{address}/{number}", OPERATOR, mailbox::entry, "one of these";

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 /// Connections at one time. More wait to be accepted.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 128;
 /// Longest request head: room for a submission to several hundred recipients.
 const MAX_HEAD_OCTETS: usize = 256 << 10;
 /// Most header fields of a request.

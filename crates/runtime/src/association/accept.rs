@@ -127,6 +127,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
     // Refused only if the association has ended meanwhile; its driver finds that out at once.
     let _ = link.request(RtRequest::OpenAccept { user_data: result });
     registration.bound(&connector.name, &link.agreed().unwrap_or(opening.agreed));
+    shared.traffic.opened(&connector.name, Role::Responder, shared.clocks.wall());
     let text = match &opening.data {
         OpenData::Open(_) => {
             format!("association {number} accepted from {} at {peer}", connector.remote_mta)

@@ -68,6 +68,7 @@ pub(crate) async fn open(
     match opened {
         Ok(Opened { link, agreed, registration, recovered }) => {
             registration.bound(&connector.name, &agreed);
+            shared.traffic.opened(&connector.name, Role::Initiator, shared.clocks.wall());
             let (kind, how) = match recovered {
                 false => (EventKind::AssociationOpened, "opened"),
                 true => (EventKind::AssociationRecovered, "recovered"),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clock::WallTime;
 use serde::Serialize;
+use tokio::sync::watch;
 
 pub use kinds::{Category, EventKind, Severity};
 use repeats::{Repeats, Told};
@@ -51,6 +52,8 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub struct EventLog {
     kept: Mutex<Kept>,
+    /// The number that the next event gets.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -118,11 +121,17 @@ impl EventLog {
             count,
             since,
         });
+        self.news.send_replace(kept.next);
     }
 
     /// What was wrong with `subject` is over: if it happens again it is news.
     pub(crate) fn is_over(&self, subject: &str) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).repeats.forget(subject);
+    }
+
+    /// Tells of each new event: the number that the one after it gets.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// The newest events, oldest first, whose number is `after` or above.

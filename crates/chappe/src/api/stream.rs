@@ -1,0 +1,282 @@
+//! All at a glance, live: `GET /api/v1/stream`, as server-sent events.
+//!
+//! However many look, the MTA is looked at once a second, and not at all if nobody does: one task makes each frame,
+//! and every stream sends the same octets. A stream begins with the whole (`state`); then follows what changed
+//! (`change`), each second even if that is nothing, and new events as they come (`events`). A client that reads too
+//! slowly for that gets the whole again in place of what it missed.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
+use runtime::{Handle, LinkStatus};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Api;
+use super::error::ApiError;
+use super::query::Query;
+
+/// Streams at one time: half of the connections that the API takes.
+const MAX_STREAMS: usize = 64;
+/// Frames that a slow client may be behind before it gets the whole again.
+const FRAMES_BEHIND: usize = 16;
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two frames of events: a storm comes in few frames.
+const EVENT_PAUSE: Duration = Duration::from_millis(100);
+/// Newest events in one frame; whoever wants older ones asks for them.
+const MOST_EVENTS: usize = 200;
+/// How long a client may take for one frame before it is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Makes the frames of all streams.
+pub(super) struct Hub {
+    handle: Handle,
+    places: Arc<Semaphore>,
+    frames: broadcast::Sender<Told>,
+    shown: Mutex<Shown>,
+}
+
+/// What is sent to every stream.
+#[derive(Clone)]
+enum Told {
+    Frame(Bytes),
+    /// There is no more.
+    End,
+}
+
+/// What streams have been told.
+#[derive(Default)]
+struct Shown {
+    /// Whether frames are being made.
+    is_running: bool,
+    is_closed: bool,
+    glance: Value,
+    links: BTreeMap<String, LinkStatus>,
+    /// Why the newest look found less than it should.
+    trouble: Option<String>,
+    /// When it was, RFC 3339.
+    time: String,
+    /// Events up to here, exclusively, have been told.
+    next_event: u64,
+}
+
+impl Hub {
+    pub(super) fn new(handle: Handle) -> Hub {
+        let (frames, _) = broadcast::channel(FRAMES_BEHIND);
+        Hub { handle, places: Arc::new(Semaphore::new(MAX_STREAMS)), frames, shown: Mutex::default() }
+    }
+
+    /// Ends all streams; none begins any more.
+    pub(super) fn close(&self) {
+        self.shown().is_closed = true;
+        // Without streams nobody needs to know.
+        let _ = self.frames.send(Told::End);
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        // It is replaced value by value; after a panic the next look makes it right.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins: what to begin with, if somebody has looked already, and what follows.
+    fn join(self: &Arc<Self>) -> (Option<Bytes>, broadcast::Receiver<Told>) {
+        let mut shown = self.shown();
+        let frames = self.frames.subscribe();
+        if shown.is_closed {
+            let _ = self.frames.send(Told::End);
+        } else if !shown.is_running {
+            *shown = Shown { is_running: true, ..Shown::default() };
+            tokio::spawn(Arc::clone(self).run());
+        }
+        (shown.whole(), frames)
+    }
+
+    /// Looks until nobody listens.
+    async fn run(self: Arc<Self>) {
+        let mut news = self.handle.event_news();
+        self.shown().next_event = *news.borrow_and_update();
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = ticks.tick() => {
+                    {
+                        let mut shown = self.shown();
+                        if shown.is_closed || self.frames.receiver_count() == 0 {
+                            shown.is_running = false;
+                            return;
+                        }
+                    }
+                    self.look().await;
+                }
+                Ok(()) = news.changed() => {
+                    self.tell_events(*news.borrow_and_update());
+                    tokio::time::sleep_until(Instant::now() + EVENT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let glance = glance(&self.handle);
+        let links = self.handle.links().await;
+        let mut shown = self.shown();
+        let is_first = shown.time.is_empty();
+        shown.time = self.handle.now();
+        let mut change = json!({ "time": shown.time });
+        if glance != shown.glance {
+            change["status"] = glance.clone();
+            shown.glance = glance;
+        }
+        let trouble = links.as_ref().err().map(ToString::to_string);
+        if let Ok(links) = links {
+            let links: BTreeMap<String, LinkStatus> =
+                links.into_iter().map(|link| (link.name.clone(), link)).collect();
+            let changed: Vec<&LinkStatus> =
+                links.values().filter(|link| shown.links.get(&link.name) != Some(*link)).collect();
+            let gone: Vec<&String> = shown.links.keys().filter(|name| !links.contains_key(*name)).collect();
+            if !changed.is_empty() {
+                change["links"] = json!(changed);
+            }
+            if !gone.is_empty() {
+                change["gone"] = json!(gone);
+            }
+            shown.links = links;
+        }
+        if trouble != shown.trouble {
+            change["trouble"] = json!(trouble);
+            shown.trouble = trouble;
+        }
+        let frame = if is_first { shown.whole() } else { Some(frame("change", &change)) };
+        if let Some(frame) = frame {
+            // Under the lock, so that whoever joins has either the whole with this in it, or this.
+            let _ = self.frames.send(Told::Frame(frame));
+        }
+    }
+
+    fn tell_events(&self, next: u64) {
+        let mut shown = self.shown();
+        let mut events = self.handle.events(shown.next_event);
+        events.drain(..events.len().saturating_sub(MOST_EVENTS));
+        shown.next_event = events.last().map_or(next, |event| event.number + 1);
+        if !events.is_empty() {
+            let _ = self.frames.send(Told::Frame(frame("events", &json!(events))));
+        }
+    }
+}
+
+impl Shown {
+    /// All of it, once there is something.
+    fn whole(&self) -> Option<Bytes> {
+        if self.time.is_empty() {
+            return None;
+        }
+        let links: Vec<&LinkStatus> = self.links.values().collect();
+        let whole =
+            json!({ "time": self.time, "status": self.glance, "links": links, "trouble": self.trouble });
+        Some(frame("state", &whole))
+    }
+}
+
+/// What there is besides links.
+fn glance(handle: &Handle) -> Value {
+    let status = handle.status();
+    let resources = &status.resources;
+    json!({
+        "name": status.info.name,
+        "domain": status.info.domain,
+        "version": status.info.version,
+        "started": status.info.started,
+        "counters": status.info.counters,
+        "condition": status.condition,
+        "reasons": status.reasons,
+        "connectors": status.connectors,
+        "failing": status.failing,
+        "associations": status.associations,
+        "queued": status.queued,
+        "queued_octets": status.queued_octets,
+        "resources": { "limits": resources.limits, "total": resources.total },
+    })
+}
+
+/// One server-sent event. JSON has no line breaks of its own.
+fn frame(event: &str, data: &Value) -> Bytes {
+    format!("event: {event}\ndata: {data}\n\n").into()
+}
+
+pub(super) async fn stream(State(api): State<Api>, query: Query) -> Result<Response, ApiError> {
+    query.only(&[])?;
+    let hub = api.hub;
+    let Ok(place) = Arc::clone(&hub.places).try_acquire_owned() else {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{MAX_STREAMS} streams are open"),
+            "close some, or ask for /api/v1/status now and then",
+        ));
+    };
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _place = place;
+        let (whole, mut frames) = hub.join();
+        if let Some(whole) = whole
+            && !pass(&sender, whole).await
+        {
+            return;
+        }
+        loop {
+            let told = tokio::select! {
+                told = frames.recv() => told,
+                () = sender.closed() => return,
+            };
+            let next = match told {
+                Ok(Told::Frame(frame)) => Some(frame),
+                Ok(Told::End) | Err(broadcast::error::RecvError::Closed) => return,
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    let shown = hub.shown();
+                    frames = frames.resubscribe();
+                    shown.whole()
+                }
+            };
+            if let Some(next) = next
+                && !pass(&sender, next).await
+            {
+                return;
+            }
+        }
+    });
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::new(Frames(receiver))).into_response())
+}
+
+/// Whether the client has taken it.
+async fn pass(sender: &mpsc::Sender<Bytes>, frame: Bytes) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, sender.send(frame)).await, Ok(Ok(())))
+}
+
+/// The receiving end of a channel as a body.
+struct Frames(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame))))
+    }
+}
