@@ -1,4 +1,4 @@
-//! One TCP connection of a capture as a tree: transport, session, and inside it the association, its binds and the
+//! One TCP connection of a capture as a ladder: transport, session, and inside it the association, its binds and the
 //! APDUs that were transferred.
 //!
 //! A listener, not a peer: it follows both directions without the machines of [`osi`], and goes on after what it does
@@ -12,41 +12,56 @@ use osi::presentation::{ContextId, UserData};
 use osi::rtse::apdu::{Rtab, Rtoac, Rtorj, Rtorq, RtseApdu};
 use osi::rtse::external::ExternalReader;
 use osi::session::spdu::{Enclosure, Spdu, decode_tsdu};
-use osi::tpkt::{Deframer, MAX_TPDU_OCTETS};
+use osi::tpkt::{Deframer, HEADER_OCTETS, MAX_TPDU_OCTETS};
 
 use super::apdu_tree;
-use super::inside::{acse_tree, encodings, hex, rtse_or_hex, rtse_tree, user_tree, values, x410_tree};
-use super::pcap::{Connection, Side};
+use super::inside::{acse_trees, encodings, hex, rtse_or_hex, rtse_tree, user_tree, values, x410_tree};
+use super::ladder::{Ladder, Layers, Step, StepKind};
+use super::pcap::{Connection, Event, Flag, Mark, Piece, Side};
 
-/// The connection as a tree.
-pub(super) fn tree(connection: &Connection) -> Tree {
+/// The connection as a ladder.
+pub(crate) fn ladder(connection: &Connection) -> Ladder {
     let mut dialogue = Dialogue {
-        tree: Tree::leaf("connection", format!("{} to {}", connection.initiator, connection.responder)),
+        steps: Vec::new(),
+        layers: Layers::default(),
+        completes: None,
+        details: Vec::new(),
         x410: false,
         contexts: Vec::new(),
         ends: [End::new(), End::new()],
     };
-    for piece in &connection.pieces {
-        if piece.lost > 0 {
-            dialogue.lost(piece.side, piece.lost);
+    for event in connection.events() {
+        match event {
+            Event::Mark(mark) => dialogue.mark(mark),
+            Event::Piece(piece) => {
+                if piece.lost > 0 {
+                    dialogue.lost(piece);
+                }
+                dialogue.take(piece);
+            }
         }
-        dialogue.take(piece.side, &piece.octets);
     }
-    if connection.cut > 0 {
-        let text = format!("{} octets; they are read as zeros", connection.cut);
-        dialogue.tree.add("not captured of long packets", text);
-    }
-    let (initiator, responder) = (Side::Initiator, Side::Responder);
-    for side in [initiator, responder] {
+    let mut unfinished = Vec::new();
+    for side in [Side::Initiator, Side::Responder] {
         if dialogue.end(side).is_unfinished() {
-            dialogue.add(side, Tree::new("the capture ends in the middle of something"));
+            unfinished.push(side);
         }
     }
-    dialogue.tree
+    Ladder {
+        initiator: connection.initiator,
+        responder: connection.responder,
+        steps: dialogue.steps,
+        cut: connection.cut,
+        unfinished,
+    }
 }
 
 struct Dialogue {
-    tree: Tree,
+    steps: Vec<Step>,
+    /// Of the TPDU that is taken apart: its layers, what it completes and what is in it.
+    layers: Layers,
+    completes: Option<String>,
+    details: Vec<Tree>,
     /// Whether the connection was opened in X.410 mode.
     x410: bool,
     /// Presentation contexts which were proposed.
@@ -60,6 +75,8 @@ struct End {
     tsdu: Vec<u8>,
     ssdu: Vec<u8>,
     activity: Option<Activity>,
+    /// Octets of the TPDU that goes on which are not kept.
+    cut: u64,
 }
 
 /// An activity that goes on: what it has transferred so far.
@@ -77,6 +94,7 @@ impl End {
             tsdu: Vec::new(),
             ssdu: Vec::new(),
             activity: None,
+            cut: 0,
         }
     }
 
@@ -94,39 +112,85 @@ impl Dialogue {
         }
     }
 
-    fn add(&mut self, side: Side, mut tree: Tree) {
-        let who = match side {
-            Side::Initiator => "initiator",
-            Side::Responder => "responder",
+    fn add(&mut self, tree: Tree) {
+        self.details.push(tree);
+    }
+
+    /// Ends the step of which layers and details are at hand.
+    fn step(&mut self, piece: &Piece, kind: StepKind, octets: u64, cut: u64) {
+        self.steps.push(Step {
+            number: piece.number,
+            micros: piece.micros,
+            side: piece.side,
+            kind,
+            octets,
+            cut,
+            layers: std::mem::take(&mut self.layers).into_vec(),
+            completes: self.completes.take(),
+            details: std::mem::take(&mut self.details),
+        });
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        let kind = match mark.what {
+            Flag::Opened => StepKind::Opened,
+            Flag::Closed => StepKind::Closed,
+            Flag::Reset => StepKind::Reset,
         };
-        tree.name = format!("{who}: {}", tree.name);
-        self.tree.push(tree);
+        self.steps.push(Step {
+            number: mark.number,
+            micros: mark.micros,
+            side: mark.side,
+            kind,
+            octets: 0,
+            cut: 0,
+            layers: Vec::new(),
+            completes: None,
+            details: Vec::new(),
+        });
     }
 
     /// Octets are not in the capture; what comes next begins anew.
-    fn lost(&mut self, side: Side, octets: u32) {
-        *self.end(side) = End::new();
-        self.add(side, Tree::leaf("not in the capture (octets)", octets));
+    fn lost(&mut self, piece: &Piece) {
+        *self.end(piece.side) = End::new();
+        self.add(Tree::leaf("not in the capture (octets)", piece.lost));
+        self.step(piece, StepKind::Gap, u64::from(piece.lost), 0);
     }
 
-    fn take(&mut self, side: Side, mut octets: &[u8]) {
+    fn take(&mut self, piece: &Piece) {
+        let length = piece.octets.len();
+        let kept = length.saturating_sub(piece.cut);
+        let mut octets = piece.octets.as_slice();
         loop {
-            let end = self.end(side);
+            let before = length - octets.len();
+            let end = self.end(piece.side);
             let Some(frames) = &mut end.frames else { return };
-            match frames.next(&mut octets) {
-                Ok(Some(tpdu)) => self.tpdu(side, &tpdu),
+            let next = frames.next(&mut octets);
+            let behind = length - octets.len();
+            // The zeros are at the end of a piece, and so in the last TPDU of it.
+            end.cut += behind.saturating_sub(before.max(kept)) as u64;
+            match next {
+                Ok(Some(tpdu)) => {
+                    let cut = std::mem::take(&mut end.cut);
+                    self.tpdu(piece.side, &tpdu);
+                    self.step(piece, StepKind::Tpdu, (tpdu.len() + HEADER_OCTETS) as u64, cut);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     end.frames = None;
-                    self.add(side, Tree::leaf("not RFC 1006 from here on", error));
-                    return;
+                    self.add(Tree::leaf("not RFC 1006 from here on", error));
+                    return self.step(piece, StepKind::Foreign, (length - before) as u64, 0);
                 }
             }
         }
     }
 
     fn tpdu(&mut self, side: Side, octets: &[u8]) {
-        match Tpdu::decode(octets) {
+        let tpdu = Tpdu::decode(octets);
+        if let Ok(tpdu) = &tpdu {
+            self.layers.push("COTP", tpdu.name());
+        }
+        match tpdu {
             Ok(Tpdu::Dt { end_of_tsdu, data }) => {
                 let end = self.end(side);
                 end.tsdu.extend_from_slice(&data);
@@ -147,22 +211,24 @@ impl Dialogue {
                 }
                 selector(&mut tree, "calling T-selector", connect.calling_selector.as_deref());
                 selector(&mut tree, "called T-selector", connect.called_selector.as_deref());
-                self.add(side, tree);
+                self.add(tree);
             }
-            Ok(Tpdu::Dr { reason, .. }) => self.add(side, Tree::leaf("T-DISCONNECT, reason", reason)),
-            Ok(Tpdu::Er { cause, .. }) => self.add(side, Tree::leaf("TPDU error, cause", cause)),
-            Err(error) => self.add(side, Tree::leaf("malformed TPDU", error)),
+            Ok(Tpdu::Dr { reason, .. }) => self.add(Tree::leaf("T-DISCONNECT, reason", reason)),
+            Ok(Tpdu::Er { cause, .. }) => self.add(Tree::leaf("TPDU error, cause", cause)),
+            Err(error) => self.add(Tree::leaf("malformed TPDU", error)),
         }
     }
 
     fn tsdu(&mut self, side: Side, octets: &[u8]) {
         match decode_tsdu(octets) {
             Ok(spdus) => spdus.into_iter().for_each(|spdu| self.spdu(side, spdu)),
-            Err(error) => self.add(side, Tree::leaf("malformed SPDU", error)),
+            Err(error) => self.add(Tree::leaf("malformed SPDU", error)),
         }
     }
 
     fn spdu(&mut self, side: Side, spdu: Spdu) {
+        let layers = &mut self.layers;
+        layers.push("session", spdu.name());
         match spdu {
             Spdu::Cn(cn) => {
                 let mut tree = Tree::new("CONNECT");
@@ -170,6 +236,7 @@ impl Dialogue {
                 selector(&mut tree, "called S-selector", cn.called_selector.as_deref());
                 match Cp::decode(&cn.user_data) {
                     Ok(ByMode::Normal(cp)) => {
+                        layers.push("presentation", "CP");
                         selector(&mut tree, "calling P-selector", cp.calling_selector.as_deref());
                         selector(&mut tree, "called P-selector", cp.called_selector.as_deref());
                         self.contexts = cp.contexts.iter().map(|context| context.context).collect();
@@ -179,108 +246,135 @@ impl Dialogue {
                                 format!("{} {}", context.context, context.abstract_syntax),
                             );
                         }
-                        values(cp.user_data.as_ref(), &mut tree);
+                        values(cp.user_data.as_ref(), &mut tree, layers);
                     }
                     Ok(ByMode::X410(set)) => {
                         self.x410 = true;
+                        layers.push("presentation", "CP");
                         tree.add("mode", "X.410");
-                        tree.push(x410_tree(Rtorq::decode_x410(&set).map(RtseApdu::Rtorq), &set));
+                        tree.push(x410_tree(Rtorq::decode_x410(&set).map(RtseApdu::Rtorq), &set, layers));
                     }
                     Ok(ByMode::Other(mode)) => tree.add("mode", format!("{mode:?}")),
                     Err(_) => {
                         // 1984 MTAs have no presentation layer at all.
                         self.x410 = true;
-                        tree.push(rtse_or_hex(&cn.user_data));
+                        tree.push(rtse_or_hex(&cn.user_data, layers));
                     }
                 }
-                self.add(side, tree);
+                self.add(tree);
             }
             Spdu::Ac(ac) => {
                 let mut tree = Tree::new("ACCEPT");
                 match Cpa::decode(&ac.user.octets) {
-                    Ok(ByMode::Normal(cpa)) => values(cpa.user_data.as_ref(), &mut tree),
+                    Ok(ByMode::Normal(cpa)) => {
+                        layers.push("presentation", "CPA");
+                        values(cpa.user_data.as_ref(), &mut tree, layers);
+                    }
                     Ok(ByMode::X410(set)) => {
+                        layers.push("presentation", "CPA");
                         tree.add("mode", "X.410");
-                        tree.push(x410_tree(Rtoac::decode_x410(&set).map(RtseApdu::Rtoac), &set));
+                        tree.push(x410_tree(Rtoac::decode_x410(&set).map(RtseApdu::Rtoac), &set, layers));
                     }
                     Ok(ByMode::Other(mode)) => tree.add("mode", format!("{mode:?}")),
-                    Err(_) => tree.push(rtse_or_hex(&ac.user.octets)),
+                    Err(_) => tree.push(rtse_or_hex(&ac.user.octets, layers)),
                 }
-                self.add(side, tree);
+                self.add(tree);
             }
             Spdu::Rf(rf) => {
                 let tree = Tree::leaf("REFUSE, reason", rf.reason);
                 let inside = match Cpr::decode(&rf.user_data) {
                     Ok(Some(Cpr { user_data: Some(values), .. })) => {
-                        encodings(&values).into_iter().map(acse_tree).collect()
+                        layers.push("presentation", "CPR");
+                        acse_trees(&values, layers)
                     }
-                    Ok(Some(_)) => Vec::new(),
+                    Ok(Some(_)) => {
+                        layers.push("presentation", "CPR");
+                        Vec::new()
+                    }
                     Ok(None) => {
                         let rtorj = Rtorj::decode_x410(&rf.user_data).map(RtseApdu::Rtorj);
-                        vec![x410_tree(rtorj, &rf.user_data)]
+                        vec![x410_tree(rtorj, &rf.user_data, layers)]
                     }
-                    Err(_) => user_tree(&rf.user_data),
+                    Err(_) => user_tree(&rf.user_data, layers),
                 };
-                self.add(side, tree.with(inside));
+                self.add(tree.with(inside));
             }
-            Spdu::Fn { user, .. } => self.add(side, Tree::new("FINISH").with(user_tree(&user.octets))),
-            Spdu::Dn { user } => self.add(side, Tree::new("DISCONNECT").with(user_tree(&user.octets))),
-            Spdu::Nf { user } => self.add(side, Tree::new("NOT FINISHED").with(user_tree(&user.octets))),
+            Spdu::Fn { user, .. } => {
+                let inside = user_tree(&user.octets, layers);
+                self.add(Tree::new("FINISH").with(inside));
+            }
+            Spdu::Dn { user } => {
+                let inside = user_tree(&user.octets, layers);
+                self.add(Tree::new("DISCONNECT").with(inside));
+            }
+            Spdu::Nf { user } => {
+                let inside = user_tree(&user.octets, layers);
+                self.add(Tree::new("NOT FINISHED").with(inside));
+            }
             Spdu::Ab { user, .. } => {
                 for end in &mut self.ends {
                     end.activity = None;
                 }
                 let inside = match Abort::decode(&user.octets) {
-                    Ok(Abort::Aru(Some(values))) => encodings(&values).into_iter().map(acse_tree).collect(),
-                    Ok(Abort::Aru(None)) => Vec::new(),
+                    Ok(Abort::Aru(Some(values))) => {
+                        layers.push("presentation", "ARU");
+                        acse_trees(&values, layers)
+                    }
+                    Ok(Abort::Aru(None)) => {
+                        layers.push("presentation", "ARU");
+                        Vec::new()
+                    }
                     Ok(Abort::X410) => {
+                        layers.push("presentation", "ARU");
                         let rtab = Rtab::decode_x410(&user.octets).map(RtseApdu::Rtab);
-                        vec![x410_tree(rtab, &user.octets)]
+                        vec![x410_tree(rtab, &user.octets, layers)]
                     }
                     Ok(Abort::Arp { reason, event }) => {
+                        layers.push("presentation", "ARP");
                         vec![Tree::leaf("ARP", format!("reason {reason:?}, event {event:?}"))]
                     }
-                    Err(_) => user_tree(&user.octets),
+                    Err(_) => user_tree(&user.octets, layers),
                 };
-                self.add(side, Tree::new("ABORT").with(inside));
+                self.add(Tree::new("ABORT").with(inside));
             }
-            Spdu::Aa => self.add(side, Tree::new("ABORT ACCEPT")),
+            Spdu::Aa => self.add(Tree::new("ABORT ACCEPT")),
             Spdu::Gt { tokens: 0 } | Spdu::Pt { tokens: 0, .. } => {
                 // The empty ones that go in front of every category 2 SPDU.
             }
-            Spdu::Gt { tokens } => self.add(side, Tree::leaf("GIVE TOKENS", tokens)),
+            Spdu::Gt { tokens } => self.add(Tree::leaf("GIVE TOKENS", tokens)),
             Spdu::Pt { tokens, user } => {
-                self.add(side, Tree::leaf("PLEASE TOKENS", tokens).with(user_tree(&user.octets)));
+                let inside = user_tree(&user.octets, layers);
+                self.add(Tree::leaf("PLEASE TOKENS", tokens).with(inside));
             }
-            Spdu::Gtc => self.add(side, Tree::new("GIVE TOKENS CONFIRM")),
-            Spdu::Gta => self.add(side, Tree::new("GIVE TOKENS ACK")),
-            Spdu::Pr => self.add(side, Tree::new("PREPARE")),
+            Spdu::Gtc => self.add(Tree::new("GIVE TOKENS CONFIRM")),
+            Spdu::Gta => self.add(Tree::new("GIVE TOKENS ACK")),
+            Spdu::Pr => self.add(Tree::new("PREPARE")),
             Spdu::Cdo { user } => {
-                self.add(side, Tree::leaf("CONNECT DATA OVERFLOW, octets", user.octets.len()));
+                self.add(Tree::leaf("CONNECT DATA OVERFLOW, octets", user.octets.len()));
             }
-            Spdu::Oa { .. } => self.add(side, Tree::new("OVERFLOW ACCEPT")),
+            Spdu::Oa { .. } => self.add(Tree::new("OVERFLOW ACCEPT")),
             Spdu::Segment { of, user } => {
-                self.add(side, Tree::leaf(format!("more of {}, octets", of.name()), user.octets.len()));
+                self.add(Tree::leaf(format!("more of {}, octets", of.name()), user.octets.len()));
             }
             Spdu::Dt { enclosure, data } => self.data(side, enclosure, &data),
             Spdu::As { activity, .. } => {
                 self.end(side).activity = Some(Activity::default());
-                self.add(side, Tree::leaf("ACTIVITY START", hex(&activity)));
+                self.add(Tree::leaf("ACTIVITY START", hex(&activity)));
             }
             Spdu::Ar { resume, .. } => {
                 self.end(side).activity = Some(Activity { octets: Vec::new(), resumed: true });
-                self.add(side, Tree::leaf("ACTIVITY RESUME", format!("{resume:?}")));
+                self.add(Tree::leaf("ACTIVITY RESUME", format!("{resume:?}")));
             }
             Spdu::Ai { reason } => {
                 self.end(side).activity = None;
-                self.add(side, Tree::leaf("ACTIVITY INTERRUPT", format!("{reason:?}")));
+                self.add(Tree::leaf("ACTIVITY INTERRUPT", format!("{reason:?}")));
             }
-            Spdu::Aia => self.add(side, Tree::new("ACTIVITY INTERRUPT ACK")),
+            Spdu::Aia => self.add(Tree::new("ACTIVITY INTERRUPT ACK")),
             Spdu::Ad { reason } => {
                 self.end(side).activity = None;
-                self.add(side, Tree::leaf("ACTIVITY DISCARD", format!("{reason:?}")));
+                self.add(Tree::leaf("ACTIVITY DISCARD", format!("{reason:?}")));
             }
-            Spdu::Ada => self.add(side, Tree::new("ACTIVITY DISCARD ACK")),
+            Spdu::Ada => self.add(Tree::new("ACTIVITY DISCARD ACK")),
             Spdu::Ae { serial, .. } => {
                 let mut tree = Tree::leaf("ACTIVITY END", serial);
                 match self.end(side).activity.take() {
@@ -293,22 +387,22 @@ impl Dialogue {
                     }
                     None => tree.push(Tree::new("what it transferred is not in the capture as a whole")),
                 }
-                self.add(side, tree);
+                self.add(tree);
             }
-            Spdu::Map { serial } => self.add(side, Tree::leaf("MAJOR SYNC POINT", serial)),
-            Spdu::Aea { serial, .. } => self.add(side, Tree::leaf("ACTIVITY END ACK", serial)),
-            Spdu::Mip { serial, .. } => self.add(side, Tree::leaf("MINOR SYNC POINT", serial)),
-            Spdu::Mia { serial, .. } => self.add(side, Tree::leaf("MINOR SYNC ACK", serial)),
+            Spdu::Map { serial } => self.add(Tree::leaf("MAJOR SYNC POINT", serial)),
+            Spdu::Aea { serial, .. } => self.add(Tree::leaf("ACTIVITY END ACK", serial)),
+            Spdu::Mip { serial, .. } => self.add(Tree::leaf("MINOR SYNC POINT", serial)),
+            Spdu::Mia { serial, .. } => self.add(Tree::leaf("MINOR SYNC ACK", serial)),
             Spdu::Ed { reason, user } => {
-                let tree = Tree::leaf("EXCEPTION DATA", format!("{reason:?}"));
-                self.add(side, tree.with(user_tree(&user.octets)));
+                let inside = user_tree(&user.octets, layers);
+                self.add(Tree::leaf("EXCEPTION DATA", format!("{reason:?}")).with(inside));
             }
-            Spdu::Er { .. } => self.add(side, Tree::new("EXCEPTION REPORT")),
+            Spdu::Er { .. } => self.add(Tree::new("EXCEPTION REPORT")),
         }
     }
 
     /// What an activity transferred: an APDU of P1, in normal mode inside an EXTERNAL.
-    fn transferred(&self, octets: &[u8]) -> Tree {
+    fn transferred(&mut self, octets: &[u8]) -> Tree {
         let mut inside = Vec::new();
         let mut external = ExternalReader::new(self.contexts.clone());
         let is_external = octets.first() == Some(&0x28);
@@ -319,7 +413,16 @@ impl Dialogue {
                 Some(Err(error)) => return Tree::leaf("malformed EXTERNAL", error),
             };
         match MtsApdu::from_octets(apdu) {
-            Ok(apdu) => apdu_tree(&apdu),
+            Ok(apdu) => {
+                self.completes = Some(match &apdu {
+                    MtsApdu::Message(message) => {
+                        format!("P1 message {}", &*message.envelope.message_identifier)
+                    }
+                    MtsApdu::Probe(probe) => format!("P1 probe {}", &*probe.probe_identifier),
+                    MtsApdu::Report(report) => format!("P1 report {}", &*report.envelope.report_identifier),
+                });
+                apdu_tree(&apdu)
+            }
             Err(error) => Tree::leaf("no APDU of P1", error),
         }
     }
@@ -327,7 +430,12 @@ impl Dialogue {
     /// Data of an activity: the octets of RTTRs, or in X.410 mode of the APDU itself.
     fn data(&mut self, side: Side, enclosure: Option<Enclosure>, data: &[u8]) {
         let x410 = self.x410;
-        let end = self.end(side);
+        let layers = &mut self.layers;
+        let [initiator, responder] = &mut self.ends;
+        let end = match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
+        };
         end.ssdu.extend_from_slice(data);
         let is_whole = enclosure.is_none_or(|enclosure| enclosure.0 & Enclosure::END.0 != 0);
         if !is_whole {
@@ -335,6 +443,7 @@ impl Dialogue {
         }
         let ssdu = std::mem::take(&mut end.ssdu);
         if x410 {
+            layers.push("P1", "octets of an APDU");
             if let Some(activity) = &mut end.activity {
                 activity.octets.extend_from_slice(&ssdu);
             }
@@ -343,12 +452,14 @@ impl Dialogue {
         let mut other = Vec::new();
         match UserData::decode(&ssdu) {
             Ok(values) => {
+                layers.push("presentation", "TD");
                 for octets in encodings(&values) {
                     match (RtseApdu::decode(octets), &mut end.activity) {
                         (Ok(RtseApdu::Rttr(part)), Some(activity)) => {
+                            layers.push("RTSE", "RTTR");
                             activity.octets.extend_from_slice(&part);
                         }
-                        (Ok(apdu), _) => other.push(rtse_tree(&apdu)),
+                        (Ok(apdu), _) => other.push(rtse_tree(&apdu, layers)),
                         (Err(_), None) => other.push(Tree::leaf("data of another application", hex(octets))),
                         (Err(error), Some(_)) => other.push(Tree::leaf("malformed APDU of RTSE", error)),
                     }
@@ -356,9 +467,7 @@ impl Dialogue {
             }
             Err(error) => other.push(Tree::leaf("malformed PPDU", error)),
         }
-        for tree in other {
-            self.add(side, tree);
-        }
+        self.details.extend(other);
     }
 }
 

@@ -1,10 +1,13 @@
 //! What rides in the user data of the session while an association is opened and ended, as trees: ACSE, RTSE, the bind.
+//! Each protocol that is met is added to the layers.
 
 use mhs::Tree;
 use mhs::p1::bind::{Authentication, Credentials, MtaBindArgument, MtaBindError, MtaBindResult};
 use osi::acse::apdu::AcseApdu;
 use osi::presentation::UserData;
 use osi::rtse::apdu::{ConnectionData, RtseApdu};
+
+use super::ladder::Layers;
 
 /// The encodings in presentation user data.
 pub(super) fn encodings<'v>(values: &'v UserData<'_>) -> Vec<&'v [u8]> {
@@ -15,27 +18,36 @@ pub(super) fn encodings<'v>(values: &'v UserData<'_>) -> Vec<&'v [u8]> {
 }
 
 /// The values of a connect PPDU: ACSE with RTSE and the bind inside.
-pub(super) fn values(values: Option<&UserData<'_>>, tree: &mut Tree) {
+pub(super) fn values(values: Option<&UserData<'_>>, tree: &mut Tree, layers: &mut Layers) {
     let Some(values) = values else { return };
     for octets in encodings(values) {
-        tree.push(acse_tree(octets));
+        tree.push(acse_tree(octets, layers));
     }
 }
 
 /// User data of an SPDU which may hold anything.
-pub(super) fn user_tree(octets: &[u8]) -> Vec<Tree> {
+pub(super) fn user_tree(octets: &[u8], layers: &mut Layers) -> Vec<Tree> {
     if octets.is_empty() {
         return Vec::new();
     }
     match UserData::decode(octets) {
-        Ok(values) => encodings(&values).into_iter().map(acse_tree).collect(),
-        Err(_) => vec![rtse_or_hex(octets)],
+        Ok(values) => {
+            layers.push("presentation", "user data");
+            acse_trees(&values, layers)
+        }
+        Err(_) => vec![rtse_or_hex(octets, layers)],
     }
 }
 
+/// Each of these values as APDU of ACSE.
+pub(super) fn acse_trees(values: &UserData<'_>, layers: &mut Layers) -> Vec<Tree> {
+    encodings(values).into_iter().map(|octets| acse_tree(octets, layers)).collect()
+}
+
 /// An APDU of ACSE, or of RTSE where there is none.
-pub(super) fn acse_tree(octets: &[u8]) -> Tree {
-    let Ok(apdu) = AcseApdu::decode(octets) else { return rtse_or_hex(octets) };
+fn acse_tree(octets: &[u8], layers: &mut Layers) -> Tree {
+    let Ok(apdu) = AcseApdu::decode(octets) else { return rtse_or_hex(octets, layers) };
+    layers.push("ACSE", apdu.name());
     let mut tree = Tree::new(apdu.name());
     let inside = match &apdu {
         AcseApdu::Aarq(aarq) => {
@@ -60,29 +72,30 @@ pub(super) fn acse_tree(octets: &[u8]) -> Tree {
         }
     };
     for external in inside {
-        tree.push(rtse_or_hex(&external.encoding));
+        tree.push(rtse_or_hex(&external.encoding, layers));
     }
     tree
 }
 
 /// An APDU of RTSE in normal mode, or what is none.
-pub(super) fn rtse_or_hex(octets: &[u8]) -> Tree {
+pub(super) fn rtse_or_hex(octets: &[u8], layers: &mut Layers) -> Tree {
     match RtseApdu::decode(octets) {
-        Ok(apdu) => rtse_tree(&apdu),
+        Ok(apdu) => rtse_tree(&apdu, layers),
         Err(_) => Tree::leaf("user data", hex(octets)),
     }
 }
 
 /// An RTSE APDU of X.410 mode, which only its place tells.
-pub(super) fn x410_tree(apdu: Result<RtseApdu, ber::Error>, octets: &[u8]) -> Tree {
+pub(super) fn x410_tree(apdu: Result<RtseApdu, ber::Error>, octets: &[u8], layers: &mut Layers) -> Tree {
     match apdu {
-        Ok(apdu) => rtse_tree(&apdu),
+        Ok(apdu) => rtse_tree(&apdu, layers),
         Err(_) => Tree::leaf("user data", hex(octets)),
     }
 }
 
 /// An APDU of RTSE, with the bind in it.
-pub(super) fn rtse_tree(apdu: &RtseApdu) -> Tree {
+pub(super) fn rtse_tree(apdu: &RtseApdu, layers: &mut Layers) -> Tree {
+    layers.push("RTSE", apdu.name());
     let mut tree = Tree::new(apdu.name());
     match apdu {
         RtseApdu::Rtorq(rtorq) => {
@@ -92,16 +105,14 @@ pub(super) fn rtse_tree(apdu: &RtseApdu) -> Tree {
             if let Some(protocol) = rtorq.application_protocol {
                 tree.add("application protocol", protocol);
             }
-            tree.push(bind_tree(&rtorq.connection_data, |octets| {
-                MtaBindArgument::from_octets(octets).map(|bind| bind.authentication).ok()
-            }));
+            let read = |octets: &[u8]| MtaBindArgument::from_octets(octets).map(|bind| bind.authentication);
+            tree.push(bind_tree(&rtorq.connection_data, |octets| read(octets).ok(), layers));
         }
         RtseApdu::Rtoac(rtoac) => {
             tree.add("checkpoint size (KB)", rtoac.checkpoint_size_kb);
             tree.add("window size", rtoac.window_size);
-            tree.push(bind_tree(&rtoac.connection_data, |octets| {
-                MtaBindResult::from_octets(octets).map(|bind| bind.authentication).ok()
-            }));
+            let read = |octets: &[u8]| MtaBindResult::from_octets(octets).map(|bind| bind.authentication);
+            tree.push(bind_tree(&rtoac.connection_data, |octets| read(octets).ok(), layers));
         }
         RtseApdu::Rtorj(rtorj) => {
             if let Some(reason) = rtorj.refuse_reason {
@@ -109,7 +120,10 @@ pub(super) fn rtse_tree(apdu: &RtseApdu) -> Tree {
             }
             if !rtorj.user_data.is_empty() {
                 tree.push(match MtaBindError::from_octets(&rtorj.user_data) {
-                    Ok(error) => Tree::leaf("bind error", error.0),
+                    Ok(error) => {
+                        layers.push("P1", "bind error");
+                        Tree::leaf("bind error", error.0)
+                    }
                     Err(_) => Tree::leaf("user data", hex(&rtorj.user_data)),
                 });
             }
@@ -125,7 +139,11 @@ pub(super) fn rtse_tree(apdu: &RtseApdu) -> Tree {
     tree
 }
 
-fn bind_tree(data: &ConnectionData, read: impl Fn(&[u8]) -> Option<Option<Authentication>>) -> Tree {
+fn bind_tree(
+    data: &ConnectionData,
+    read: impl Fn(&[u8]) -> Option<Option<Authentication>>,
+    layers: &mut Layers,
+) -> Tree {
     let octets = match data {
         ConnectionData::Recover(old) => {
             return Tree::leaf("connection data", format!("recovery of association {old}"));
@@ -135,8 +153,12 @@ fn bind_tree(data: &ConnectionData, read: impl Fn(&[u8]) -> Option<Option<Authen
     };
     match read(octets) {
         None => Tree::leaf("user data", hex(octets)),
-        Some(None) => Tree::leaf("bind", "no authentication"),
+        Some(None) => {
+            layers.push("P1", "bind");
+            Tree::leaf("bind", "no authentication")
+        }
         Some(Some(authentication)) => {
+            layers.push("P1", "bind");
             let mut tree = Tree::leaf("bind", "");
             tree.value = None;
             tree.add("MTA name", &authentication.name);

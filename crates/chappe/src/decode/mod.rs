@@ -4,6 +4,7 @@
 
 mod dialogue;
 mod inside;
+mod ladder;
 mod pcap;
 
 use mhs::Tree;
@@ -50,7 +51,8 @@ pub(crate) fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
     }
     if pcap::is_capture(file) {
         let capture = pcap::Capture::read(file)?;
-        let mut trees: Vec<Tree> = capture.connections.iter().map(dialogue::tree).collect();
+        let mut trees: Vec<Tree> =
+            capture.connections.iter().map(|connection| dialogue::ladder(connection).tree()).collect();
         if let Some(packet) = capture.ends_in {
             trees.push(Tree::leaf("the capture ends in the middle of packet", packet));
         }

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) pieces: Vec<Piece>,
     /// Octets that were cut off and are zeros in the pieces.
     pub(crate) cut: u64,
+    /// Its begin and its end.
+    marks: Vec<Mark>,
     streams: [Stream; 2],
 }
 
@@ -47,23 +49,75 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// Number of the packet that completed it.
-    packet: usize,
+    pub(crate) number: u64,
+    /// When that came, in microseconds since 1970.
+    pub(crate) micros: u64,
     /// Who sent it.
     pub(crate) side: Side,
     /// Octets in front of it that are not in the capture.
     pub(crate) lost: u32,
     /// The octets.
     pub(crate) octets: Vec<u8>,
+    /// So many of them at the end are not in the capture and are zeros.
+    pub(crate) cut: usize,
+}
+
+/// A packet that opens or ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Its number.
+    pub(crate) number: u64,
+    /// When it came, in microseconds since 1970.
+    pub(crate) micros: u64,
+    /// Who sent it.
+    pub(crate) side: Side,
+    /// What it does.
+    pub(crate) what: Flag,
+}
+
+/// What a packet does to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flag {
+    /// It is the first one.
+    Opened,
+    /// Nothing follows it from its sender.
+    Closed,
+    /// Nothing follows it at all.
+    Reset,
+}
+
+/// What happens on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event<'c> {
+    /// It begins or ends.
+    Mark(&'c Mark),
+    /// Data comes.
+    Piece(&'c Piece),
+}
+
+/// Number and time of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    number: u64,
+    micros: u64,
+}
+
+/// Data behind a gap.
+#[derive(Debug, Default)]
+struct Waiting {
+    place: Place,
+    octets: Vec<u8>,
+    cut: usize,
 }
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
 struct Stream {
     next: Option<u32>,
-    /// Number of the packet that completed the newest piece.
-    packet: usize,
-    /// Behind a gap: data by sequence number, with the number of its packet.
-    waiting: BTreeMap<u32, (usize, Vec<u8>)>,
+    /// The packet that completed the newest piece.
+    place: Place,
+    /// Behind a gap: data by sequence number.
+    waiting: BTreeMap<u32, Waiting>,
 }
 
 impl Stream {
@@ -89,7 +143,7 @@ pub(crate) struct Capture {
     pub(crate) connections: Vec<Connection>,
     /// Number of the packet in which the file ends, if it does not end behind one: a capture that is still being
     /// written, or whose writer was killed. What is in front of that packet is here.
-    pub(crate) ends_in: Option<usize>,
+    pub(crate) ends_in: Option<u64>,
 }
 
 const PCAPNG: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
@@ -117,6 +171,8 @@ impl Capture {
             let octets = octets.get(at..)?.first_chunk::<4>()?;
             Some(if little { u32::from_le_bytes(*octets) } else { u32::from_be_bytes(*octets) })
         };
+        // Parts of a second in a time: the magic number tells microseconds from nanoseconds.
+        let parts = if magic.contains(&0x3C) { 1_000 } else { 1 };
         let link_type = word(file, 20).ok_or(PcapError::Header)? & 0xFFFF;
         if network_packet(link_type, &[]).is_none() {
             return Err(PcapError::LinkType(link_type));
@@ -133,16 +189,18 @@ impl Capture {
                 break;
             };
             rest = behind;
+            let time = |at: usize| u64::from(word(packet, at).unwrap_or_default());
+            let place = Place { number, micros: time(0) * 1_000_000 + time(4) / parts };
             let packet = packet.get(16..).and_then(|packet| network_packet(link_type, packet)).flatten();
             if let Some(segment) = packet.and_then(segment) {
-                capture.take(number, &segment);
+                capture.take(place, &segment);
             }
         }
         capture.connections.iter_mut().for_each(Connection::finish);
         Ok(capture)
     }
 
-    fn take(&mut self, packet: usize, segment: &Segment<'_>) {
+    fn take(&mut self, place: Place, segment: &Segment<'_>) {
         let known = self.connections.iter_mut().rev().find_map(|connection| {
             let side = connection.side(segment)?;
             // The same pair of ports with a new SYN is a new connection.
@@ -150,7 +208,7 @@ impl Capture {
             (!reopened).then_some((connection, side))
         });
         if let Some((connection, side)) = known {
-            connection.take(packet, side, segment);
+            connection.take(place, side, segment);
             return;
         }
         // Where the capture misses the SYN, its first packet may be an answer to it.
@@ -159,14 +217,42 @@ impl Capture {
         } else {
             (segment.from, segment.to, Side::Initiator)
         };
-        let mut connection =
-            Connection { initiator, responder, pieces: Vec::new(), cut: 0, streams: Default::default() };
-        connection.take(packet, side, segment);
+        let mut connection = Connection::new(initiator, responder);
+        connection.take(place, side, segment);
         self.connections.push(connection);
     }
 }
 
 impl Connection {
+    /// One of which nothing is known yet.
+    fn new(initiator: SocketAddr, responder: SocketAddr) -> Connection {
+        Connection {
+            initiator,
+            responder,
+            pieces: Vec::new(),
+            cut: 0,
+            marks: Vec::new(),
+            streams: Default::default(),
+        }
+    }
+
+    /// All that happens on it, in order.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let mut marks = self.marks.iter().peekable();
+        let mut pieces = self.pieces.iter().peekable();
+        std::iter::from_fn(move || {
+            // Of what is in one packet, the begin comes before the data and the end behind them.
+            let mark_first = match (marks.peek(), pieces.peek()) {
+                (Some(mark), Some(piece)) => {
+                    mark.number < piece.number || (mark.number == piece.number && mark.what == Flag::Opened)
+                }
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if mark_first { marks.next().map(Event::Mark) } else { pieces.next().map(Event::Piece) }
+        })
+    }
+
     fn side(&self, segment: &Segment<'_>) -> Option<Side> {
         if (segment.from, segment.to) == (self.initiator, self.responder) {
             Some(Side::Initiator)
@@ -177,7 +263,7 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, packet: usize, side: Side, segment: &Segment<'_>) {
+    fn take(&mut self, place: Place, side: Side, segment: &Segment<'_>) {
         let stream = self.stream(side);
         let start = segment.sequence.wrapping_add(u32::from(segment.syn));
         let next = *stream.next.get_or_insert(start);
@@ -192,12 +278,28 @@ impl Connection {
             segment.data.iter().copied().chain(std::iter::repeat_n(0, segment.cut)).skip(known).collect();
         if !data.is_empty() {
             let kept = stream.waiting.entry(start).or_default();
-            if data.len() > kept.1.len() {
-                *kept = (packet, data);
+            if data.len() > kept.octets.len() {
+                let cut = segment.cut.min(data.len());
+                *kept = Waiting { place, octets: data, cut };
                 self.cut += segment.cut as u64;
             }
         }
         self.advance(side, 0);
+        self.mark(place, side, segment);
+    }
+
+    /// Notes a begin or an end, once.
+    fn mark(&mut self, place: Place, side: Side, segment: &Segment<'_>) {
+        let what = match (segment.reset, segment.fin, segment.syn && !segment.ack) {
+            (true, ..) => Flag::Reset,
+            (false, true, _) => Flag::Closed,
+            (false, false, true) => Flag::Opened,
+            (false, false, false) => return,
+        };
+        let mark = Mark { number: place.number, micros: place.micros, side, what };
+        if !self.marks.iter().any(|known| (known.side, known.what) == (side, what)) {
+            self.marks.push(mark);
+        }
     }
 
     /// Moves what has no gap in front of it any more, or one of `lost` octets, to the pieces.
@@ -205,12 +307,13 @@ impl Connection {
         let stream = self.stream(side);
         let mut pieces = Vec::new();
         while let Some(next) = stream.next
-            && let Some((packet, octets)) = stream.waiting.remove(&next)
+            && let Some(Waiting { place, octets, cut }) = stream.waiting.remove(&next)
         {
             // A packet holds far less than 2^32 octets.
             stream.next = Some(next.wrapping_add(u32::try_from(octets.len()).unwrap_or(0)));
-            stream.packet = stream.packet.max(packet);
-            pieces.push(Piece { packet: stream.packet, side, lost: std::mem::take(&mut lost), octets });
+            stream.place = stream.place.max(place);
+            let Place { number, micros } = stream.place;
+            pieces.push(Piece { number, micros, side, lost: std::mem::take(&mut lost), octets, cut });
         }
         self.pieces.extend(pieces);
     }
@@ -225,7 +328,7 @@ impl Connection {
                 self.advance(side, nearest.wrapping_sub(next));
             }
         }
-        self.pieces.sort_by_key(|piece| piece.packet);
+        self.pieces.sort_by_key(|piece| piece.number);
     }
 
     fn stream(&mut self, side: Side) -> &mut Stream {
@@ -260,6 +363,8 @@ struct Segment<'p> {
     sequence: u32,
     syn: bool,
     ack: bool,
+    fin: bool,
+    reset: bool,
     data: &'p [u8],
     /// Octets behind these that were cut off.
     cut: usize,
@@ -303,6 +408,8 @@ fn segment(packet: &[u8]) -> Option<Segment<'_>> {
         sequence: u32::from_be_bytes(*tcp.get(4..)?.first_chunk::<4>()?),
         syn: flags & 0x02 != 0,
         ack: flags & 0x10 != 0,
+        fin: flags & 0x01 != 0,
+        reset: flags & 0x04 != 0,
         data: tcp.get(header..)?,
         cut: end.saturating_sub(packet.len()),
     })

@@ -76,7 +76,11 @@ fn dialogue_of(tsdus: &[Option<&[u8]>]) -> String {
         packets.push(packet(sequence, &data, data.len()));
         sequence += u32::try_from(data.len()).unwrap();
     }
-    capture(&packets).connections.iter().map(|connection| dialogue::tree(connection).to_string()).collect()
+    capture(&packets)
+        .connections
+        .iter()
+        .map(|connection| dialogue::ladder(connection).tree().to_string())
+        .collect()
 }
 
 /// ACTIVITY START, RESUME, INTERRUPT and END.
