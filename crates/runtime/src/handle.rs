@@ -16,6 +16,7 @@ use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
 use crate::pages::Pages;
+use crate::recorder::RecordedConnection;
 use crate::shared::Shared;
 use crate::status::{
     AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, RecordingStatus,
@@ -117,6 +118,11 @@ impl Handle {
     /// The recordings of one association as a packet capture in libpcap's classic format.
     pub fn recording(&self, association: u64) -> Option<Vec<u8>> {
         self.shared.recorder.capture(association)
+    }
+
+    /// The recordings of one association, TPDU by TPDU: a connection for each address that was tried, oldest first.
+    pub fn recorded(&self, association: u64) -> Vec<RecordedConnection> {
+        self.shared.recorder.recorded(association)
     }
 
     /// Makes a connector try to connect now, whatever its retry timer says.

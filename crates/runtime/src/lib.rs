@@ -60,7 +60,7 @@ pub use limits::RuntimeLimits;
 pub use mta::{Mta, RuntimeConfig, StartError};
 pub use operations::{Outcome, OutcomePage, Performed};
 pub use queues::{MessagePage, Selection};
-pub use recorder::RecorderSettings;
+pub use recorder::{RecordedConnection, RecordedEnd, RecordedTpdu, RecorderSettings};
 pub use recovery::parked_body;
 pub use sequence::SequenceError;
 pub use status::*;

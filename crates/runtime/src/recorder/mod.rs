@@ -10,6 +10,7 @@
 mod budget;
 mod mask;
 mod pcap;
+mod recorded;
 mod recording;
 mod ring;
 
@@ -23,6 +24,7 @@ use clock::WallTime;
 use crate::clocks::unix_micros;
 use crate::status::{RecordingStatus, Role};
 use budget::Budget;
+pub use recorded::{RecordedConnection, RecordedEnd, RecordedTpdu};
 use recording::{Closed, Recording};
 
 /// What the flight recorder keeps.
@@ -101,17 +103,10 @@ impl Recorder {
         if self.settings.association_octets == 0 {
             return None;
         }
-        let recording = Recording::new(
-            &self.settings,
-            Arc::clone(&self.budget),
-            association,
-            role,
-            local,
-            peer,
-            unix_micros(),
-        );
-        let recording = Arc::new(Mutex::new(recording));
         let key = (association, self.serial.fetch_add(1, Ordering::Relaxed));
+        let recording =
+            Recording::new(&self.settings, Arc::clone(&self.budget), key, role, local, peer, unix_micros());
+        let recording = Arc::new(Mutex::new(recording));
         lock(&self.live).insert(key, Arc::clone(&recording));
         Some(Tap { recorder: Arc::clone(self), recording, key })
     }
@@ -133,6 +128,22 @@ impl Recorder {
             }
         }
         any.then(|| capture.into_vec())
+    }
+
+    /// The recordings of one association, TPDU by TPDU, in the order in which its connections were made.
+    pub(crate) fn recorded(&self, association: u64) -> Vec<RecordedConnection> {
+        let mut found: Vec<RecordedConnection> = Vec::new();
+        for recording in self.all() {
+            let recording = lock(&recording);
+            // One that ends at this moment may be met twice.
+            if recording.association == association
+                && !found.iter().any(|other| other.serial == recording.serial)
+            {
+                found.push(RecordedConnection::of(&recording, self.settings.mask_passwords));
+            }
+        }
+        found.sort_by_key(|connection| connection.serial);
+        found
     }
 
     fn all(&self) -> Vec<Shared> {

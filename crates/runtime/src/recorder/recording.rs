@@ -34,6 +34,8 @@ pub(super) enum Closed {
 pub(crate) struct Recording {
     /// Number of the association.
     pub(super) association: u64,
+    /// Number of the connection among all that were recorded, rising.
+    pub(super) serial: u64,
     /// Connector, once known.
     pub(super) connector: Option<String>,
     /// Which end we are.
@@ -71,6 +73,17 @@ pub(super) struct Gap {
     pub(super) continues: bool,
 }
 
+/// A TPDU that can be shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// Its place among all TPDUs of the connection, from 1: the same whenever it is asked for.
+    pub(super) number: u64,
+    /// Octets that went before it the same way and are not at hand.
+    pub(super) missing: u64,
+    /// The TPDU.
+    pub(super) frame: Frame,
+}
+
 /// A TPDU that has not come in as a whole yet.
 #[derive(Debug, Default)]
 struct Incoming {
@@ -86,7 +99,7 @@ impl Recording {
     pub(super) fn new(
         settings: &RecorderSettings,
         budget: Arc<Budget>,
-        association: u64,
+        (association, serial): (u64, u64),
         role: Role,
         local: SocketAddr,
         peer: SocketAddr,
@@ -94,6 +107,7 @@ impl Recording {
     ) -> Recording {
         Recording {
             association,
+            serial,
             connector: None,
             role,
             local,
@@ -204,16 +218,32 @@ impl Recording {
 
     /// Adds the connection to a packet capture.
     pub(super) fn write_to(&self, capture: &mut Capture, mask_passwords: bool) {
+        let mut conversation = Conversation::begin(capture, self.role, self.local, self.peer, self.began);
+        for shown in self.shown(mask_passwords) {
+            conversation.skip(shown.frame.direction, shown.missing);
+            conversation.frame(&shown.frame);
+        }
+        if let Some((micros, how)) = self.closed {
+            conversation.end(micros, how);
+        }
+    }
+
+    /// The TPDUs that a reader can follow, oldest first.
+    pub(super) fn shown(&self, mask_passwords: bool) -> Vec<Shown> {
         let mut opening: Vec<Frame> = self.opening.frames().collect();
         if mask_passwords {
             mask::passwords(&mut opening);
         }
-        let mut conversation = Conversation::begin(capture, self.role, self.local, self.peer, self.began);
-        for frame in &opening {
-            conversation.frame(frame);
-        }
+        let mut numbers = 1..;
+        let mut shown: Vec<Shown> = opening
+            .into_iter()
+            .zip(&mut numbers)
+            .map(|(frame, number)| Shown { number, missing: 0, frame })
+            .collect();
+        // What is lost went between the opening and the rest: each frame gives way to the one behind it.
+        let numbers = numbers.skip(usize::try_from(self.lost.tpdus).unwrap_or(usize::MAX));
         let (mut received, mut sent) = (self.lost.received, self.lost.sent);
-        for frame in self.rest.frames() {
+        for (frame, number) in self.rest.frames().zip(numbers) {
             let gap = match frame.direction {
                 Direction::Received => &mut received,
                 Direction::Sent => &mut sent,
@@ -223,12 +253,9 @@ impl Recording {
                 *gap = Gap { octets: gap.octets + frame.length as u64, continues: frame.continues() };
                 continue;
             }
-            conversation.skip(frame.direction, std::mem::take(&mut gap.octets));
-            conversation.frame(&frame);
+            shown.push(Shown { number, missing: std::mem::take(&mut gap.octets), frame });
         }
-        if let Some((micros, how)) = self.closed {
-            conversation.end(micros, how);
-        }
+        shown
     }
 }
 

@@ -33,7 +33,7 @@ fn dt(length: usize, last: bool, octet: u8) -> Vec<u8> {
 fn recording_of(settings: &RecorderSettings) -> Shared {
     let budget = Arc::new(Budget::new(settings.total_octets, 0));
     let (local, peer) = ends();
-    Arc::new(Mutex::new(Recording::new(settings, budget, 1, Role::Responder, local, peer, 1)))
+    Arc::new(Mutex::new(Recording::new(settings, budget, (1, 0), Role::Responder, local, peer, 1)))
 }
 
 fn connection(capture: &[u8]) -> testkit::Connection {
@@ -114,6 +114,51 @@ fn a_wrapped_recording_keeps_its_opening_and_goes_on_with_a_whole_tsdu() {
     let first = behind.iter().find(|number| **number > 1).unwrap();
     let starts = capture.windows(8).filter(|part| **part == [3, 0, 1, 0xF4, 2, 0xF0, 0, *first]).count();
     assert_eq!(starts, 2, "two DTs of TSDU {first} that do not end it, from its beginning");
+}
+
+#[test]
+fn a_tpdu_keeps_its_number_when_older_ones_go() {
+    let (recorder, tap) = recorder(RecorderSettings { mask_passwords: false, ..settings(4_096, 1_000) });
+    tap.received(&dt(3_000, true, 1));
+    tap.sent(&dt(30, true, 1));
+    tap.opened();
+    let mut seen = std::collections::BTreeMap::new();
+    for number in 3..200_u8 {
+        let octets = dt(500, true, number);
+        if number % 3 == 0 {
+            tap.received(&octets)
+        } else {
+            tap.sent(&octets)
+        }
+        let [connection] = recorder.recorded(1).try_into().unwrap();
+        assert_eq!(connection.tpdus.last().unwrap().number, u64::from(number));
+        for tpdu in connection.tpdus {
+            assert_eq!(
+                tpdu.length,
+                if tpdu.number == 1 {
+                    3_000
+                } else if tpdu.number == 2 {
+                    30
+                } else {
+                    500
+                }
+            );
+            let known = seen.entry(tpdu.number).or_insert_with(|| tpdu.octets.clone());
+            assert_eq!(*known, tpdu.octets, "TPDU {}", tpdu.number);
+            // The peer opened it: what came in is by the initiator.
+            assert_eq!(tpdu.by_initiator, tpdu.number == 1 || tpdu.number > 2 && tpdu.number % 3 == 0);
+        }
+    }
+    tap.closed_by_peer(true);
+    let [connection] = recorder.recorded(1).try_into().unwrap();
+    assert_eq!((connection.initiator, connection.responder), (ends().1, ends().0));
+    assert_eq!(connection.ended.map(|(_, how)| how), Some(RecordedEnd { by_initiator: true, reset: true }));
+    assert!(connection.status.lost_tpdus > 180);
+    // What is missing is all that went before, each way.
+    let behind = connection.tpdus.iter().filter(|tpdu| tpdu.number > 2);
+    let missing: u64 = behind.map(|tpdu| tpdu.missing).sum();
+    assert_eq!(missing, connection.status.lost_tpdus * 500);
+    assert!(recorder.recorded(2).is_empty());
 }
 
 #[test]
