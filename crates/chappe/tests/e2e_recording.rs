@@ -77,6 +77,74 @@ fn tshark_and_decode_read_live_and_ended_associations() {
     assert!(said.contains("no recording of association 4711"), "{said}");
 }
 
+/// What a ladder tells that doesn't depend on where it was read: of whom, what, with which layers and what in it.
+fn told(steps: &[Value]) -> Vec<Value> {
+    let fields = ["from", "kind", "octets", "cut", "layers", "completes", "details"];
+    let told = |step: &Value| fields.iter().map(|field| step[field].clone()).collect::<Vec<_>>().into();
+    // tshark and `decode` see the acknowledgements of a handshake; none of them is a step.
+    steps.iter().map(told).collect()
+}
+
+#[test]
+fn the_ladder_is_that_of_the_capture_and_grows_while_it_is_looked_at() {
+    let Pair { a, b } = Plan { association: "lifetime_s = 600\n".to_owned(), ..plan() }.start();
+    a.send(ANNA, OPERATIONS, "first");
+    b.wait_for_mail(OPERATIONS, 1);
+    a.wait_until_empty();
+    let [recording] = recordings(&b).try_into().unwrap();
+    let number = recording["association"].as_u64().unwrap();
+    let of = |arguments: &[&str]| -> Value {
+        let number = number.to_string();
+        b.json(&[&["association", "ladder", &number, "--limit", "1000"], arguments].concat())
+    };
+    let early = of(&[]);
+    let steps = items(&early);
+    assert_eq!(early["connections"][0]["role"], "responder", "{early}");
+    assert_eq!(early["connections"][0]["connector"], "to-a", "{early}");
+    assert!(early["connections"][0]["ended"].is_null() && early["next"].is_null(), "{early}");
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["completes"].as_str().is_some_and(|text| text.starts_with("P1 message")))
+    );
+    // What comes later is behind the last place, and nothing else is.
+    let last = steps.last().unwrap()["place"].as_str().unwrap();
+    assert!(items(&of(&["--after", last])).is_empty());
+    a.send(ANNA, OPERATIONS, "second");
+    b.wait_for_mail(OPERATIONS, 2);
+    a.wait_until_empty();
+    let newer = wait_for("the second message in the ladder", || {
+        let newer = items(&of(&["--after", last]));
+        newer.iter().any(|step| step["completes"].is_string()).then_some(newer)
+    });
+    let all = items(&of(&[]));
+    assert_eq!(told(&all[..steps.len()]), told(&steps));
+    assert_eq!(told(&all[steps.len()..][..newer.len()]), told(&newer));
+
+    let file = record(&b, number);
+    let file = file.to_str().unwrap();
+    let decoded = support::chappe(&["decode", file, "--ladder", "--json"]).ok();
+    let decoded: Value = serde_json::from_str(&decoded).unwrap();
+    let whole = items(&of(&[]));
+    assert_eq!(told(&items(&decoded)), told(&whole));
+    let text = b.run(&["association", "ladder", &number.to_string()]).ok();
+    for part in [
+        "this MTA is the responder",
+        "|-- CR -----",
+        "/ RTORQ / bind",
+        "MTA name: MTA-A",
+        "completes P1 message",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    assert!(!text.contains("password of"), "{text}");
+    assert!(support::chappe(&["decode", file, "--ladder", "--brief"]).ok().contains("|-- CR -----"));
+    let said = b.run(&["association", "ladder", "4711"]).failed(1);
+    assert!(said.contains("no recording of association 4711"), "{said}");
+    let said = b.run(&["association", "ladder", "1", "--after", "x"]).failed(2);
+    assert!(said.contains("no place in a ladder"), "{said}");
+}
+
 #[test]
 fn a_long_transfer_leaves_its_opening_and_its_end() {
     let Pair { a, b } = Plan { association: "lifetime_s = 600\n".to_owned(), ..plan() }.start();
@@ -87,10 +155,16 @@ fn a_long_transfer_leaves_its_opening_and_its_end() {
     let [recording] = recordings(&b).try_into().unwrap();
     assert!(recording["lost_tpdus"].as_u64().unwrap() > 100, "{recording}");
     assert!(recording["octets"].as_u64().unwrap() <= 104 << 10, "{recording}");
-    let text = decoded(&record(&b, recording["association"].as_u64().unwrap()));
+    let number = recording["association"].as_u64().unwrap();
+    let text = decoded(&record(&b, number));
     for part in ["RTORQ", "MTA name: MTA-A", "not in the capture", "ACTIVITY END"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
+    let ladder = b.json(&["association", "ladder", &number.to_string(), "--limit", "1000"]);
+    assert_eq!(ladder["connections"][0]["lost_tpdus"], recording["lost_tpdus"]);
+    assert!(
+        items(&ladder).iter().any(|step| step["kind"] == "gap" && step["octets"].as_u64() > Some(500_000))
+    );
     assert!(!text.contains("malformed TPDU") && !text.contains("malformed SPDU"), "{text}");
 }
 

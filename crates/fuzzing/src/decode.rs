@@ -1,5 +1,6 @@
 //! `chappe decode`: any file is shown or refused in words; a capture, too, whatever its packets hold. What is shown of
-//! octets is shown of the same octets in hexadecimal, and is no longer than they account for.
+//! octets is shown of the same octets in hexadecimal, and is no longer than they account for. The ladder of a capture has
+//! its steps in order.
 
 use std::fmt::Write;
 
@@ -19,7 +20,10 @@ pub(crate) fn run(octets: &[u8]) {
             return;
         }
     };
-    if shown.0 != program::Kind::Capture {
+    if shown.0 == program::Kind::Capture {
+        program::ladders(octets).expect("what can be shown").iter().for_each(ladder);
+    } else {
+        assert!(program::ladders(octets).is_err());
         let mut hex = String::new();
         for octet in octets {
             write!(hex, "{octet:02x} ").expect("a string takes all");
@@ -27,4 +31,20 @@ pub(crate) fn run(octets: &[u8]) {
         let (kind, trees) = program::decode(hex.as_bytes()).expect("the same in hexadecimal");
         assert_eq!((kind, trees.iter().map(ToString::to_string).collect()), shown);
     }
+}
+
+fn ladder(ladder: &program::ladder::Ladder) {
+    let mut number = 0;
+    for step in &ladder.steps {
+        assert!(number <= step.number, "{step:?} behind {number}");
+        number = step.number;
+        assert!(step.cut <= step.octets, "{step:?}");
+        assert!(step.micros < (1 << 33) * 1_000_000, "{step:?}");
+        assert!(!step.kind.name().is_empty() && !step.side.name().is_empty());
+        assert!(step.completes.is_none() || !step.details.is_empty(), "{step:?}");
+        assert!(step.layers.iter().all(|layer| !layer.protocol.is_empty() && !layer.pdu.is_empty()));
+    }
+    assert!(
+        ladder.unfinished.len() <= 2 && ladder.steps.iter().map(|step| step.cut).sum::<u64>() <= ladder.cut
+    );
 }

@@ -132,6 +132,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     Post "/api/v1/connectors/{connector}/connect", OPERATOR, admin::connect, "connect now";
     Get "/api/v1/associations", VIEWER, admin::associations, "associations";
     Get "/api/v1/associations/{number}/recording", OPERATOR, recording::recording, "its last TPDUs, as a packet capture";
+    Get "/api/v1/associations/{number}/ladder", OPERATOR, recording::ladder, "the same, TPDU by TPDU and layer by layer";
     Get "/api/v1/recordings", VIEWER, recording::list, "what is recorded";
     Get "/api/v1/route", VIEWER, admin::route, "where a message would go";
     Get "/api/v1/tracking/{mts_id}", VIEWER, admin::tracking, "what became of a message";

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::failure::Failure;
 use super::output::{self, Table};
 use super::{Online, export};
+use crate::ladder::{LadderPage, text};
 use crate::model::{Association as AssociationModel, Page, Recording};
 
 /// Associations that are open now, and recordings
@@ -38,6 +39,29 @@ enum AssociationCommand {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Draw what is recorded of an association as a ladder: who sent what when, layer by layer
+    ///
+    /// The newest steps, oldest of them first. TPDUs that are not at hand any more leave a gap; passwords are masked, parts
+    /// of messages are in it.
+    #[command(
+        after_help = "Example:\n  chappe association ladder 17\n  chappe association ladder 17 --brief --limit 500"
+    )]
+    Ladder {
+        /// Number of the association, open or ended: `chappe association recordings` lists them.
+        number: u64,
+        /// Most steps shown, 1 to 1000.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Show what follows this step: CONNECTION.NUMBER.
+        #[arg(long, value_name = "STEP", conflicts_with = "before")]
+        after: Option<String>,
+        /// Show what is before this step: CONNECTION.NUMBER.
+        #[arg(long, value_name = "STEP")]
+        before: Option<String>,
+        /// Draw the arrows alone.
+        #[arg(long)]
+        brief: bool,
+    },
     /// List what is recorded, associations that have ended included
     #[command(after_help = "Example:\n  chappe association recordings")]
     Recordings,
@@ -48,6 +72,13 @@ impl Association {
         match self.command {
             AssociationCommand::List => self.online.show("/api/v1/associations", &[], list),
             AssociationCommand::Recordings => self.online.show("/api/v1/recordings", &[], recordings),
+            AssociationCommand::Ladder { number, limit, after, before, brief } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(after.map(|after| ("after", after)));
+                query.extend(before.map(|before| ("before", before)));
+                let path = format!("/api/v1/associations/{number}/ladder");
+                self.online.show(&path, &query, |page: LadderPage| ladder(&page, brief))
+            }
             AssociationCommand::Record { .. } if self.online.json => Err(Failure::Usage(
                 "--json: a packet capture is written as it is; `chappe decode --json FILE` makes JSON of it"
                     .to_owned(),
@@ -59,6 +90,21 @@ impl Association {
             }
         }
     }
+}
+
+fn ladder(page: &LadderPage, brief: bool) -> String {
+    let mut text = String::new();
+    if let Some(previous) = &page.previous {
+        text.push_str(&format!(
+            "Older steps: repeat the command with --before {}\n",
+            output::one_line(previous)
+        ));
+    }
+    text.push_str(&output::many_lines(&text::draw(page, brief)));
+    if let Some(next) = &page.next {
+        text.push_str(&format!("Newer steps: repeat the command with --after {}\n", output::one_line(next)));
+    }
+    text
 }
 
 fn list(page: Page<AssociationModel>) -> String {

@@ -11,19 +11,31 @@ use serde::{Serialize, Serializer};
 use super::failure::Failure;
 use super::output;
 use crate::decode::{self, Kind};
+use crate::ladder::{self, LadderPage, text};
 
 /// Longest file that is decoded: it is held in memory.
 const MAX_FILE_OCTETS: u64 = 256 << 20;
 
+/// What is said of a capture without any.
+const NO_CONNECTION: &str = "The capture holds no TCP connection.\n";
+
 /// Print a P1 APDU, a P2 or P22 content or a pcap capture as readable text
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  chappe decode message.p1\n  chappe decode trace.pcap --json")]
+#[command(
+    after_help = "Examples:\n  chappe decode message.p1\n  chappe decode trace.pcap --json\n  chappe decode trace.pcap --ladder"
+)]
 pub(super) struct Decode {
     /// The file: octets or hexadecimal digits of an APDU or a content, or a capture.
     file: PathBuf,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+    /// Draw the TPDUs of a capture as a ladder: who sent what when, layer by layer.
+    #[arg(long)]
+    ladder: bool,
+    /// Of a ladder, draw the arrows alone.
+    #[arg(long, requires = "ladder")]
+    brief: bool,
 }
 
 impl Decode {
@@ -39,6 +51,21 @@ impl Decode {
                 "{name}: longer than {limit}, which is more than is decoded at once"
             )));
         }
+        if self.ladder {
+            let ladders =
+                decode::ladders(&octets).map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
+            let whole = ladders.iter().zip(1..).map(|(ladder, number)| ladder::of_ladder(number, ladder));
+            let (connections, items): (Vec<_>, Vec<_>) = whole.unzip();
+            let items = items.into_iter().flatten().collect();
+            let page = LadderPage { connections, items, next: None, previous: None };
+            return if self.json {
+                output::print_json(&page)
+            } else if page.connections.is_empty() {
+                output::print(NO_CONNECTION)
+            } else {
+                output::print(&output::many_lines(&text::draw(&page, self.brief)))
+            };
+        }
         let (kind, trees) =
             decode::decode(&octets).map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
         if self.json {
@@ -50,7 +77,7 @@ impl Decode {
             return output::print_json(&Decoded { kind, items: trees.iter().map(Node).collect() });
         }
         if trees.is_empty() {
-            return output::print("The capture holds no TCP connection.\n");
+            return output::print(NO_CONNECTION);
         }
         let texts: Vec<String> = trees.iter().map(|tree| output::many_lines(&tree.to_string())).collect();
         output::print(&texts.join("\n"))

@@ -154,7 +154,7 @@ impl Dialogue {
     fn lost(&mut self, piece: &Piece) {
         *self.end(piece.side) = End::new();
         self.add(Tree::leaf("not in the capture (octets)", piece.lost));
-        self.step(piece, StepKind::Gap, u64::from(piece.lost), 0);
+        self.step(piece, StepKind::Gap, piece.lost, 0);
     }
 
     fn take(&mut self, piece: &Piece) {

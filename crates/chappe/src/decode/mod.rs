@@ -2,16 +2,17 @@
 //!
 //! What a file is, is found out from the file. Nothing is sent, stored or asked of a service.
 
-mod dialogue;
+pub(crate) mod dialogue;
 mod inside;
-mod ladder;
-mod pcap;
+pub(crate) mod ladder;
+pub(crate) mod pcap;
 
 use mhs::Tree;
 use mhs::ipm::{InformationObject, render_object};
 use mhs::p1::MtsApdu;
 use mhs::{ContentType, DecodeError};
 
+use ladder::Ladder;
 pub(crate) use pcap::PcapError;
 
 /// What a file turned out to be.
@@ -42,6 +43,9 @@ pub(crate) enum DecodeFailure {
     /// An empty file.
     #[error("it is empty")]
     Empty,
+    /// Something else than a capture, where only that will do.
+    #[error("it is no packet capture; a ladder can be drawn of one only")]
+    NoCapture,
 }
 
 /// Decodes the contents of a file: octets, or the same in hexadecimal.
@@ -62,6 +66,17 @@ pub(crate) fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
         Some(octets) => decode_octets(&octets),
         None => decode_octets(file),
     }
+}
+
+/// The connections of a capture as ladders.
+pub(crate) fn ladders(file: &[u8]) -> Result<Vec<Ladder>, DecodeFailure> {
+    if file.is_empty() {
+        return Err(DecodeFailure::Empty);
+    }
+    if !pcap::is_capture(file) {
+        return Err(DecodeFailure::NoCapture);
+    }
+    Ok(pcap::Capture::read(file)?.connections.iter().map(dialogue::ladder).collect())
 }
 
 fn decode_octets(octets: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {

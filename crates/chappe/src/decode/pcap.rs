@@ -40,8 +40,8 @@ pub(crate) struct Connection {
     pub(crate) pieces: Vec<Piece>,
     /// Octets that were cut off and are zeros in the pieces.
     pub(crate) cut: u64,
-    /// Its begin and its end.
-    marks: Vec<Mark>,
+    /// Its begin and its end, in order.
+    pub(crate) marks: Vec<Mark>,
     streams: [Stream; 2],
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Piece {
     /// Who sent it.
     pub(crate) side: Side,
     /// Octets in front of it that are not in the capture.
-    pub(crate) lost: u32,
+    pub(crate) lost: u64,
     /// The octets.
     pub(crate) octets: Vec<u8>,
     /// So many of them at the end are not in the capture and are zeros.
@@ -225,7 +225,7 @@ impl Capture {
 
 impl Connection {
     /// One of which nothing is known yet.
-    fn new(initiator: SocketAddr, responder: SocketAddr) -> Connection {
+    pub(crate) fn new(initiator: SocketAddr, responder: SocketAddr) -> Connection {
         Connection {
             initiator,
             responder,
@@ -303,7 +303,7 @@ impl Connection {
     }
 
     /// Moves what has no gap in front of it any more, or one of `lost` octets, to the pieces.
-    fn advance(&mut self, side: Side, mut lost: u32) {
+    fn advance(&mut self, side: Side, mut lost: u64) {
         let stream = self.stream(side);
         let mut pieces = Vec::new();
         while let Some(next) = stream.next
@@ -325,7 +325,7 @@ impl Connection {
                 let stream = self.stream(side);
                 let Some((next, nearest)) = stream.next.zip(stream.nearest()) else { break };
                 stream.next = Some(nearest);
-                self.advance(side, nearest.wrapping_sub(next));
+                self.advance(side, u64::from(nearest.wrapping_sub(next)));
             }
         }
         self.pieces.sort_by_key(|piece| piece.number);

@@ -193,7 +193,7 @@ fn cut_packets_are_filled_up_and_lost_ones_leave_a_gap() {
     let [connection] = found.connections.as_slice() else { panic!("one connection") };
     let pieces: Vec<_> =
         connection.pieces.iter().map(|piece| (piece.lost, piece.octets.as_slice())).collect();
-    let expected: [(u32, &[u8]); 4] = [(0, b"ab\0\0\0\0"), (0, b"ghi"), (100, b"XYY"), (0, b"Z")];
+    let expected: [(u64, &[u8]); 4] = [(0, b"ab\0\0\0\0"), (0, b"ghi"), (100, b"XYY"), (0, b"Z")];
     assert_eq!(connection.cut, 4);
     assert_eq!(pieces, expected);
 }
