@@ -122,7 +122,7 @@ fn a_tpdu_keeps_its_number_when_older_ones_go() {
     tap.received(&dt(3_000, true, 1));
     tap.sent(&dt(30, true, 1));
     tap.opened();
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     for number in 3..200_u8 {
         let octets = dt(500, true, number);
         if number % 3 == 0 {
