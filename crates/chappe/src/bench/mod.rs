@@ -1,14 +1,20 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
 mod baseline;
+mod crash;
+mod curves;
 mod dead;
 mod decide;
 mod failures;
+mod fill;
+mod flow;
 mod hand_reader;
 mod idle;
 mod isolation;
 mod layers;
 mod peer;
+mod plain_log;
+mod plot;
 mod process;
 mod relay;
 mod stack;
@@ -27,8 +33,8 @@ pub(crate) enum Bench {
     /// Relay: P1 in, durable, P1 out, from a generator through an MTA process to a sink
     #[command(after_help = "Example:\n  chappe bench relay --messages 20000 --associations 20")]
     Relay(RelayArgs),
-    /// The store alone: enqueue, read and delete, each durable
-    #[command(after_help = "Example:\n  chappe bench spool --messages 50000")]
+    /// The store alone beside a plain log: enqueue, read and delete, each durable
+    #[command(after_help = "Example:\n  chappe bench spool --messages 60000 --producers 64")]
     Spool(SpoolArgs),
     /// The agent alone: decisions about messages for one, a hundred and ten thousand recipients
     #[command(after_help = "Example:\n  chappe bench decide --seconds 5")]
@@ -42,6 +48,14 @@ pub(crate) enum Bench {
     /// Failed connections of every kind: what the MTA process holds before and after
     #[command(after_help = "Example:\n  chappe bench failures --failures 10000")]
     Failures(FailuresArgs),
+    /// Throughput, processor time and memory against queue length, recipients, connectors and message size
+    #[command(
+        after_help = "Example:\n  chappe bench curves --svg plots\n  chappe bench curves --only queue --point 1 --point 1000000"
+    )]
+    Curves(curves::CurvesArgs),
+    /// Killed at random moments under full load: what is lost, and what arrives twice
+    #[command(after_help = "Example:\n  chappe bench crash --kills 1000")]
+    Crash(crash::CrashArgs),
     /// The protocol layers alone, in memory: what each costs, and the readers of BER and P1
     #[command(after_help = "Example:\n  chappe bench stack --size 2048 --size 1048576")]
     Stack(StackArgs),
@@ -77,6 +91,9 @@ pub(crate) struct SpoolArgs {
     /// Threads that store; half as many delete.
     #[arg(long, default_value_t = 20)]
     producers: usize,
+    /// Rounds of disk, plain log and store by turns, of which the median counts, 1 to 99.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..100))]
+    rounds: u32,
     /// Directory for the store; a temporary one if absent.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -191,6 +208,8 @@ impl Bench {
             Bench::Idle(args) => args.json |= json,
             Bench::Isolation(args) => args.json |= json,
             Bench::Failures(args) => args.json |= json,
+            Bench::Crash(args) => args.json |= json,
+            Bench::Curves(args) => args.json |= json,
             Bench::Stack(args) => args.json |= json,
         }
     }
@@ -204,6 +223,8 @@ impl Bench {
             Bench::Idle(args) => idle::run(&args),
             Bench::Isolation(args) => isolation::run(&args),
             Bench::Failures(args) => failures::run(&args),
+            Bench::Crash(args) => crash::run(&args),
+            Bench::Curves(args) => curves::run(&args),
             Bench::Stack(args) => stack::run(&args),
         }
     }
@@ -211,4 +232,11 @@ impl Bench {
 
 fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> BenchError {
     move |error| BenchError::Io { what, error }
+}
+
+/// The value in the middle; of an even number the upper one of the two.
+fn middle(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

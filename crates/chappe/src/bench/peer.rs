@@ -226,10 +226,16 @@ const MARK: &[u8] = b"bench-";
 
 /// The same to one recipient in the private domain `prmd`.
 pub(super) fn message_to(prmd: &str, number: u64, size: usize) -> Result<Vec<u8>, mhs::NameError> {
+    let message = p1::Message::new(envelope_to(prmd, number)?, vec![b'x'; size]);
+    Ok(p1::MtsApdu::Message(Box::new(message)).to_octets())
+}
+
+/// Its envelope alone.
+pub(super) fn envelope_to(prmd: &str, number: u64) -> Result<p1::MessageTransferEnvelope, mhs::NameError> {
     use mhs::{ContentType, GlobalDomainIdentifier, MtsIdentifier, OrAddress, OrName, UtcTime};
     use p1::{
-        Message, MessageTransferEnvelope, MtsApdu, OriginatingMtaReport, OriginatorReport,
-        PerRecipientFields, PerRecipientIndicators, TraceInformationElement,
+        MessageTransferEnvelope, OriginatingMtaReport, OriginatorReport, PerRecipientFields,
+        PerRecipientIndicators, TraceInformationElement,
     };
     let domain =
         GlobalDomainIdentifier { country: "GB".into(), admd: " ".into(), prmd: Some("GENERATOR".into()) };
@@ -245,7 +251,5 @@ pub(super) fn message_to(prmd: &str, number: u64, size: usize) -> Result<Vec<u8>
     let arrival = UtcTime::from_wall(WallTime::from_unix(1_700_000_000));
     let mut trace = p1::TraceInformation::default();
     trace.push(TraceInformationElement::relayed(domain, arrival).into());
-    let envelope =
-        MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient], trace);
-    Ok(MtsApdu::Message(Box::new(Message::new(envelope, vec![b'x'; size]))).to_octets())
+    Ok(MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient], trace))
 }
