@@ -57,6 +57,7 @@ mod named_lists;
 mod operation;
 mod outbound;
 mod process;
+mod quarantine;
 pub mod record;
 mod report;
 mod reroute;
@@ -79,7 +80,10 @@ pub use interruption::apdu_digest;
 pub use links::{AllWell, Links, Moment};
 pub use operation::{CopyRecord, Operated, Operation, OperationRefused, QueuedCopy};
 pub use outbound::{Failed, TransferFailure, TransferFailureKind};
-pub use process::{Processed, quarantine};
+pub use process::Processed;
+pub use quarantine::{
+    Quarantined, aside_key, delete_quarantined, poisonous, quarantine, release_quarantined,
+};
 pub use routing::{Route, RouteDecision, RouteFailure, RouteQuestion};
 pub use selection::Restricted;
 pub use settings::{AgentSettings, Secret, SettingsProblem};

@@ -10,7 +10,7 @@ use crate::about::Telling;
 use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
-use crate::process::unreadable;
+use crate::quarantine::unreadable;
 use crate::record::{
     Failure, Item, OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record, Tries, WorkRecord,
 };

@@ -229,6 +229,12 @@ impl Connector {
                 return;
             };
             let Some(key) = self.entry.backlog.take() else { return };
+            if let Some(at) = self.shared.trials.not_before(OUTBOUND, &key)
+                && self.shared.clocks.mono() < at
+            {
+                self.entry.retries.insert(at, key);
+                continue;
+            }
             let record = match self.shared.spool.get(OUTBOUND, &key).await {
                 Ok(Some(octets)) => OutboundRecord::decode(&octets).map_err(|error| (octets, error)),
                 Ok(None) => {
@@ -258,7 +264,11 @@ impl Connector {
             let resume = self.resumable(&key, &record);
             let Some(line) = self.lines.get_mut(&association) else { continue };
             line.idle = false;
-            let outgoing = Box::new(Outgoing { taken: Taken::new(&self.entry, key), record, resume });
+            let outgoing = Box::new(Outgoing {
+                taken: Taken::new(&self.shared.trials, &self.entry, key),
+                record,
+                resume,
+            });
             if line.commands.try_send(Command::Transfer(outgoing)).is_err() {
                 // It has ended and is about to say so.
                 self.lines.remove(&association);

@@ -83,6 +83,11 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
                 shared.event(EventKind::StoreFailed, "", text);
             }
         }
+        if shared.pool.is_blocked(shared.limits().processing_timeout) {
+            let why = "no thread is left for decisions: each hangs over an item that never comes to an end";
+            shared.event(EventKind::InternalError, "", format!("{why}; the service ends"));
+            shared.surrender.give(why.to_owned());
+        }
         round = round.wrapping_add(1);
         let next = Instant::now() + INTERVAL;
         loop {

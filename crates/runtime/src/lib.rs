@@ -33,6 +33,7 @@ mod mta;
 mod operations;
 mod outage;
 mod pages;
+mod pool;
 mod queues;
 mod recorder;
 mod recovery;
@@ -48,6 +49,7 @@ mod supervisor;
 mod taken;
 mod tracking;
 mod traffic;
+mod trials;
 mod work;
 mod world;
 

@@ -37,6 +37,9 @@ pub struct RuntimeLimits {
     /// How long an association that has something to transfer may take for 1,024 octets, in or out, before it is
     /// ended; a peer that takes no octet for so long is gone as well. Default 300 s.
     pub progress_timeout: Duration,
+    /// How long a decision about an item may take before that counts as a failure; three of these, and it goes into
+    /// quarantine. Others never wait for it. Default 60 s.
+    pub processing_timeout: Duration,
     /// Limits on P1 APDUs.
     pub apdu: Limits,
 }
@@ -52,6 +55,7 @@ impl Default for RuntimeLimits {
             tcp_keepalive: Duration::from_secs(60),
             tcp_user_timeout: Duration::from_secs(120),
             progress_timeout: Duration::from_secs(300),
+            processing_timeout: Duration::from_secs(60),
             apdu: Limits::default(),
         }
     }

@@ -19,8 +19,9 @@ use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
 use crate::supervisor::{Work, supervise};
+use crate::work::Decide;
 use crate::world::{Surroundings, World};
-use crate::{housekeeping, listener, recovery, work};
+use crate::{housekeeping, listener, recovery, trials, work};
 
 /// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,7 +107,7 @@ impl Mta {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_on(config: RuntimeConfig, spool: Arc<dyn Spool>) -> Result<Mta, StartError> {
-        Mta::start_with(config, spool, Surroundings::default()).await
+        Mta::start_with(config, spool, Surroundings::default(), work::decide).await
     }
 
     /// The same with `world` in place of the system: for a simulation.
@@ -118,13 +119,15 @@ impl Mta {
         spool: Arc<dyn Spool>,
         world: Arc<dyn World>,
     ) -> Result<Mta, StartError> {
-        Mta::start_with(config, spool, Surroundings::World(world)).await
+        Mta::start_with(config, spool, Surroundings::World(world), work::decide).await
     }
 
-    async fn start_with(
+    /// The same with another way to decide, for tests of what becomes of a decision that goes wrong.
+    pub(crate) async fn start_with(
         config: RuntimeConfig,
         spool: Arc<dyn Spool>,
         surroundings: Surroundings,
+        decide: Decide,
     ) -> Result<Mta, StartError> {
         let agent = Agent::new(config.settings).map_err(StartError::Settings)?;
         let mut listeners = Vec::new();
@@ -136,7 +139,7 @@ impl Mta {
         }
         let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let sequence = DurableSequence::open(&*spool).await?;
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             surroundings,
             config.limits,
             config.recorder,
@@ -144,8 +147,11 @@ impl Mta {
             sequence,
             agent,
             config.stop_timeout,
-        ));
+        );
+        shared.decide = decide;
+        let shared = Arc::new(shared);
         recovery::store::load(&shared).await?;
+        trials::load(&shared).await?;
         let settings = shared.agent().settings().connectors.clone();
         let mut connectors = Connectors::default();
         for connector in settings {
@@ -159,6 +165,8 @@ impl Mta {
         };
         let of_work = Arc::clone(&shared);
         keep("work", Box::new(move || Box::pin(work::run(Arc::clone(&of_work)))));
+        let of_trials = Arc::clone(&shared);
+        keep("trials", Box::new(move || Box::pin(trials::run(Arc::clone(&of_trials)))));
         let (of_house, connectors_of_house) = (Arc::clone(&shared), Arc::clone(&connectors));
         let house = move || housekeeping::run(Arc::clone(&of_house), Arc::clone(&connectors_of_house));
         keep("housekeeping", Box::new(move || Box::pin(house())));

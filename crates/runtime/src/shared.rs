@@ -19,6 +19,7 @@ use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
 use crate::ledger::Ledger;
 use crate::limits::RuntimeLimits;
+use crate::pool::Pool;
 use crate::recorder::{Recorder, RecorderSettings};
 use crate::recovery::Recovery;
 use crate::registry::{ConnectorEntry, Registry};
@@ -27,6 +28,8 @@ use crate::signal::Signal;
 use crate::status::Counters;
 use crate::supervisor::Surrender;
 use crate::traffic::Traffic;
+use crate::trials::Trials;
+use crate::work::{self, Decide};
 use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
@@ -62,6 +65,12 @@ pub(crate) struct Shared {
     pub(crate) work: Backlog,
     /// Given when the MTA stops.
     pub(crate) stop: Signal,
+    /// Where decisions are made.
+    pub(crate) pool: Arc<Pool>,
+    /// How they are made about the work queue.
+    pub(crate) decide: Decide,
+    /// Items whose handling fails.
+    pub(crate) trials: Arc<Trials>,
     /// Given when the MTA has to end because of a defect.
     pub(crate) surrender: Surrender,
     /// Records of message tracking in the store, as far as they are counted.
@@ -143,10 +152,13 @@ impl Shared {
             recovery: Arc::default(),
             // What is left of the timeout is for the store and for the peers to hear of the end.
             stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
+            pool: Arc::new(Pool::new(surroundings.has_threads())),
             surroundings,
             beat: AtomicU64::new(0),
             work: Backlog::new(agent::record::WORK, Vec::new()),
             stop: Signal::default(),
+            decide: work::decide,
+            trials: Arc::default(),
             surrender: Surrender::default(),
             tracked: AtomicU64::new(0),
             agent: RwLock::new(Arc::new(agent)),
@@ -392,7 +404,7 @@ impl Shared {
                 format!("{mts_identifier}: first trace element names another domain, {traced}"),
             ),
             Effect::Quarantined { key, why } => {
-                self.event(EventKind::StoreFailed, "", format!("record {key:02x?} was put aside: {why}"));
+                self.event(EventKind::Quarantined, "", format!("record {key:02x?} was put aside: {why}"));
             }
         }
     }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use crate::registry::ConnectorEntry;
+use crate::trials::{Fallen, Trials};
 
 /// A key that is taken in the window of its queue. It goes back when this is dropped, unless the item has left the queue by
-/// then.
-#[derive(Debug)]
+/// then. If that is because of a panic, that counts as a failure of the item first.
 pub(crate) struct Taken {
+    trials: Arc<Trials>,
     entry: Arc<ConnectorEntry>,
     key: Vec<u8>,
     is_kept: bool,
@@ -16,8 +17,8 @@ pub(crate) struct Taken {
 
 impl Taken {
     /// Of a key that the caller has just taken.
-    pub(crate) fn new(entry: &Arc<ConnectorEntry>, key: Vec<u8>) -> Taken {
-        Taken { entry: Arc::clone(entry), key, is_kept: false }
+    pub(crate) fn new(trials: &Arc<Trials>, entry: &Arc<ConnectorEntry>, key: Vec<u8>) -> Taken {
+        Taken { trials: Arc::clone(trials), entry: Arc::clone(entry), key, is_kept: false }
     }
 
     /// The key in the queue.
@@ -40,9 +41,21 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if !self.is_kept {
-            // Nothing happens if it was settled: then it is taken no more.
-            self.entry.backlog.put_back(&self.key);
+        if self.is_kept {
+            return;
         }
+        if std::thread::panicking() {
+            let (entry, key) = (Arc::clone(&self.entry), std::mem::take(&mut self.key));
+            let why = "a panic in the association that transferred it".to_owned();
+            return self.trials.fell(Fallen { entry, key, why });
+        }
+        // Nothing happens if it was settled: then it is taken no more.
+        self.entry.backlog.put_back(&self.key);
+    }
+}
+
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Taken").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -137,6 +137,14 @@ impl Surroundings {
         }
     }
 
+    /// Whether work may go on in threads of its own; else it is done where it stands.
+    pub(crate) fn has_threads(&self) -> bool {
+        match self {
+            Surroundings::System(_) => true,
+            Surroundings::World(_) => false,
+        }
+    }
+
     /// Runs `work` where blocking on the disk is allowed, if it may block.
     pub(crate) async fn blocking<T, E>(
         &self,

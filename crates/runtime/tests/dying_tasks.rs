@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use agent::record::{OUTBOUND, QUARANTINE};
 use clock::WallTime;
 use runtime::{Connection, EventKind, Incoming, Mta, World, WorldFuture};
 use spool::{
@@ -188,6 +189,31 @@ async fn what_an_association_had_in_hand_when_it_panicked_is_tried_again() {
     assert_eq!(content_of(&at_b, entry).await, octets(4321));
     let told = events(&mta_a.handle(), EventKind::InternalError);
     assert!(told.iter().any(|text| text.contains("the defect of this test")), "{told:?}");
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_three_associations_by_a_panic_is_quarantined_and_others_flow() {
+    let (a, b) = pair(false);
+    let store = Arc::new(Defective { length: 4321, reads: AtomicUsize::new(1_000), ..Defective::default() });
+    let mta_a = Mta::start_on(a.config(), Arc::<Defective>::clone(&store)).await.unwrap();
+    let mta_b = b.start().await;
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    submit(&at_a, OPERATIONS, &octets(4321)).await;
+    for _ in 0..5 {
+        submit(&at_a, OPERATIONS, &octets(100)).await;
+    }
+    let (operations, despatch) = (address(OPERATIONS), address("S=despatch;P=ALPHA;A= ;C=GB"));
+    until(async || (at_b.mailbox(&operations, None, 10).await.unwrap().len() == 5).then_some(())).await;
+    // Five delivery reports, and one of non-delivery.
+    until(async || (at_a.mailbox(&despatch, None, 10).await.unwrap().len() == 6).then_some(())).await;
+    let aside = store.store.scan(QUARANTINE, b"", None, 10).await.unwrap();
+    assert_eq!(aside.len(), 1);
+    assert_eq!(aside[0].0[0], OUTBOUND.0);
+    assert_eq!(store.reads.load(Ordering::SeqCst), 1_000 - 3);
+    assert_eq!(at_a.queues().await.unwrap()[0].messages, 0);
+    assert_eq!(events(&at_a, EventKind::Quarantined).len(), 1);
     mta_a.stop().await;
     mta_b.stop().await;
 }

@@ -18,13 +18,13 @@ mod recipient;
 mod report_item;
 
 use clock::WallTime;
-use mhs::p1::P1Error;
-use spool::{BodyId, Space};
+use spool::BodyId;
 
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Step};
 use crate::links::Moment;
-use crate::record::{Item, QUARANTINE, Record, WORK, WorkRecord};
+use crate::quarantine::unreadable;
+use crate::record::{Item, WORK, WorkRecord};
 use crate::report::Outcome;
 use crate::settings::WhenBarred;
 use crate::transfer::Transfer;
@@ -168,22 +168,6 @@ impl Agent {
         }
         plan
     }
-}
-
-/// Puts a record aside that could not be understood: it is kept for people to look at, with whatever it refers to,
-/// and holds nothing up.
-pub fn quarantine(space: Space, key: &[u8], value: Vec<u8>, why: String) -> Step {
-    let mut step = Step::default();
-    let mut aside = vec![space.0];
-    aside.extend_from_slice(key);
-    step.batch.assert_present(space, key).delete(space, key).put(QUARANTINE, aside.clone(), value);
-    step.effects.push(Effect::Quarantined { key: aside, why });
-    step
-}
-
-/// A record which is whole, but what it holds is no envelope or APDU.
-pub(crate) fn unreadable(space: Space, key: &[u8], record: &impl Record, error: &P1Error) -> Step {
-    quarantine(space, key, record.encode(), error.to_string())
 }
 
 /// Takes something out of the work queue for good.

@@ -4,9 +4,9 @@ use clock::WallTime;
 use mhs::p1::{OriginatorReport, Report, ReportType, StandardExtension};
 
 use super::fan_out::{Work, enqueue, put_in_mailbox};
-use super::unreadable;
 use crate::agent::Agent;
 use crate::effect::{Discard, Effect, Kind, Sequence, Step};
+use crate::quarantine::unreadable;
 use crate::record::{Item, MailboxItem, OutboundRecord, Rank, Source, WORK, WorkRecord};
 use crate::routing::RouteDecision;
 use crate::selection::Traveller;

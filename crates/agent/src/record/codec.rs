@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{MailboxRecord, OutboundRecord, WorkRecord};
+use super::{MailboxRecord, OutboundRecord, TriedRecord, WorkRecord};
 use crate::track::TrackRecord;
 
 /// Why octets are no record.
@@ -75,6 +75,10 @@ impl Record for OutboundRecord {
 }
 
 impl Record for MailboxRecord {
+    const VERSION: u8 = 1;
+}
+
+impl Record for TriedRecord {
     const VERSION: u8 = 1;
 }
 

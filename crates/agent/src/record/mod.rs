@@ -6,6 +6,7 @@
 
 pub(crate) mod codec;
 mod key;
+mod tried;
 mod tries;
 
 use clock::WallTime;
@@ -18,6 +19,7 @@ pub use key::{
     DuplicateAgeKey, HeldKey, MailboxKey, OutboundKey, ParkedKey, TrackKey, WorkKey, held_prefix,
     mailbox_prefix, outbound_prefix, track_digest, track_hour_end,
 };
+pub use tried::{TriedRecord, WhetherTold};
 pub use tries::Tries;
 
 /// Accepted and not yet processed. Key: [`WorkKey`]; value: [`WorkRecord`].
@@ -48,6 +50,10 @@ pub const TRACK: Space = Space(10);
 pub const HELD: Space = Space(11);
 /// Queues that an operator has frozen: nothing is transferred from them. Key: the name of the connector; value: none.
 pub const FROZEN: Space = Space(12);
+
+/// What went wrong in the handling of an item, and whether it is in hand in a process that may die of it. Key: octet of the
+/// space that it is in, key that it has there, also when it is in [`QUARANTINE`]; value: [`TriedRecord`].
+pub const TRIED: Space = Space(13);
 
 /// Priority of a queue entry: lower goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -233,6 +233,9 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     if let Some(seconds) = section.number_in("progress_timeout_s", 10..=86_400) {
         limits.progress_timeout = Duration::from_secs(seconds);
     }
+    if let Some(seconds) = section.number_in("processing_timeout_s", 1..=3_600) {
+        limits.processing_timeout = Duration::from_secs(seconds);
+    }
     if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
         limits.apdu.max_envelope_octets = kb << 10;
     }

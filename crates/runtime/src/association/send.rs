@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{OutboundKey, OutboundRecord, RESUME, Rank, Record};
+use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, RESUME, Rank, Record};
 use agent::settings::{ConnectorSettings, TransferTimeouts};
 use agent::{Failed, FormError, OnWire, Step, Telling, TransferFailure, TransferFailureKind, apdu_digest};
 use mhs::p1::Stretch;
@@ -18,8 +18,10 @@ use crate::events::EventKind;
 use crate::ledger::{Caller, Resource};
 use crate::line::{Message, Outgoing};
 use crate::recovery::{Interruption, ResumeRecord};
+use crate::shelter::sheltered;
 use crate::status::AssociationState;
 use crate::taken::Taken;
+use crate::trials;
 
 /// An item on its way out.
 pub(super) struct Sending {
@@ -118,7 +120,22 @@ impl Association {
             }
         };
         let is_tracked = self.shared.agent().tracks();
-        match Sending::new(outgoing, &self.connector, is_p2, is_tracked, self.normal_mode) {
+        let noted = trials::in_hand(&self.shared, OUTBOUND, outgoing.taken.key()).await;
+        let sending =
+            sheltered(|| Sending::new(outgoing, &self.connector, is_p2, is_tracked, self.normal_mode));
+        if let Some(noted) = noted {
+            noted.survived().await;
+        }
+        let sending = match sending {
+            Ok(sending) => sending,
+            // The item counts it; the association has nothing to do with it.
+            Err(panicked) => {
+                let text = format!("association {}: no form for a transfer: {panicked}", self.number);
+                self.event(EventKind::InternalError, text);
+                return self.idle(false).await;
+            }
+        };
+        match sending {
             Ok(sending) => {
                 let remembered = sending.outgoing.resume.as_ref();
                 if sending.resumes.is_none() && remembered.is_some_and(|resume| resume.interruption.is_some())

@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 
 use super::{Arc, Connector};
 use crate::pages::Pages;
+use crate::shelter::{Panicked, sheltered};
+use crate::trials::Fallen;
 
 impl Connector {
     /// The connector could not be opened: what has a better way now is sent back to be routed. What can be resumed stays
@@ -56,8 +58,9 @@ impl Connector {
             let mut commits = JoinSet::new();
             for (key, octets) in page {
                 let Ok(record) = OutboundRecord::decode(&octets) else { continue };
-                let step = self.shared.agent().misplaced(self.shared.moment(), &key, &record);
-                if let Some(step) = step {
+                let agent = self.shared.agent();
+                let step = self.decided(&key, || agent.misplaced(self.shared.moment(), &key, &record));
+                if let Some(step) = step.flatten() {
                     self.send_back(key, step, &mut commits);
                 }
             }
@@ -74,8 +77,29 @@ impl Connector {
             return;
         }
         let moment = self.shared.moment();
-        let Some(step) = self.shared.agent().rerouted(moment, &key, record, failures) else { return };
+        let agent = self.shared.agent();
+        let step = self.decided(&key, || agent.rerouted(moment, &key, record, failures));
+        let Some(step) = step.flatten() else { return };
         self.send_back(key, step, commits);
+    }
+
+    /// What is decided about an item that waits. One that brings out a defect must not end the task of its connector: it
+    /// counts as a failure of the item.
+    fn decided<T>(&self, key: &[u8], decide: impl FnOnce() -> T) -> Option<T> {
+        match sheltered(decide) {
+            Ok(decided) => Some(decided),
+            Err(panicked) => {
+                if self.entry.backlog.take_this(key) {
+                    self.fell(key.to_vec(), &panicked);
+                }
+                None
+            }
+        }
+    }
+
+    fn fell(&self, key: Vec<u8>, panicked: &Panicked) {
+        let entry = Arc::clone(&self.entry);
+        self.shared.trials.fell(Fallen { entry, key, why: panicked.to_string() });
     }
 
     /// Lets what waits leave the queue by this step, unless it is in transfer or settled already.
@@ -131,10 +155,13 @@ impl Connector {
             return;
         }
         let agent = self.shared.agent();
-        let expired = agent.expired(now, &self.shared.sequence, &key, record);
-        let step = match expired {
-            Some(step) => step,
-            None => agent.open_retries_exhausted(now, &self.shared.sequence, &key, record),
+        let step = sheltered(|| {
+            let expired = agent.expired(now, &self.shared.sequence, &key, record);
+            expired.unwrap_or_else(|| agent.open_retries_exhausted(now, &self.shared.sequence, &key, record))
+        });
+        let step = match step {
+            Ok(step) => step,
+            Err(panicked) => return self.fell(key, &panicked),
         };
         match self.shared.commit(step).await {
             Ok(()) => {}

@@ -195,6 +195,10 @@ kinds! {
     ConfigurationReloaded = "configuration-reloaded", None, Configuration, Information, false;
     /// An operator changed something, or tried to.
     OperatorAction = "operator-action", None, MtaAdministration, Information, false;
+    /// The handling of an item has failed: a panic, a decision that takes too long, a process that died.
+    ProcessingFailed = "processing-failed", None, InternalProcessing, Warning, true;
+    /// An item was put into quarantine.
+    Quarantined = "quarantined", None, InternalProcessing, Error, false;
     /// A defect of this program: an invariant did not hold.
     InternalError = "internal-error", None, InternalProcessing, Error, true;
 }
