@@ -169,6 +169,22 @@ fn patterns_agree_with_the_addresses_they_describe() {
 }
 
 #[test]
+fn patterns_overlap_unless_no_address_agrees_with_both() {
+    let parse = |text| AddressPattern::parse(text).unwrap();
+    for (one, other, overlap) in [
+        ("P=BETA;C=GB", "P=beta;A= ;C=GB", true),
+        ("P=BETA;C=GB", "O=Acme", true),
+        ("P=BETA;C=GB", "P=*;C=GB", true),
+        ("P=BETA;C=GB", "P=GAMMA;C=GB", false),
+        ("A= ;C=GB", "A=X;C=GB", false),
+        ("DDA:a=b;C=GB", "DDA:a=c;C=GB", true),
+    ] {
+        assert_eq!(parse(one).may_overlap(&parse(other)), overlap, "{one} and {other}");
+        assert_eq!(parse(other).may_overlap(&parse(one)), overlap, "{other} and {one}");
+    }
+}
+
+#[test]
 fn the_closer_pattern_is_the_more_specific() {
     let ordered = [
         "S=x",

@@ -133,7 +133,7 @@ impl AddressPattern {
                 None => true,
                 Some(Wanted::Any) => *key == Key::Admd || value_of(address, *key).is_some(),
                 Some(Wanted::Exactly(text)) => {
-                    text::fold(value_of(address, *key).unwrap_or_default()) == *text
+                    text::folds_to(value_of(address, *key).unwrap_or_default(), text)
                 }
             };
             if !agrees {
@@ -142,14 +142,23 @@ impl AddressPattern {
         }
         let all_types = self.domain_defined.iter().all(|(attribute_type, wanted)| {
             address.all_domain_defined().iter().any(|dda| {
-                text::fold(&dda.attribute_type) == *attribute_type
+                text::folds_to(&dda.attribute_type, attribute_type)
                     && match wanted {
                         Wanted::Any => true,
-                        Wanted::Exactly(value) => text::fold(&dda.value) == *value,
+                        Wanted::Exactly(value) => text::folds_to(&dda.value, value),
                     }
             })
         });
         all_types.then(|| self.specificity())
+    }
+
+    /// Whether there may be addresses with which both agree. False only if there are none.
+    pub fn may_overlap(&self, other: &AddressPattern) -> bool {
+        // Of domain-defined attributes an address may have several of one type, so they keep nothing apart.
+        self.levels.iter().zip(&other.levels).all(|pair| match pair {
+            (Some(Wanted::Exactly(one)), Some(Wanted::Exactly(another))) => one == another,
+            (None | Some(Wanted::Any | Wanted::Exactly(_)), _) => true,
+        })
     }
 }
 
