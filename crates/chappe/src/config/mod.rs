@@ -12,6 +12,7 @@ mod log;
 mod mta;
 mod problem;
 mod recipients;
+mod regular;
 mod restriction;
 mod section;
 mod selectors;

@@ -1,11 +1,11 @@
 //! `[mta]`: the MTA itself; and the readers of names, domains and secrets which connectors share.
 
-use std::fs;
 use std::io::Read;
 
 use agent::settings::{MessageTimeouts, MtaSettings, Secret};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 
+use super::regular;
 use super::section::{Section, Text};
 
 /// Longest secret file, in octets. A password has at most 64 characters.
@@ -182,8 +182,8 @@ pub(super) fn secret(section: &mut Section<'_>, inline: &'static str, file: &'st
 /// The secret in the file that `text` names: its only line.
 pub(super) fn secret_file(section: &Section<'_>, text: &Text) -> Option<Secret> {
     let mut content = String::new();
-    let read = fs::File::open(&text.value)
-        .and_then(|file| file.take(MAX_SECRET_OCTETS).read_to_string(&mut content));
+    let read =
+        regular::open(&text.value).and_then(|file| file.take(MAX_SECRET_OCTETS).read_to_string(&mut content));
     let what = match read {
         Ok(_) => {
             let secret = content.strip_suffix('\n').unwrap_or(&content);

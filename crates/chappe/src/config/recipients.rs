@@ -1,13 +1,13 @@
 //! `[[distribution_list]]` and `[[redirection]]`: who receives in place of the recipient that was named.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use agent::settings::{DistributionList, Members, Redirect, RedirectFrom, RedirectionClass};
 use mhs::OrAddress;
 
 use super::mta::{address_space, or_address};
+use super::regular;
 use super::restriction::{content_types, priorities};
 use super::section::{Section, Text};
 
@@ -87,7 +87,7 @@ fn from_file(section: &Section<'_>, text: &Text, found: &mut Found) {
     };
     let readable =
         "name a readable file (relative to the working directory) with one O/R address in each line";
-    let mut reader = match File::open(&text.value) {
+    let mut reader = match regular::open(&text.value) {
         Ok(file) => BufReader::new(file),
         Err(error) => {
             wrong(format!(": cannot read the file: {error}"), readable, found);

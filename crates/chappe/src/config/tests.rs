@@ -215,6 +215,24 @@ fn a_secret_is_one_line_and_stands_in_one_place() {
     }
 }
 
+/// The opening of a named pipe waits for somebody to write to it, and a device may go on for ever.
+#[test]
+fn a_pipe_a_device_and_a_directory_are_neither_secrets_nor_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in [pipe.as_path(), Path::new("/dev/zero"), dir.path()] {
+        let (sender, loaded) = std::sync::mpsc::channel();
+        let secret = GOOD.replace("remote_password = \"b\"", &format!("remote_password_file = {file:?}"));
+        let list = "[[distribution_list]]\naddress = \"S=all;P=ALPHA;A= ;C=GB\"\nmembers_file";
+        let list = format!("{GOOD}{list} = {file:?}\n");
+        std::thread::spawn(move || sender.send([mistakes(&secret), mistakes(&list)]));
+        for found in loaded.recv_timeout(Duration::from_secs(30)).unwrap() {
+            assert!(found.iter().any(|(.., text)| text.contains("no regular file")), "{file:?}: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn the_starting_file_is_right_as_it_is_and_with_everything_uncommented() {
     parse(Path::new("init"), starting_file()).unwrap();
