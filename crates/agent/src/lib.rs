@@ -7,7 +7,7 @@
 //!
 //! One message in the order of its life: [`Agent::transfer_in`] or [`Agent::submit`] puts it into the work queue,
 //! [`Agent::process`] takes it from there to mailboxes, outbound queues and reports, and
-//! [`Agent::transferred`], [`Agent::transfer_failed`], [`Agent::open_retries_exhausted`] or [`Agent::expired`] end
+//! [`Agent::transferred`], [`Agent::transfer_failed`], [`Agent::without_connector`] or [`Agent::expired`] end
 //! its stay in an outbound queue. [`Agent::operate`] is what an operator may do to it before. The records and keys of all these are in [`record`].
 //!
 //! ```
@@ -79,7 +79,7 @@ pub use form::{FormError, OnWire, asks_for_p2};
 pub use interruption::apdu_digest;
 pub use links::{AllWell, Links, Moment};
 pub use operation::{CopyRecord, Operated, Operation, OperationRefused, QueuedCopy};
-pub use outbound::{Failed, TransferFailure, TransferFailureKind};
+pub use outbound::{Failed, NotCarried, TransferFailure, TransferFailureKind};
 pub use process::Processed;
 pub use quarantine::{
     Quarantined, aside_key, delete_quarantined, poisonous, quarantine, release_quarantined,

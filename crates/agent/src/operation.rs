@@ -15,7 +15,7 @@ use crate::accept::add_work;
 use crate::agent::Agent;
 use crate::effect::{Departure, Discard, Effect, Kind, Sequence, Step};
 use crate::links::Moment;
-use crate::outbound::leave;
+use crate::outbound::{NotCarried, leave};
 use crate::record::{
     FROZEN, Failure, HELD, HeldKey, Item, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, RecordError,
     WORK, WorkKey, WorkRecord,
@@ -296,7 +296,7 @@ impl Agent {
                 if let Some(why) = self.dead_end(moment, &without, is_p2)? {
                     return Err(OperationRefused::NoOtherWay(why));
                 }
-                self.drained(now, sequence, &key.encode(), record)
+                self.without_connector(now, sequence, &key.encode(), record, NotCarried::Drained)
             }
         };
         Ok(Operated::Done(step))

@@ -43,6 +43,28 @@ pub enum TransferFailureKind {
     WrongForm,
 }
 
+/// Why a connector does not carry what waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCarried {
+    /// It could not be opened as often as a message may wait for that.
+    OpenRetriesExhausted,
+    /// It is not in the settings any more.
+    Removed,
+    /// An operator empties its queue.
+    Drained,
+}
+
+impl NotCarried {
+    /// For people; it is in the non-delivery report if there is no other way.
+    fn text(self) -> &'static str {
+        match self {
+            NotCarried::OpenRetriesExhausted => "the next MTA could not be reached",
+            NotCarried::Removed => "the connector was taken out of use",
+            NotCarried::Drained => "an operator has emptied the queue of its connector",
+        }
+    }
+}
+
 /// What follows a failed transfer.
 #[derive(Debug)]
 pub enum Failed {
@@ -124,29 +146,17 @@ impl Agent {
         Failed::Retry { step, after, record: Box::new(record) }
     }
 
-    /// The connector could not be opened as often as a message may wait for it.
-    pub fn open_retries_exhausted(
+    /// Sends a copy back to be routed without its connector, which does not carry it.
+    pub fn without_connector(
         &self,
         now: WallTime,
         sequence: &dyn Sequence,
         key: &[u8],
         record: &OutboundRecord,
+        why: NotCarried,
     ) -> Step {
         let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
-        self.give_up(now, sequence, key, record, code, "the next MTA could not be reached")
-    }
-
-    /// Sends a copy back to be routed anew, as if its connector were gone: for an operator, or when the connector
-    /// is removed from the settings.
-    pub fn reroute(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &OutboundRecord,
-    ) -> Step {
-        let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
-        self.give_up(now, sequence, key, record, code, "the connector was taken out of use")
+        self.give_up(now, sequence, key, record, code, why.text())
     }
 
     /// Sends a copy that has become too old back to be reported about; `None` if it has not.
@@ -173,18 +183,6 @@ impl Agent {
         };
         let (exhausted, tries) = (record.exhausted.clone(), record.tries.clone());
         Some(back_to_work(sequence, key, record, exhausted, tries, failure, Departure::Expired))
-    }
-
-    /// Sends a copy back to be routed anew without its connector, because an operator empties the queue.
-    pub(crate) fn drained(
-        &self,
-        now: WallTime,
-        sequence: &dyn Sequence,
-        key: &[u8],
-        record: &OutboundRecord,
-    ) -> Step {
-        let code = (Reason::TRANSFER_FAILURE, Diagnostic::MTS_CONGESTION);
-        self.give_up(now, sequence, key, record, code, "an operator has emptied the queue of its connector")
     }
 
     /// Puts a copy back into the work queue as if it had not been routed yet.

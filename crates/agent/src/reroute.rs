@@ -1,7 +1,5 @@
 //! A connector could not be opened: whether what waits for it goes another way from now on.
 
-use std::collections::BTreeSet;
-
 use mhs::codes::{NonDeliveryDiagnosticCode as Diagnostic, NonDeliveryReasonCode as Reason};
 use mhs::p1::{MessageTransferEnvelope, PerRecipientFields, ProbeTransferEnvelope, Report};
 use mhs::{ContentType, OrAddress, OrName};
@@ -15,19 +13,23 @@ use crate::routing::RouteDecision;
 use crate::selection::Traveller;
 
 impl Agent {
-    /// Whether anything that goes over this connector might go over another one: whether address spaces of others can
-    /// match as well as its own.
+    /// Whether anything that goes over this connector might go over another one: whether an address space of another can
+    /// match, as closely, what matches one of its own. Asked at each failed open, and it spares most a look at all that
+    /// waits.
     pub fn has_alternatives(&self, connector: &str) -> bool {
         let connectors = &self.settings().connectors;
         let Some(this) = self.settings().connector(connector) else { return true };
-        let own: BTreeSet<_> = this.address_space.iter().map(|entry| entry.space.specificity()).collect();
         let others = connectors.iter().filter(|other| other.name != connector);
-        let mut spaces = others.flat_map(|other| &other.address_space);
-        spaces.any(|entry| own.contains(&entry.space.specificity()))
+        others.flat_map(|other| &other.address_space).any(|other| {
+            this.address_space.iter().any(|own| {
+                own.space.may_overlap(&other.space) && own.space.specificity() == other.space.specificity()
+            })
+        })
     }
 
     /// A copy has waited for a connector that could not be opened, `failures` times since it was queued. It goes back
-    /// to be routed anew if another connector is better now, by its first recipient; else it stays, `None`.
+    /// to be routed anew if another connector is better now, by its first recipient; else, and while that one waits after a
+    /// failed open as well, it stays, `None`.
     pub fn rerouted(
         &self,
         moment: Moment<'_>,
@@ -60,7 +62,9 @@ impl Agent {
         // What can't be said in 1984 P1 is found out when it is routed; until then nothing is sent there on a detour.
         let is_1984 = |name: &str| self.settings().connector(name).is_some_and(|c| c.speaks_1984());
         let mut names = names.iter().filter(|name| is_1984(&connector) || !is_1984(name));
-        if names.next().is_none_or(|best| *best == connector) {
+        let best = names.next()?;
+        // Where nobody gets through either it would only come back from, again and again.
+        if *best == connector || moment.links.is_waiting(best) {
             return None;
         }
         let failure = Failure {

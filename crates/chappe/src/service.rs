@@ -24,6 +24,9 @@ const API_GRACE: Duration = Duration::from_millis(500);
 /// five seconds.
 const MAX_SILENCE: Duration = Duration::from_secs(20);
 
+/// Mistakes of a file that a reload tells, each in an event of its own.
+const MOST_MISTAKES: usize = 100;
+
 /// Why the service did not start or ended in disorder.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServiceError {
@@ -142,24 +145,25 @@ async fn feed_watchdog(handle: Handle, interval: Duration) {
     }
 }
 
-/// Reads the file again and applies it. A bad file, or one that the MTA refuses, leaves everything as it is.
+/// Reads the file again and applies it. A bad file, or one that the MTA refuses, leaves everything as it is, and is told.
 async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> Option<Config> {
     let path = file.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
     let new = match loaded {
         Ok(Ok(new)) => new,
         Ok(Err(error @ ConfigError::Unreadable { .. })) => {
-            tracing::error!("the configuration stays as it was: {error}");
+            handle.reload_refused(&error.to_string());
             return None;
         }
         Ok(Err(error @ ConfigError::Invalid { .. })) => {
-            for line in error.to_string().lines() {
-                tracing::error!("the configuration stays as it was: {line}");
+            // Every mistake is an event of its own, up to as many as somebody mends at once.
+            for line in error.to_string().lines().take(MOST_MISTAKES) {
+                handle.reload_refused(line);
             }
             return None;
         }
         Err(error) => {
-            tracing::error!("the configuration stays as it was: reading it failed: {error}");
+            handle.reload_refused(&format!("reading it failed: {error}"));
             return None;
         }
     };
@@ -177,7 +181,7 @@ async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> 
             Some(Config { settings: new.settings, limits, ..current.clone() })
         }
         Err(error) => {
-            tracing::error!("the configuration stays as it was: {error}");
+            handle.reload_refused(&error.to_string());
             None
         }
     }

@@ -159,6 +159,16 @@ impl Backlog {
         window.taken.insert(key.to_vec())
     }
 
+    /// How many keys are taken, if the spool may hold more than the window: then only who counts the queue knows how many
+    /// wait.
+    pub(crate) fn taken_beside_more(&self) -> Option<usize> {
+        let window = self.lock();
+        match window.beyond {
+            Beyond::Nothing => None,
+            Beyond::After(_) => Some(window.taken.len()),
+        }
+    }
+
     /// Keys waiting in the window whose octet at `position` is below `rank`, and the others. Counts the smaller
     /// part only.
     pub(crate) fn waiting_by_rank(&self, position: usize, rank: u8) -> (usize, usize) {

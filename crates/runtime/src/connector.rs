@@ -4,16 +4,18 @@
 //! and transferring happen in tasks of their own, which report back by [`Message`].
 
 mod interrupted;
+mod opening;
 mod settle;
+mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::connector::{AssociationId, ConnectorPolicy, ConnectorState, PolicyAction, PolicyEvent};
+use agent::connector::{AssociationId, ConnectorPolicy, PolicyAction, PolicyEvent};
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use agent::settings::{Activation, ConnectorSettings, Schedule};
-use clock::{MonoTime, WallTime};
+use clock::MonoTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -282,58 +284,8 @@ impl Connector {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Opened(association) => {
-                self.last_failure = None;
-                if let Some(text) = self.outage.over(self.shared.clocks.wall()) {
-                    self.shared.events.is_over(&self.settings.name);
-                    self.event(EventKind::LinkRecovered, text);
-                }
-                self.policy(PolicyEvent::Opened(association));
-            }
-            Message::OpenFailed { association, text, recover } => {
-                // No peer was reached that could have been asked for it.
-                if self.recover.is_none() {
-                    self.recover = recover;
-                }
-                self.lines.remove(&association);
-                self.shared.counters.failed_opens.add();
-                let told = match self.policy.state() {
-                    // Many a peer takes one association and no second: that is no outage.
-                    ConnectorState::Active => format!("no further association was opened: {text}"),
-                    ConnectorState::Opening
-                    | ConnectorState::Ready
-                    | ConnectorState::Retry { .. }
-                    | ConnectorState::Remote
-                    | ConnectorState::Scheduled
-                    | ConnectorState::Held
-                    | ConnectorState::Disabled
-                    | ConnectorState::Stopping
-                    | ConnectorState::Stopped => {
-                        let attempt = self.outage.failed(self.shared.clocks.wall());
-                        format!("attempt {attempt} failed: {text}")
-                    }
-                };
-                self.shared.event_caused(EventKind::ConnectionNotOpened, &self.settings.name, &text, told);
-                self.last_failure = Some(text);
-                self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
-                self.reroute_due |= self.policy.state() != ConnectorState::Active;
-                if let ConnectorState::Retry { until } = self.policy.state() {
-                    let wait = until.saturating_since(self.shared.clocks.mono());
-                    self.event(
-                        EventKind::OpenRetryTimerStarted,
-                        format!("next attempt in {} s", wait.as_secs()),
-                    );
-                }
-                if self.policy.consecutive_failures() >= self.settings.retry.max_open_retries {
-                    let most = self.settings.retry.max_open_retries;
-                    self.event(
-                        EventKind::OpenRetriesExhausted,
-                        format!("{most} attempts failed: what has waited through all of them is given up or rerouted"),
-                    );
-                    // Messages that have seen their last failed open are settled by the expiry pass.
-                    self.next_expiry = self.shared.clocks.mono();
-                }
-            }
+            Message::Opened(association) => self.opened(association),
+            Message::NotOpened { association, why, recover } => self.not_opened(association, why, recover),
             Message::Inbound { settings, two_way, commands, reply } => {
                 let joined = if *settings == *self.settings {
                     self.admit(two_way, commands).map_or(Joined::Full, Joined::As)
@@ -506,54 +458,12 @@ impl Connector {
         let now = self.shared.clocks.mono();
         let retry = self.entry.retries.first();
         let retry = retry.map(|at| if at <= now { at + self.stays_behind() } else { at });
-        for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter] {
+        // Then it has failed long ago enough not to be called failing any more, if nothing waits.
+        let outage = self.outage.since().and(self.policy.waits_until()).filter(|at| *at > now);
+        for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter, outage] {
             at = other.map_or(at, |other| at.min(other));
         }
         at
-    }
-
-    /// The time of day at which the next attempt is made; one and the same for as long as it is waited for.
-    fn retry_time(&self, retry_at: Option<MonoTime>) -> Option<WallTime> {
-        let shown = self.view.borrow();
-        if shown.retry_at == retry_at {
-            return shown.retry_time;
-        }
-        let seconds = retry_at?.saturating_since(self.shared.clocks.mono()).as_secs();
-        Some(self.shared.clocks.wall().plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
-    }
-
-    fn show(&mut self) {
-        let retry = usize::from(matches!(self.policy.state(), ConnectorState::Retry { .. }));
-        self.timers.set((self.entry.retries.len() + retry) as u64);
-        let (urgent, other) = self.waiting();
-        let state = self.policy.state();
-        let retry_at = match state {
-            ConnectorState::Retry { until } => Some(until),
-            ConnectorState::Active
-            | ConnectorState::Opening
-            | ConnectorState::Ready
-            | ConnectorState::Remote
-            | ConnectorState::Scheduled
-            | ConnectorState::Held
-            | ConnectorState::Disabled
-            | ConnectorState::Stopping
-            | ConnectorState::Stopped => None,
-        };
-        self.view.send_replace(ConnectorView {
-            retry_at,
-            retry_time: self.retry_time(retry_at),
-            waits_until: self.policy.waits_until().filter(|_| state != ConnectorState::Active),
-            state: state_name(state),
-            consecutive_failures: self.policy.consecutive_failures(),
-            last_failure: self.last_failure.clone(),
-            outage: self.outage.clone(),
-            waiting: urgent + other,
-        });
-    }
-
-    /// Urgent messages, reports and probes that wait in the window, and all others.
-    fn waiting(&self) -> (usize, usize) {
-        self.entry.backlog.waiting_by_rank(self.entry.backlog.prefix().len(), Rank::Normal.octet())
     }
 
     fn store_trouble(&mut self, why: &str) {
@@ -563,21 +473,5 @@ impl Connector {
 
     fn event(&self, kind: EventKind, text: String) {
         self.shared.event(kind, &self.settings.name, text);
-    }
-}
-
-/// The connector's state in the words of the queue display of the Exchange MTA, where it has one.
-fn state_name(state: ConnectorState) -> &'static str {
-    match state {
-        ConnectorState::Active => "active",
-        ConnectorState::Opening => "opening",
-        ConnectorState::Ready => "ready",
-        ConnectorState::Retry { .. } => "retry",
-        ConnectorState::Remote => "remote",
-        ConnectorState::Scheduled => "scheduled",
-        ConnectorState::Held => "held",
-        ConnectorState::Disabled => "disabled",
-        ConnectorState::Stopping => "stopping",
-        ConnectorState::Stopped => "stopped",
     }
 }

@@ -8,7 +8,7 @@ use agent::record::{
     FROZEN, HELD, OUTBOUND, OutboundKey, OutboundRecord, Record, held_prefix, outbound_prefix,
 };
 use agent::settings::ConnectorSettings;
-use agent::{Agent, AgentSettings, SettingsProblem};
+use agent::{Agent, AgentSettings, NotCarried, SettingsProblem};
 use clock::MonoTime;
 use spool::{CommitError, SpoolError};
 use tokio::task::{JoinHandle, JoinSet};
@@ -18,9 +18,11 @@ use crate::events::EventKind;
 use crate::line::Message;
 use crate::pages::Pages;
 use crate::recovery;
+use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
-/// How long a connector may take to end before its task is cut off.
+/// How long a connector may take to end before its task is cut off, and then what uses its queue to let go of it before
+/// nobody waits any longer: a removal from the queue, say, for which the disk has no space.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause before a connector whose task has died for the second time in a row is started again; it doubles each time.
@@ -30,21 +32,26 @@ const LONGEST_DEATH_PAUSE: Duration = Duration::from_secs(300);
 /// How long after it has been started again the death of a connector's task counts.
 const DEATH_COUNTS_FOR: Duration = Duration::from_secs(600);
 
-/// Why new settings did not come into force.
+/// Why new settings did not come into force: the old ones are as they were.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// They contradict themselves; the old ones stay in force.
+    /// They contradict themselves.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Settings(Vec<SettingsProblem>),
+    /// The MTA is stopping.
+    #[error("the MTA is stopping")]
+    Stopping,
+}
+
+/// Why what is queued for connectors that do not exist was not routed anew.
+#[derive(Debug, thiserror::Error)]
+pub enum OrphansError {
     /// The store can't be read.
     #[error("the store can't be read: {0}")]
     Read(#[from] SpoolError),
     /// The store can't be written.
     #[error("the store can't be written: {0}")]
     Commit(#[from] CommitError),
-    /// The MTA is stopping; the old settings stay in force until it has.
-    #[error("the MTA is stopping")]
-    Stopping,
 }
 
 /// What a reload changed.
@@ -56,13 +63,19 @@ pub struct ReloadSummary {
     pub changed: Vec<String>,
     /// Connectors that are gone; their queues were routed anew.
     pub removed: Vec<String>,
+    /// What is not done yet, and why. The settings are in force all the same, and the MTA goes on trying.
+    pub outstanding: Vec<String>,
 }
 
 impl std::fmt::Display for ReloadSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let [added, changed, removed] = [&self.added, &self.changed, &self.removed].map(|names| list(names));
-        write!(f, "connectors added: {added}; changed: {changed}; removed: {removed}")
+        write!(f, "connectors added: {added}; changed: {changed}; removed: {removed}")?;
+        if !self.outstanding.is_empty() {
+            write!(f, "; not done yet, but tried again: {}", self.outstanding.join("; "))?;
+        }
+        Ok(())
     }
 }
 
@@ -72,6 +85,8 @@ pub(crate) struct Connectors {
     pub(crate) running: BTreeMap<String, (Arc<ConnectorSettings>, JoinHandle<()>)>,
     /// How often tasks have died in a row, and when each may be started again.
     died: BTreeMap<String, (u32, MonoTime)>,
+    /// Those whose tasks have ended and whose queues are still in use. Until they are not, nobody else touches them.
+    ending: BTreeMap<String, Arc<ConnectorEntry>>,
 }
 
 impl Connectors {
@@ -111,7 +126,8 @@ impl Connectors {
         Ok(())
     }
 
-    /// Stops these connectors, all at the same time, and waits until nothing of theirs touches their queues.
+    /// Stops these connectors, all at the same time, and waits until nothing of theirs touches their queues, but not
+    /// for ever.
     async fn stop(&mut self, shared: &Arc<Shared>, names: impl Iterator<Item = &String>) {
         let mut ending = JoinSet::new();
         for name in names {
@@ -119,7 +135,7 @@ impl Connectors {
             else {
                 continue;
             };
-            let (shared, name) = (Arc::clone(shared), name.clone());
+            self.ending.insert(name.clone(), Arc::clone(&entry));
             ending.spawn(async move {
                 entry.stop.give();
                 if tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err() {
@@ -127,11 +143,22 @@ impl Connectors {
                     let _ = task.await;
                 }
                 // Associations of the peer's end by themselves within their grace.
-                entry.unused().await;
-                shared.remove_connector(&name);
+                let _ = tokio::time::timeout(STOP_TIMEOUT, entry.unused()).await;
             });
         }
         while ending.join_next().await.is_some() {}
+        self.let_go(shared);
+    }
+
+    /// Forgets those that have ended and whose queues nobody uses any more.
+    fn let_go(&mut self, shared: &Shared) {
+        self.ending.retain(|name, entry| {
+            if entry.is_used() {
+                return true;
+            }
+            shared.remove_connector(name);
+            false
+        });
     }
 
     /// Starts what should run and does not: connectors whose tasks have ended although nobody stopped them, which is a
@@ -157,14 +184,20 @@ impl Connectors {
             shared.event(EventKind::InternalError, name, text);
         }
         self.stop(shared, ended.iter()).await;
+        self.let_go(shared);
         for connector in &shared.agent().settings().connectors {
             // One that dies at once each time must not cost the others more than a look.
             let may_start = self.died.get(&connector.name).is_none_or(|(_, at)| *at <= now);
-            if may_start && !self.running.contains_key(&connector.name) {
+            if may_start && !self.exists(&connector.name) {
                 self.start(shared, connector.clone()).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a queue has somebody who looks after it, or who has not let go of it yet.
+    fn exists(&self, name: &str) -> bool {
+        self.running.contains_key(name) || self.ending.contains_key(name)
     }
 
     /// Puts new settings into force while mail flows.
@@ -197,25 +230,43 @@ impl Connectors {
             let dropped = shared.recovery.forget_connector(name);
             recovery::store::discard(shared, dropped, "the connector was removed").await;
         }
+        for name in self.ending.keys() {
+            summary
+                .outstanding
+                .push(format!("{name}: its queue is still in use by what goes by the old settings"));
+        }
+        // The new settings are in force: what can't be done now is done later, whatever else can.
         for connector in &settings.connectors {
-            if !self.running.contains_key(&connector.name) {
-                if !summary.changed.contains(&connector.name) {
-                    summary.added.push(connector.name.clone());
-                }
-                self.start(shared, connector.clone()).await?;
+            let name = &connector.name;
+            if self.exists(name) {
+                continue;
+            }
+            if !summary.changed.contains(name) {
+                summary.added.push(name.clone());
+            }
+            if let Err(error) = self.start(shared, connector.clone()).await {
+                summary.outstanding.push(format!("{name}: its queue can't be read: {error}"));
             }
         }
-        self.requeue_orphans(shared).await?;
+        if let Err(error) = self.requeue_orphans(shared).await {
+            shared.orphans.notify_one();
+            summary.outstanding.push(format!("what waits for removed connectors can't be routed: {error}"));
+        }
         for (_, entry) in shared.connectors() {
             // One that is ending has nothing to look at; the others read their messages.
             let _ = entry.messages.send(Message::Recheck).await;
         }
-        shared.event(EventKind::ConfigurationReloaded, "", summary.to_string());
+        let kind = if summary.outstanding.is_empty() {
+            EventKind::ConfigurationReloaded
+        } else {
+            EventKind::ConfigurationIncomplete
+        };
+        shared.event(kind, "", summary.to_string());
         Ok(summary)
     }
 
     /// Routes anew what is queued for connectors that do not exist (any more).
-    pub(crate) async fn requeue_orphans(&self, shared: &Arc<Shared>) -> Result<(), ReloadError> {
+    pub(crate) async fn requeue_orphans(&self, shared: &Arc<Shared>) -> Result<(), OrphansError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
@@ -224,14 +275,18 @@ impl Connectors {
                 after = Some(key);
                 continue;
             };
-            if self.running.contains_key(&parsed.connector) {
+            // One that is in the settings and is not running will be.
+            let is_wanted = shared.agent().settings().connector(&parsed.connector).is_some();
+            if is_wanted || self.exists(&parsed.connector) {
                 // The separator of a key is 0x00: this is behind every record of the connector.
                 after = Some([parsed.connector.as_bytes(), &[1]].concat());
                 continue;
             }
             match OutboundRecord::decode(&octets) {
                 Ok(record) => {
-                    let step = shared.agent().reroute(shared.clocks.wall(), &shared.sequence, &key, &record);
+                    let (now, sequence) = (shared.clocks.wall(), &shared.sequence);
+                    let why = NotCarried::Removed;
+                    let step = shared.agent().without_connector(now, sequence, &key, &record, why);
                     shared.commit(step).await?;
                 }
                 Err(error) => {

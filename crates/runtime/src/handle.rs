@@ -11,7 +11,7 @@ use spool::{BodyId, CommitError, SpoolError};
 use tokio::sync::{Mutex, watch};
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
-use crate::events::Event;
+use crate::events::{Event, EventKind};
 use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
@@ -227,12 +227,19 @@ impl Handle {
     /// It goes on to its end even if the caller goes away meanwhile: half a reload would leave connectors without a task.
     ///
     /// # Errors
-    /// The settings contradict themselves (the old ones stay in force), the MTA is stopping, or the store fails.
+    /// The settings contradict themselves, or the MTA is stopping; the old settings stay in force. Whatever else goes wrong
+    /// is in the summary.
     pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, ReloadError> {
         let (connectors, shared) = (Arc::clone(&self.connectors), Arc::clone(&self.shared));
         let task = tokio::spawn(async move { connectors.lock().await.reload(&shared, settings).await });
         // A task that does not end in order ends with the process.
         task.await.unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    /// Records that new settings did not come into force, and why.
+    pub fn reload_refused(&self, why: &str) {
+        let text = format!("the configuration stays as it was: {why}");
+        self.shared.event(EventKind::ConfigurationRefused, "", text);
     }
 
     /// Puts new limits into force for associations that are opened from now on. What was shared out at the start stays:

@@ -55,7 +55,7 @@ mod world;
 
 pub use application::p1_application;
 pub use bind::listen;
-pub use connectors::{ReloadError, ReloadSummary};
+pub use connectors::{OrphansError, ReloadError, ReloadSummary};
 pub use events::{Category, Event, EventKind, EventLog, Severity};
 pub use handle::{AdminError, Handle, MailboxEntry};
 pub use limits::RuntimeLimits;

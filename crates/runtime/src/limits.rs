@@ -35,7 +35,8 @@ pub struct RuntimeLimits {
     /// 120 s.
     pub tcp_user_timeout: Duration,
     /// How long an association that has something to transfer may take for 1,024 octets, in or out, before it is
-    /// ended; a peer that takes no octet for so long is gone as well. Default 300 s.
+    /// ended; a peer that takes no octet for so long is gone as well. The wait for the confirmation of what the peer has
+    /// as a whole is another matter, and at least as long. Default 300 s.
     pub progress_timeout: Duration,
     /// How long a decision about an item may take before that counts as a failure; three of these, and it goes into
     /// quarantine. Others never wait for it. Default 60 s.

@@ -48,12 +48,12 @@ pub(crate) struct Recover {
 pub(crate) enum Message {
     /// An association that this connector opened is bound.
     Opened(AssociationId),
-    /// An association could not be opened.
-    OpenFailed {
+    /// An association was not opened.
+    NotOpened {
         /// Which.
         association: AssociationId,
-        /// Why, in words.
-        text: String,
+        /// Why.
+        why: NotOpened,
         /// The association that was to be recovered, if no peer was asked for it.
         recover: Option<(MonoTime, Recover)>,
     },
@@ -106,6 +106,17 @@ pub(crate) enum Message {
     ConnectNow,
     /// The settings of the MTA have changed, though not those of this connector: what waits may belong elsewhere.
     Recheck,
+}
+
+/// Why an association was not opened.
+#[derive(Debug)]
+pub(crate) enum NotOpened {
+    /// None of the hosts gave one, in words.
+    Failed(String),
+    /// This MTA has no place for one, in words: the peer was not called.
+    NoPlace(String),
+    /// The connector, or the MTA, wants it no more.
+    GivenUp,
 }
 
 /// What becomes of an association that a peer wants to open.

@@ -147,6 +147,11 @@ impl Link {
         self.stack.receiving_activity()
     }
 
+    /// Octets that wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outbound.len()
+    }
+
     /// Octets received and sent on the socket so far.
     pub(crate) fn octets(&self) -> (u64, u64) {
         (self.octets_in, self.octets_out)

@@ -10,7 +10,7 @@ use spool::{CommitError, EmbeddedSpool, OpenError, Options, Spool, SpoolError};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::connectors::{Connectors, ReloadError};
+use crate::connectors::{Connectors, OrphansError};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
@@ -65,7 +65,7 @@ pub enum StartError {
     Sequence(#[from] SequenceError),
     /// What earlier settings have left in the store can't be taken over.
     #[error(transparent)]
-    Queues(#[from] ReloadError),
+    Queues(#[from] OrphansError),
     /// An address can't be listened on.
     #[error("can't listen for P1 on {address}: {error}")]
     Listen {
@@ -348,6 +348,34 @@ mod tests {
         }
         assert_eq!(pauses, [1, 6, 11, 21]);
         drop(connectors);
+        mta.stop().await;
+    }
+
+    /// The disk may have no space for the removal of what a peer has taken, for as long as it likes.
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_stays_in_use_holds_up_its_connector_and_no_reload() {
+        let mta = started().await;
+        let handle = mta.handle();
+        let before = mta.shared.connector("peer").unwrap();
+        let in_use = before.in_use();
+        let mut changed = connector("peer");
+        changed.association.lifetime_s += 1;
+        let mut settings = mta.shared.agent().settings().clone();
+        let mut other = connector("other");
+        other.remote_mta = MtaName::new("OTHER").unwrap();
+        settings.connectors = vec![changed, other];
+        let summary = handle.reload(settings.clone()).await.unwrap();
+        assert!(summary.outstanding[0].starts_with("peer: "), "{summary:?}");
+        assert!(mta.shared.connector("other").is_some());
+        assert!(Arc::ptr_eq(&before, &mta.shared.connector("peer").unwrap()), "nobody else touches it");
+        // Nor does a second one, nor housekeeping.
+        assert_eq!(handle.reload(settings).await.unwrap().outstanding.len(), 1);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(Arc::ptr_eq(&before, &mta.shared.connector("peer").unwrap()));
+        drop(in_use);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let after = mta.shared.connector("peer").unwrap();
+        assert!(!Arc::ptr_eq(&before, &after) && !after.stop.is_given());
         mta.stop().await;
     }
 

@@ -248,6 +248,11 @@ impl ConnectorEntry {
         InUse(Arc::clone(self))
     }
 
+    /// Whether somebody uses the queue.
+    pub(crate) fn is_used(&self) -> bool {
+        *self.users.borrow() > 0
+    }
+
     /// Waits until nobody uses the queue.
     pub(crate) async fn unused(&self) {
         // The sender lives in self, so waiting can't fail.

@@ -352,7 +352,9 @@ impl Shared {
                 format!("{mts_identifier} will be tried again, {attempts} failed so far: {text}"),
             ),
             Effect::Rerouted { mts_identifier, from, to } => {
-                self.event(EventKind::TransferFailed, &from, format!("{mts_identifier} rerouted to {to}"));
+                // All that leaves a connector for another is of one cause, however many messages it is.
+                let text = format!("{mts_identifier} rerouted to {to}");
+                self.event_caused(EventKind::Rerouted, &from, &to, text);
             }
             Effect::Delivered { kind, mailbox, mts_identifier, .. } => {
                 self.counters.delivered.add();

@@ -23,7 +23,14 @@ use runtime::{EventKind, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits, p1
 enum Answer {
     Silence,
     Accept,
+    /// After a while.
+    Late,
+    /// It does not even come to its end: no checkpoint is confirmed.
+    Deaf,
 }
+
+/// How long [`Answer::Late`] takes.
+const LATE: Duration = Duration::from_millis(1_500);
 
 /// Serves one association, answering one complete message after another as told; tells what it saw.
 fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sender<String>) {
@@ -32,6 +39,7 @@ fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sen
     let mut actions = Vec::new();
     stack.start(now, &mut actions);
     let mut buffer = [0; 65_536];
+    let mut is_deaf = false;
     loop {
         let mut pending: VecDeque<StackAction> = actions.drain(..).collect();
         while let Some(action) = pending.pop_front() {
@@ -47,12 +55,19 @@ fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sen
                     Some(RtRequest::OpenAccept { user_data: result.to_octets() })
                 }
                 StackAction::Indication(RtIndication::Checkpoint { serial }) => {
-                    Some(RtRequest::CheckpointSecured { serial })
+                    if answers.front() == Some(&Answer::Deaf) {
+                        seen.send(format!("{:?}", answers.pop_front().unwrap())).unwrap();
+                        is_deaf = true;
+                    }
+                    (!is_deaf).then_some(RtRequest::CheckpointSecured { serial })
                 }
                 StackAction::Indication(RtIndication::TransferEnd) => {
                     let answer = answers.pop_front().unwrap();
                     seen.send(format!("{answer:?}")).unwrap();
-                    (answer == Answer::Accept).then_some(RtRequest::TransferAccept)
+                    if answer == Answer::Late {
+                        std::thread::sleep(LATE);
+                    }
+                    (answer != Answer::Silence).then_some(RtRequest::TransferAccept)
                 }
                 StackAction::Indication(RtIndication::TransferDiscarded) => {
                     seen.send("Discarded".to_owned()).unwrap();
@@ -73,9 +88,10 @@ fn serve(mut socket: TcpStream, answers: &mut VecDeque<Answer>, seen: &mpsc::Sen
     }
 }
 
-/// An MTA with a message for the peer that listens there.
+/// An MTA with a message of so many octets for the peer that listens there.
 async fn running(
     peer: std::net::SocketAddr,
+    octets: usize,
     normal_s_per_kb: u32,
     limits: RuntimeLimits,
     dir: &std::path::Path,
@@ -107,7 +123,7 @@ async fn running(
         [OrAddress::parse("S=there;P=THERE;A= ;C=GB").unwrap()],
     );
     let mut body = running.handle().begin_body().unwrap();
-    body.write(b"is anyone there?").unwrap();
+    body.write(&vec![b'?'; octets]).unwrap();
     running.handle().submit(submission, body.finish().unwrap()).await.unwrap();
     running
 }
@@ -125,7 +141,7 @@ async fn a_transfer_without_an_answer_is_given_up_and_tried_again() {
     });
 
     let dir = tempfile::tempdir().unwrap();
-    let running = running(peer, 1, RuntimeLimits::default(), dir.path()).await;
+    let running = running(peer, 16, 1, RuntimeLimits::default(), dir.path()).await;
     let expected = ["Silence", "Discarded", "Accept"];
     let told = tokio::task::spawn_blocking(move || {
         expected.map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
@@ -141,22 +157,51 @@ async fn a_transfer_without_progress_ends_its_association_and_goes_over_another(
     let peer = listener.local_addr().unwrap();
     let (sender, seen) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut answers = VecDeque::from([Answer::Silence, Answer::Accept]);
+        let mut answers = VecDeque::from([Answer::Deaf, Answer::Accept]);
         for socket in listener.incoming() {
             serve(socket.unwrap(), &mut answers, &sender);
         }
     });
     let dir = tempfile::tempdir().unwrap();
     let limits = RuntimeLimits { progress_timeout: Duration::from_millis(500), ..RuntimeLimits::default() };
-    let running = running(peer, 3_600, limits, dir.path()).await;
+    // More than the window lets through without a confirmation.
+    let running = running(peer, 1_000_000, 3_600, limits, dir.path()).await;
     let told = tokio::task::spawn_blocking(move || {
-        ["Silence", "Accept"].map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
+        ["Deaf", "Accept"].map(|_| seen.recv_timeout(Duration::from_secs(60)).unwrap())
     });
-    assert_eq!(told.await.unwrap(), ["Silence", "Accept"]);
+    assert_eq!(told.await.unwrap(), ["Deaf", "Accept"]);
     let events = running.handle().events(0);
     let stalled: Vec<_> = events.iter().filter(|event| event.kind == EventKind::TransferStalled).collect();
     assert_eq!(stalled.len(), 1, "{events:?}");
     assert!(stalled[0].text.contains("a transfer out makes no progress"), "{:?}", stalled[0]);
+    running.stop().await;
+}
+
+/// Nothing passes while a peer makes a message durable, but it has got all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_may_take_longer_to_confirm_than_a_transfer_may_stand_still() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (sender, seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answers = VecDeque::from([Answer::Late]);
+        for socket in listener.incoming() {
+            serve(socket.unwrap(), &mut answers, &sender);
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let limits = RuntimeLimits { progress_timeout: LATE / 5, ..RuntimeLimits::default() };
+    let running = running(peer, 16, 3_600, limits, dir.path()).await;
+    let handle = running.handle();
+    let transferred = async {
+        while handle.info().counters.transferred_out == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), transferred).await.unwrap();
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["Late"]);
+    let failed = [EventKind::TransferStalled, EventKind::TransferFailed];
+    assert!(!handle.events(0).iter().any(|event| failed.contains(&event.kind)));
     running.stop().await;
 }
 
@@ -175,7 +220,7 @@ async fn a_peer_that_takes_no_second_association_is_not_failing() {
     });
 
     let dir = tempfile::tempdir().unwrap();
-    let running = running(peer, 3_600, RuntimeLimits::default(), dir.path()).await;
+    let running = running(peer, 16, 3_600, RuntimeLimits::default(), dir.path()).await;
     let handle = running.handle();
     // More than one association is to carry.
     for _ in 0..60 {

@@ -66,6 +66,9 @@ struct Recovery {
 /// Wait after the first failure to open for a transfer that can be resumed; it doubles with each further one.
 const FIRST_RECOVERY_WAIT: Duration = Duration::from_secs(1);
 
+/// Longest wait for a place of our own.
+const PLACE_WAIT: Duration = Duration::from_secs(5);
+
 /// What the policy needs of the connector's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct PolicySettings {
@@ -110,6 +113,9 @@ pub enum PolicyEvent {
         /// When, for [`ConnectorPolicy::failures_since`].
         at: WallTime,
     },
+    /// Nobody was called: this MTA has no place for an association. This ends the association's life, and is no failure
+    /// of the peer's.
+    NoPlace(AssociationId),
     /// The peer has opened an association; its name comes from [`ConnectorPolicy::reserve_id`].
     InboundOpened(AssociationId),
     /// An open association is gone. This ends its life.
@@ -253,6 +259,7 @@ impl ConnectorPolicy {
             }
             PolicyEvent::Opened(id) => self.opened(now, id),
             PolicyEvent::OpenFailed { association, at } => self.open_failed(now, association, at),
+            PolicyEvent::NoPlace(id) => self.no_place(now, id),
             PolicyEvent::InboundOpened(id) => self.inbound_opened(now, id, out),
             PolicyEvent::Ended { association, orderly, at } => self.ended(now, association, orderly, at),
             PolicyEvent::Interrupted { association, until, theirs, further } => {

@@ -7,7 +7,7 @@ use clock::{MonoTime, WallTime};
 
 use super::permission::Permission;
 use super::slot::{Direction, Slot, Stage};
-use super::{AssociationId, ConnectorPolicy, FIRST_RECOVERY_WAIT, PolicyAction, Recovery, limit};
+use super::{AssociationId, ConnectorPolicy, FIRST_RECOVERY_WAIT, PLACE_WAIT, PolicyAction, Recovery, limit};
 
 impl ConnectorPolicy {
     pub(super) fn opened(&mut self, now: MonoTime, id: AssociationId) {
@@ -28,6 +28,14 @@ impl ConnectorPolicy {
             Stage::Closing => {}
             // The runtime says `Ended` for these; take it as that.
             Stage::Idle { .. } | Stage::Busy => self.lost(now, &slot, at),
+        }
+    }
+
+    pub(super) fn no_place(&mut self, now: MonoTime, id: AssociationId) {
+        match self.remove(id).map(|slot| slot.stage) {
+            Some(Stage::Opening) => self.wait = Some(now + PLACE_WAIT.min(self.open_interval())),
+            // We gave the attempt up ourselves; what is open has a place.
+            Some(Stage::Closing | Stage::Idle { .. } | Stage::Busy) | None => {}
         }
     }
 

@@ -132,6 +132,20 @@ fn a_failed_open_is_followed_by_the_open_interval() {
 }
 
 #[test]
+fn a_place_of_our_own_that_is_missing_is_no_failure_of_the_peer() {
+    let mut bench = Bench::new(&settings());
+    let first = opened(&bench.queue(0, 1));
+    assert_eq!(bench.tell(PolicyEvent::NoPlace(first)), []);
+    assert_eq!(bench.policy.consecutive_failures(), 0);
+    assert_eq!(bench.policy.failures_since(WALL, FOREVER), 0);
+    assert_eq!(bench.wait(4), []);
+    let second = opened(&bench.wait(1));
+    bench.tell(PolicyEvent::Stop);
+    assert_eq!(bench.tell(PolicyEvent::NoPlace(second)), []);
+    assert_eq!(bench.policy.state(), ConnectorState::Stopped);
+}
+
+#[test]
 fn jitter_lengthens_the_open_interval_by_a_tenth_at_most() {
     for (jitter, expected) in [(0, 600_000), (50, 630_000), (100, 660_000), (u16::MAX, 660_000)] {
         let mut policy = ConnectorPolicy::new(&settings(), jitter);

@@ -136,7 +136,15 @@ impl<'a> Plan<'a> {
 }
 
 impl Agent {
-    pub(super) fn carry_out(&self, work: &Work<'_>, transfer: &Transfer, plan: Plan<'_>) -> Step {
+    /// `left` is the connector from whose queue it has come back, and what it was there: a copy that returns to that
+    /// queue is not marked as rerouted.
+    pub(super) fn carry_out(
+        &self,
+        work: &Work<'_>,
+        transfer: &Transfer,
+        left: Option<(&str, Transfer)>,
+        plan: Plan<'_>,
+    ) -> Step {
         let Work { now, sequence, key, record, content, .. } = *work;
         let mut step = Step::default();
         step.batch.assert_present(WORK, key).delete(WORK, key);
@@ -152,6 +160,8 @@ impl Agent {
                 continue;
             }
             references = references.saturating_add(1);
+            let stays = left.as_ref().filter(|(connector, _)| *connector == copy.0);
+            let transfer = stays.map_or(transfer, |(_, as_it_was)| as_it_was);
             self.queue_copy(work, transfer, &changed, &assigned, &copy, &mut step);
         }
         let mut served = HashSet::new();

@@ -108,7 +108,8 @@ impl Agent {
         if self.is_barred(record, &transfer) == Some(WhenBarred::Discard) {
             return Processed::Done(drop_work(work.key, &transfer, Discard::Barred));
         }
-        if let Some(last) = record.left() {
+        let left = record.left().map(|last| (last, transfer.clone()));
+        if let Some((last, _)) = left {
             let attempted = self.settings().connector(last);
             let (trace, extensions) = transfer.trace_mut();
             self.here().reroute(trace, extensions, attempted);
@@ -127,7 +128,7 @@ impl Agent {
         {
             return Processed::ContentWanted { body, length };
         }
-        Processed::Done(self.carry_out(work, &transfer, plan))
+        Processed::Done(self.carry_out(work, &transfer, left, plan))
     }
 
     /// The content that a non-delivery report returns: if the originator wants it and it is short enough.

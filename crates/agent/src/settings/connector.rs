@@ -76,7 +76,7 @@ pub struct ConnectorSettings {
     pub retry: RetrySettings,
     /// How many associations, and for how long.
     pub association: AssociationSettings,
-    /// How long one transfer may take.
+    /// How long one transfer may take; for the confirmation of what has been sent, the time of one KB.
     pub transfer_timeout: TransferTimeouts,
 }
 

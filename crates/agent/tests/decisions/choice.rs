@@ -4,7 +4,9 @@ use agent::record::{Item, OutboundRecord, RESUME};
 use agent::settings::{
     Activation, AddressSpaceEntry, AgentSettings, Redirect, RedirectFrom, RelayTo, Schedule,
 };
-use agent::{Agent, Effect, Kind, Moment, RouteDecision, RouteFailure, RouteQuestion, Submission};
+use agent::{
+    Agent, Effect, Kind, Moment, NotCarried, RouteDecision, RouteFailure, RouteQuestion, Submission,
+};
 use clock::WallTime;
 use mhs::ContentType;
 use mhs::p1::RoutingAction;
@@ -144,6 +146,54 @@ fn with_no_other_way_it_stays_and_nothing_is_written() {
 }
 
 #[test]
+fn between_two_that_both_wait_nothing_goes_to_and_fro() {
+    let mut a = Mta::new(ways(&[1, 50]));
+    submit(&mut a);
+    assert_eq!(fail_open(&mut a, "to-B1", 1), 1);
+    assert_eq!(fail_open(&mut a, "to-B2", 1), 0, "the other one has failed a moment ago");
+    assert_eq!(where_is_it(&a), ["to-B2"]);
+    a.links.0.clear();
+    assert_eq!(fail_open(&mut a, "to-B2", 2), 1, "it would be tried now");
+    assert_eq!(where_is_it(&a), ["to-B1"]);
+}
+
+#[test]
+fn what_returns_to_the_queue_that_it_has_left_was_not_rerouted() {
+    let mut a = Mta::new(ways(&[1, 50]));
+    submit(&mut a);
+    let (key, record) = a.queue("to-B1").remove(0);
+    a.links.0.push("to-B1");
+    let step = a.agent.rerouted(a.moment(), &key, &record, 1).unwrap();
+    a.commit(step);
+    // Before it is routed, the other way is gone.
+    let mut without = a.agent.settings().clone();
+    without.connectors.remove(1);
+    a.agent = Agent::new(without).unwrap();
+    a.work();
+    let (_, back) = a.queue("to-B1").remove(0);
+    assert_eq!(back.item, record.item);
+    assert_eq!(back.tries.of("to-B1"), 1);
+    assert!(!a.effects.iter().any(|effect| matches!(effect, Effect::Rerouted { .. })));
+}
+
+#[test]
+fn only_ways_for_the_same_addresses_are_alternatives() {
+    let two = |one, other| Mta::new(settings("A", &[("B1", one), ("B2", other)]));
+    for (one, other, are) in [
+        ("P=B;A= ;C=GB", "P=C;A= ;C=GB", false),
+        ("P=B;A= ;C=GB", "P=b;A= ;C=gb", true),
+        ("P=*;A= ;C=GB", "P=*;A= ;C=GB", true),
+        ("P=*;A= ;C=GB", "P=B;A= ;C=GB", false),
+        ("DDA:a=x;C=GB", "DDA:b=x;C=GB", true),
+    ] {
+        let a = two(one, other);
+        for name in ["to-B1", "to-B2"] {
+            assert_eq!(a.agent.has_alternatives(name), are, "{name}: {one} and {other}");
+        }
+    }
+}
+
+#[test]
 fn a_message_goes_to_where_it_has_failed_least_until_every_way_is_exhausted() {
     let mut settings = ways(&[1, 50, 90]);
     for connector in &mut settings.connectors {
@@ -158,7 +208,8 @@ fn a_message_goes_to_where_it_has_failed_least_until_every_way_is_exhausted() {
         let (key, record) = a.queue(at).remove(0);
         if record.tries.of(at) + 1 >= 3 {
             // What the runtime does when it has seen its last failed open.
-            let step = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
+            let step =
+                a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted);
             a.commit(step);
             a.work();
         } else {

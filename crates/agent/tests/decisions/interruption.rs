@@ -1,5 +1,5 @@
 use agent::record::{Item, RESUME};
-use agent::{Failed, Submission, TransferFailure, TransferFailureKind, apdu_digest};
+use agent::{Failed, NotCarried, Submission, TransferFailure, TransferFailureKind, apdu_digest};
 use spool::BodyId;
 
 use crate::bench::{Mta, mta_a, user};
@@ -23,8 +23,10 @@ fn the_point_to_resume_from_goes_with_the_item_whichever_way_it_leaves() {
         let step = match way {
             0 => a.agent.transferred(&key, &record, None),
             1 => a.agent.expired(record.expires, &a.counter, &key, &record).unwrap(),
-            2 => a.agent.reroute(a.now, &a.counter, &key, &record),
-            3 => a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record),
+            2 => a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::Removed),
+            3 => {
+                a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted)
+            }
             _ => {
                 let failure = failed(TransferFailureKind::RefusedPermanent);
                 match a.agent.transfer_failed(a.now, &a.counter, &key, &record, &failure) {

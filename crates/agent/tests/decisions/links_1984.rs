@@ -1,7 +1,7 @@
 //! Links that speak 1984 P1, and the other forms of what goes over a link.
 
 use agent::settings::{AgentSettings, Conformance};
-use agent::{Effect, Failed, ReportRequest, Submission, TransferFailure, TransferFailureKind};
+use agent::{Effect, Failed, NotCarried, ReportRequest, Submission, TransferFailure, TransferFailureKind};
 use mhs::ContentType;
 use mhs::ipm::Draft;
 use mhs::p1::{
@@ -144,7 +144,7 @@ fn a_copy_that_is_rerouted_from_a_1984_link_has_lost_nothing() {
     receive(&mut a, &envelope, interpersonal("plain"));
     a.work();
     let (key, record) = a.queue("to-B").remove(0);
-    let step = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
+    let step = a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted);
     a.commit(step);
     a.work();
     let sent = a.sent("to-B-88", 0);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use agent::record::{Item, OutboundRecord, Record};
 use agent::settings::AddressSpaceEntry;
-use agent::{Departure, Effect, Failed, Submission, TransferFailure, TransferFailureKind};
+use agent::{Departure, Effect, Failed, NotCarried, Submission, TransferFailure, TransferFailureKind};
 use mhs::MtaName;
 use mhs::p1::{Attempted, ReportType, RoutingAction};
 use spool::Spool;
@@ -105,7 +105,7 @@ fn a_connector_given_up_is_replaced_by_the_next_best_and_the_trace_says_so() {
     assert_eq!(a.non_delivered(), []);
     // The last way fails too: the codes are those of the last failure.
     let (key, record) = a.queue("to-D").remove(0);
-    let step = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
+    let step = a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted);
     a.commit(step);
     a.work();
     assert_eq!(a.non_delivered(), [(0, 2, user("bob", "B").to_string())]);
@@ -116,7 +116,7 @@ fn a_connector_given_up_is_replaced_by_the_next_best_and_the_trace_says_so() {
 fn a_less_specific_connector_is_no_substitute() {
     let mut a = queued();
     let (key, record) = a.queue("to-B").remove(0);
-    let step = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
+    let step = a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted);
     a.commit(step);
     a.work();
     assert!(a.queue("to-C").is_empty());
@@ -192,7 +192,8 @@ fn two_decisions_about_one_copy_exclude_each_other() {
     let (key, record) = a.queue("to-B").remove(0);
     let sequence = a.sequence_of(&key);
     let first = a.agent.transferred(&key, &record, None);
-    let second = a.agent.open_retries_exhausted(a.now, &a.counter, &key, &record);
+    let second =
+        a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::OpenRetriesExhausted);
     a.commit(first);
     assert!(a.try_commit(second).is_err());
     assert!(a.effects.iter().any(|e| matches!(
@@ -226,7 +227,7 @@ fn what_waits_for_a_removed_connector_can_be_routed_anew() {
     let mut without = a.agent.settings().clone();
     without.connectors.remove(0);
     a.agent = agent::Agent::new(without).unwrap();
-    let step = a.agent.reroute(a.now, &a.counter, &key, &record);
+    let step = a.agent.without_connector(a.now, &a.counter, &key, &record, NotCarried::Removed);
     a.commit(step);
     a.work();
     assert_eq!(a.queue("to-D").len(), 1);

@@ -221,10 +221,12 @@ impl Association {
         self.ended().await;
     }
 
-    /// Octets that have passed so far, if something is in transfer or waits for the turn.
+    /// Octets that have passed so far, if something is in transfer or waits for the turn. Nothing has to pass while the
+    /// peer makes what it has got durable: that has a deadline of its own.
     fn octets_if_working(&self) -> Option<u64> {
         let (octets_in, octets_out) = self.link.octets();
-        let works = (self.outgoing.is_some() || self.receiving.is_some()) && !self.closing;
+        let sends = self.outgoing.as_ref().is_some_and(|sending| !sending.awaits_answer());
+        let works = (sends || self.receiving.is_some()) && !self.closing;
         works.then_some(octets_in + octets_out)
     }
 

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::begin::{association, tap};
 use crate::events::EventKind;
 use crate::ledger::{Caller, Connection};
-use crate::line::{Command, Message, Recover};
+use crate::line::{Command, Message, NotOpened, Recover};
 use crate::link::Link;
 use crate::registry::{ConnectorEntry, Registration};
 use crate::shared::Shared;
@@ -46,7 +46,7 @@ pub(crate) async fn open(
     connector: Arc<ConnectorSettings>,
     entry: Arc<ConnectorEntry>,
     id: AssociationId,
-    commands: mpsc::Receiver<Command>,
+    mut commands: mpsc::Receiver<Command>,
     mut recover: Option<(MonoTime, Recover)>,
 ) {
     let number = shared.registry.next_id();
@@ -55,15 +55,17 @@ pub(crate) async fn open(
         Err(error) => {
             let text = format!("not opened: {error}");
             shared.event(EventKind::AssociationLimit, &connector.name, text.clone());
-            let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
+            let why = NotOpened::NoPlace(text);
+            let _ = entry.messages.send(Message::NotOpened { association: id, why, recover }).await;
             return;
         }
     };
     let round = open_round(&shared, &connector, number, &mut recover);
     let opened = tokio::select! {
         biased;
-        () = entry.stop.given() => Err("the MTA is stopping".to_owned()),
-        opened = round => opened,
+        () = entry.stop.given() => Err(NotOpened::GivenUp),
+        () = told_to_close(&mut commands) => Err(NotOpened::GivenUp),
+        opened = round => opened.map_err(NotOpened::Failed),
     };
     match opened {
         Ok(Opened { link, agreed, registration, recovered }) => {
@@ -96,10 +98,15 @@ pub(crate) async fn open(
             .run()
             .await;
         }
-        Err(text) => {
-            let _ = entry.messages.send(Message::OpenFailed { association: id, text, recover }).await;
+        Err(why) => {
+            let _ = entry.messages.send(Message::NotOpened { association: id, why, recover }).await;
         }
     }
+}
+
+/// Waits until the connector gives an attempt up. What is not open is given nothing to transfer.
+async fn told_to_close(commands: &mut mpsc::Receiver<Command>) {
+    while let Some(Command::Transfer(_)) = commands.recv().await {}
 }
 
 async fn open_round(

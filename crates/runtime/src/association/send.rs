@@ -39,6 +39,8 @@ pub(super) struct Sending {
     time_allowed: Duration,
     /// Set once RT-TRANSFER has been requested.
     deadline: Option<Instant>,
+    /// Set once the protocol has all of it: when the peer's answer is due.
+    answer_by: Option<Instant>,
     /// We have discarded it, for this reason; the peer's answer is awaited.
     given_up: Option<TransferFailure>,
 }
@@ -68,6 +70,7 @@ impl Sending {
             position: 0,
             time_allowed,
             deadline: None,
+            answer_by: None,
             given_up: None,
         };
         let remembered = sending.outgoing.resume.as_ref().and_then(|resume| resume.interruption.clone());
@@ -87,9 +90,15 @@ impl Sending {
         self.deadline.is_some()
     }
 
-    /// When the transfer has taken too long.
+    /// When the transfer, or the peer's answer, has taken too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline.filter(|_| self.given_up.is_none())
+        let deadline = self.deadline.filter(|_| self.given_up.is_none())?;
+        Some(self.answer_by.map_or(deadline, |answer_by| answer_by.min(deadline)))
+    }
+
+    /// Whether nothing is left to be done but by the peer, who has to take responsibility.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.answer_by.is_some() && self.given_up.is_none()
     }
 
     /// Octets of the APDU.
@@ -166,6 +175,7 @@ impl Association {
         let Some(sending) = &mut self.outgoing else {
             return self.defect("octets wanted, but nothing is in transfer");
         };
+        let (timeouts, patience) = (&self.connector.transfer_timeout, self.progress.patience());
         let mut segment = Vec::with_capacity(octets);
         while segment.len() < octets {
             let wanted = octets - segment.len();
@@ -196,6 +206,13 @@ impl Association {
                 // The disk may answer again; the message is tried again.
                 Err(error) => return self.give_up(TransferFailureKind::Postponed, error.to_string()),
             }
+        }
+        if sending.position >= sending.length() {
+            // For what is not sent yet as long as for any part of a message, and for the answer as for one KB more.
+            let unsent = (self.link.unsent() + segment.len()) as u64;
+            let rank = OutboundKey::parse(sending.outgoing.taken.key()).map_or(Rank::Normal, |key| key.rank);
+            let time = time_allowed(timeouts, rank, unsent.saturating_add(1024));
+            sending.answer_by = Some(Instant::now() + time.max(patience));
         }
         self.request_if_in_time(RtRequest::Segment(segment));
     }
@@ -246,8 +263,14 @@ impl Association {
     }
 
     pub(super) fn transfer_timed_out(&mut self) {
-        let allowed = self.outgoing.as_ref().map_or(0, |sending| sending.time_allowed.as_secs());
-        self.give_up(TransferFailureKind::TimedOut, format!("the transfer took longer than {allowed} s"));
+        let Some(sending) = &self.outgoing else { return };
+        let allowed = sending.time_allowed.as_secs();
+        let why = if sending.deadline == sending.deadline() {
+            format!("the transfer took longer than {allowed} s")
+        } else {
+            "the peer has all of it and did not confirm it in time".to_owned()
+        };
+        self.give_up(TransferFailureKind::TimedOut, why);
     }
 
     /// Discards the transfer in progress. What becomes of the item is decided by the peer's answer: it may have

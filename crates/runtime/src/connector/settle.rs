@@ -1,7 +1,7 @@
 //! What waits and has to leave the queue without a transfer: too old, given up, or better sent another way.
 
-use agent::Step;
 use agent::record::{OUTBOUND, OutboundRecord, Record};
+use agent::{NotCarried, Step};
 use clock::WallTime;
 use spool::CommitError;
 use tokio::task::JoinSet;
@@ -157,7 +157,8 @@ impl Connector {
         let agent = self.shared.agent();
         let step = sheltered(|| {
             let expired = agent.expired(now, &self.shared.sequence, &key, record);
-            expired.unwrap_or_else(|| agent.open_retries_exhausted(now, &self.shared.sequence, &key, record))
+            let why = NotCarried::OpenRetriesExhausted;
+            expired.unwrap_or_else(|| agent.without_connector(now, &self.shared.sequence, &key, record, why))
         });
         let step = match step {
             Ok(step) => step,

@@ -145,6 +145,8 @@ kinds! {
     DecodeError = "decode-error", Some(200), X400Service, Warning, true;
     /// The domain that a message identifier names is not the first in its trace; the message goes on.
     SubmittingDomainInconsistent = "submitting-domain-inconsistent", Some(209), X400Service, Warning, false;
+    /// A message, probe or report that waited for one connector goes over another.
+    Rerouted = "rerouted", None, X400Service, Information, true;
     /// A message, probe or report was transferred out.
     ObjectSent = "object-sent", Some(271), X400Service, Information, false;
     /// A message, probe or report was transferred in.
@@ -193,6 +195,10 @@ kinds! {
     StoreFailed = "store-failed", Some(2124), OperatingSystem, Error, true;
     /// The configuration was replaced.
     ConfigurationReloaded = "configuration-reloaded", None, Configuration, Information, false;
+    /// New settings were not taken over: the old ones are in force.
+    ConfigurationRefused = "configuration-refused", None, Configuration, Error, false;
+    /// The configuration was replaced, and part of what follows from it is still to be done.
+    ConfigurationIncomplete = "configuration-incomplete", None, Configuration, Error, false;
     /// An operator changed something, or tried to.
     OperatorAction = "operator-action", None, MtaAdministration, Information, false;
     /// The handling of an item has failed: a panic, a decision that takes too long, a process that died.
