@@ -151,7 +151,7 @@ fn full_listener() -> Result<(TcpListener, Vec<TcpStream>), BenchError> {
     let listener = TcpListener::from(socket);
     let address = listener.local_addr().map_err(io(what))?;
     let mut filling = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
         filling.push(stream);
         if filling.len() > 16 {
             return Err(BenchError::Association("this system answers SYNs whatever the queue".to_owned()));

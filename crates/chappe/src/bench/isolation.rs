@@ -1,4 +1,7 @@
-//! Many connectors, some of them dead: what the healthy ones are slowed down by, against a run with the healthy ones alone.
+//! Many connectors, some of them dead: what the others are slowed down by, against a run in which all are healthy.
+//!
+//! In both runs the same connectors are configured and the same ones are given the load that is measured. Those that are dead
+//! in the one run are healthy in the other, where what was queued for them has gone before anything is measured.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -16,7 +19,10 @@ use super::dead::{DeadPeer, Failing};
 use super::peer::{self, PASSWORD, Peer};
 use super::process::{MtaProcess, free_address};
 use super::{BenchError, IsolationArgs, io};
+use crate::cli::failure::Failure;
+use crate::client::Client;
 use crate::descriptors;
+use crate::model::Status;
 
 /// Ways to be dead, in turn: four of ten swallow SYNs, four accept and are silent.
 const DEAD: [Failing; 10] = [
@@ -56,7 +62,7 @@ struct Run {
 struct Figures {
     connectors: u32,
     dead: u32,
-    alone: Run,
+    all_healthy: Run,
     beside_dead: Run,
     throughput_ratio: f64,
     p99_ratio: f64,
@@ -76,24 +82,24 @@ pub(super) fn run(args: &IsolationArgs) -> Result<(), BenchError> {
         let mut runs = (Vec::new(), Vec::new());
         for round in 0..args.rounds {
             // What the machine does besides changes with time, so the two take turns in being first.
-            let order = if round % 2 == 0 { [0, dead] } else { [dead, 0] };
+            let order = if round % 2 == 0 { [false, true] } else { [true, false] };
             let mut pace = None;
-            for beside in order {
-                let run = one_run(args, healthy, beside, pace)?;
+            for are_dead in order {
+                let run = one_run(args, healthy, dead, are_dead, pace)?;
                 pace = Some(run.per_second);
-                if beside == 0 { runs.0.push(run) } else { runs.1.push(run) }
+                if are_dead { runs.1.push(run) } else { runs.0.push(run) }
             }
         }
-        let (alone, beside_dead) = (median(&runs.0), median(&runs.1));
+        let (all_healthy, beside_dead) = (median(&runs.0), median(&runs.1));
         let ratio = |of: fn(&Run) -> f64| {
             let mut each: Vec<f64> =
-                runs.1.iter().zip(&runs.0).map(|(beside, alone)| of(beside) / of(alone)).collect();
+                runs.1.iter().zip(&runs.0).map(|(beside, healthy)| of(beside) / of(healthy)).collect();
             middle(&mut each)
         };
         let figures = Figures {
             connectors: args.connectors,
             dead,
-            alone,
+            all_healthy,
             beside_dead,
             throughput_ratio: ratio(|run| run.per_second),
             p99_ratio: ratio(|run| run.p99_ms),
@@ -109,7 +115,7 @@ fn print(args: &IsolationArgs, figures: &Figures) {
         return;
     }
     println!("isolation: {} of {} connectors dead", figures.dead, figures.connectors);
-    for (what, run) in [("healthy alone", figures.alone), ("beside the dead", figures.beside_dead)] {
+    for (what, run) in [("all healthy", figures.all_healthy), ("beside the dead", figures.beside_dead)] {
         println!(
             "  {what:<16} {:>10.0} messages/s   p50 {:>8.2} ms   p99 {:>8.2} ms",
             run.per_second, run.p50_ms, run.p99_ms
@@ -198,32 +204,50 @@ impl Times {
     }
 }
 
-fn one_run(args: &IsolationArgs, healthy: u32, dead: u32, pace: Option<f64>) -> Result<Run, BenchError> {
+fn one_run(
+    args: &IsolationArgs,
+    healthy: u32,
+    others: u32,
+    are_dead: bool,
+    pace: Option<f64>,
+) -> Result<Run, BenchError> {
     let dir = tempfile::tempdir().map_err(io("make a temporary directory"))?;
-    let p1 = free_address()?;
     // First as fast as it goes, then at a pace at which latency is not made of waiting in the queue.
     let (fast, paced) = (args.messages, args.messages / 2);
     let times = Arc::new(Times::new(fast + paced));
-    let sinks: Vec<SocketAddr> =
-        (0..healthy).map(|n| sink(n, Arc::clone(&times))).collect::<Result<_, _>>()?;
-    let peers: Vec<DeadPeer> = (0..dead)
-        .zip(DEAD.into_iter().cycle())
-        .map(|(n, how)| DeadPeer::start(how, &dead_name(n)))
-        .collect::<Result<_, _>>()?;
-    let hosts = sinks.iter().copied().map(|address| (true, address));
-    let hosts: Vec<(bool, SocketAddr)> =
-        hosts.chain(peers.iter().map(|peer| (false, peer.address()))).collect();
-    let mta = MtaProcess::start(dir.path(), &configuration(dir.path(), p1, &hosts)?, p1)?;
+    let mut links = Vec::new();
+    for n in 0..healthy {
+        let name = healthy_name(n);
+        links.push((sink(&name, Arc::clone(&times))?, name));
+    }
+    let mut dead = Vec::new();
+    for (n, how) in (0..others).zip(DEAD.into_iter().cycle()) {
+        let name = other_name(n);
+        let address = if are_dead {
+            let peer = DeadPeer::start(how, &name)?;
+            let address = peer.address();
+            dead.push(peer);
+            address
+        } else {
+            sink(&name, Arc::clone(&times))?
+        };
+        links.push((address, name));
+    }
+    // After all the others, or one of them could take what is free now.
+    let (p1, api) = (free_address()?, free_address()?);
+    let mta = MtaProcess::start(dir.path(), &configuration(dir.path(), p1, api, &links), p1)?;
 
-    // The queues of the dead are full before anything is measured; their numbers are none of the others'.
+    // The queues of the dead are full before anything is measured, those of others are empty; the numbers of what is in them
+    // are none of the others'.
     let queued = u64::from(args.queued);
     generate(
         p1,
-        u64::from(dead) * queued,
+        u64::from(others) * queued,
         None,
-        move |n| (dead_name(u32::try_from(n / queued.max(1)).unwrap_or(0)), u64::MAX - n),
+        move |n| (other_name(u32::try_from(n / queued.max(1)).unwrap_or(0)), u64::MAX - n),
         None,
     )?;
+    until_settled(api, u64::from(others) * queued, are_dead)?;
     let to = move |n: u64| healthy_name(u32::try_from(n % u64::from(healthy)).unwrap_or(0));
     let start = Instant::now();
     generate(p1, fast, Some(Arc::clone(&times)), move |n| (to(n), n), None)?;
@@ -244,6 +268,28 @@ fn one_run(args: &IsolationArgs, healthy: u32, dead: u32, pace: Option<f64>) -> 
     })
 }
 
+/// Waits until so many messages wait in the queues of connectors, or have gone over them.
+fn until_settled(api: SocketAddr, messages: u64, wait_for_good: bool) -> Result<(), BenchError> {
+    let asked = |failure: Failure| BenchError::Mta(failure.to_string());
+    let api = Client::new(&format!("http://{api}"), None).map_err(asked)?;
+    let (mut last, mut since) = (u64::MAX, Instant::now());
+    loop {
+        let status = api.get::<Status>("/api/v1/status", &[]).map_err(asked)?;
+        let transferred = status.info.counters.get("transferred_out").copied().unwrap_or(0);
+        let settled = if wait_for_good { status.queued } else { transferred };
+        if settled == messages {
+            return Ok(());
+        }
+        if settled != last {
+            (last, since) = (settled, Instant::now());
+        }
+        if since.elapsed() >= STUCK {
+            return Err(BenchError::Mta(format!("{settled} messages are where {messages} should be")));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Gives `messages` to the MTA, one every `interval` if there is one. `what` tells to whom the nth goes, and its number.
 fn generate(
     p1: SocketAddr,
@@ -252,7 +298,7 @@ fn generate(
     what: impl Fn(u64) -> (String, u64) + Clone + Send + 'static,
     interval: Option<Duration>,
 ) -> Result<(), BenchError> {
-    let name = name("GENERATOR")?;
+    let name = mta_name("GENERATOR")?;
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let threads: Vec<_> = (0..GENERATORS.min(messages))
@@ -286,16 +332,16 @@ fn generate(
     Ok(())
 }
 
-/// Starts a peer that takes everything.
-fn sink(number: u32, times: Arc<Times>) -> Result<SocketAddr, BenchError> {
+/// Starts a peer of this name that takes everything.
+fn sink(name: &str, times: Arc<Times>) -> Result<SocketAddr, BenchError> {
+    let name = mta_name(name)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("listen as a sink"))?;
     let address = listener.local_addr().map_err(io("find a sink's port"))?;
     thread::spawn(move || {
         for socket in listener.incoming().map_while(Result::ok) {
-            let times = Arc::clone(&times);
+            let (times, name) = (Arc::clone(&times), name.clone());
             thread::spawn(move || {
                 // An association that fails is the MTA's to repeat; the count tells whether it did.
-                let Ok(name) = name(&healthy_name(number)) else { return };
                 let Ok(mut peer) = Peer::accept(socket, &name, stack()) else { return };
                 let note = |apdu: &[u8]| {
                     peer::number_of(apdu).inspect(|number| times.arrived(*number));
@@ -311,11 +357,11 @@ fn healthy_name(number: u32) -> String {
     format!("WELL{number}")
 }
 
-fn dead_name(number: u32) -> String {
-    format!("DEAD{number}")
+fn other_name(number: u32) -> String {
+    format!("OTHER{number}")
 }
 
-fn name(text: &str) -> Result<MtaName, BenchError> {
+fn mta_name(text: &str) -> Result<MtaName, BenchError> {
     MtaName::new(text).map_err(|error| BenchError::Association(error.to_string()))
 }
 
@@ -323,8 +369,8 @@ fn stack() -> StackConfig {
     StackConfig::new(p1_application())
 }
 
-fn configuration(dir: &Path, p1: SocketAddr, hosts: &[(bool, SocketAddr)]) -> Result<String, BenchError> {
-    let (data, api) = (dir.join("data"), free_address()?);
+fn configuration(dir: &Path, p1: SocketAddr, api: SocketAddr, links: &[(SocketAddr, String)]) -> String {
+    let data = dir.join("data");
     // Times so short that the dead are tried again and again while the others are measured.
     let mut text = format!(
         "[mta]\nname = \"MTA\"\npassword = \"{PASSWORD}\"\n\
@@ -335,20 +381,12 @@ fn configuration(dir: &Path, p1: SocketAddr, hosts: &[(bool, SocketAddr)]) -> Re
          activation = \"never\"\nrelay_to = [\"*\"]\naddress_space = [{{ address = \"P=GENERATOR;A= ;C=GB\" }}]\n\
          [connector.association]\nmax_associations = 50\n"
     );
-    let (mut well, mut dead) = (0, 0);
-    for (is_well, host) in hosts {
-        let name = if *is_well {
-            well += 1;
-            healthy_name(well - 1)
-        } else {
-            dead += 1;
-            dead_name(dead - 1)
-        };
+    for (host, name) in links {
         text += &format!(
             "[[connector]]\nname = \"{name}\"\nremote_mta = \"{name}\"\nremote_password = \"{PASSWORD}\"\n\
              hosts = [\"{host}\"]\naddress_space = [{{ address = \"P={name};A= ;C=GB\", cost = 1 }}]\n\
              [connector.retry]\nopen_interval_s = 1\n"
         );
     }
-    Ok(text)
+    text
 }
