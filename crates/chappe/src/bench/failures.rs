@@ -81,8 +81,11 @@ struct Figures {
 struct Report {
     before: Measure,
     kinds: Vec<Figures>,
+    /// After half of the failures of each kind.
+    between: Measure,
     after: Measure,
     memory_ratio: f64,
+    memory_ratios_of_halves: [f64; 2],
     nothing_held: bool,
 }
 
@@ -105,15 +108,22 @@ pub(super) fn run(args: &FailuresArgs) -> Result<(), BenchError> {
     let bench = Bench { mta, api, p1, next: AtomicU64::new(0) };
 
     // What the first failures need once for all, recordings and buffers of the allocator, is no cost of the others.
-    bench.all_kinds(&links, args.failures.min(200))?;
+    bench.all_kinds(&links, args.warm_up)?;
     let before = bench.settled()?;
-    let kinds = bench.all_kinds(&links, args.failures)?;
+    // In two halves: what grows with the failures grows in both, what is reached once and kept in the first alone.
+    let first = args.failures / 2;
+    let mut kinds = bench.all_kinds(&links, first)?;
+    let between = bench.settled()?;
+    kinds.extend(bench.all_kinds(&links, args.failures - first)?);
     let after = bench.settled()?;
+    let ratio = |after: &Measure, before: &Measure| after.resident_kib as f64 / before.resident_kib as f64;
     let report = Report {
         before,
         kinds,
+        between,
         after,
-        memory_ratio: after.resident_kib as f64 / before.resident_kib as f64,
+        memory_ratio: ratio(&after, &before),
+        memory_ratios_of_halves: [ratio(&between, &before), ratio(&after, &between)],
         nothing_held: after.held == Held::default(),
     };
     print(args, &report);
@@ -376,17 +386,26 @@ fn print(args: &FailuresArgs, report: &Report) {
             m.held.slots + m.held.tasks + m.held.sockets + m.held.timers + m.held.octets
         );
     };
-    println!("failures: {} of each kind", args.failures);
+    println!("failures: {} of each kind, in two halves, after {} of each", args.failures, args.warm_up);
     println!(
         "  {:<32} {:>8} {:>8} {:>12} {:>8} {:>13} {:>6}",
         "", "failures", "seconds", "descriptors", "threads", "resident KiB", "held"
     );
     line("before", "", "", &report.before);
-    for kind in &report.kinds {
-        line(&kind.kind, &kind.failures.to_string(), &format!("{:.1}", kind.seconds), &kind.after);
+    let (first, second) = report.kinds.split_at(report.kinds.len() / 2);
+    for (half, at_end, what) in
+        [(first, &report.between, "after the first half"), (second, &report.after, "after the second half")]
+    {
+        for kind in half {
+            line(&kind.kind, &kind.failures.to_string(), &format!("{:.1}", kind.seconds), &kind.after);
+        }
+        line(what, "", "", at_end);
     }
-    line("after", "", "", &report.after);
-    println!("  memory ratio {:.3}", report.memory_ratio);
+    let [first, second] = report.memory_ratios_of_halves;
+    println!(
+        "  memory ratio {:.3}: {first:.3} in the first half, {second:.3} in the second",
+        report.memory_ratio
+    );
 }
 
 fn configuration(dir: &Path, p1: SocketAddr, api: SocketAddr, links: &[Link]) -> String {

@@ -149,9 +149,12 @@ pub(crate) struct IsolationArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FailuresArgs {
-    /// Failures of each kind.
-    #[arg(long, default_value_t = 10_000)]
+    /// Failures of each kind, 2 or more.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..))]
     failures: u64,
+    /// Failures of each kind before anything is measured.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    warm_up: u64,
     /// Directory for the store; a temporary one if absent.
     #[arg(long)]
     dir: Option<PathBuf>,
