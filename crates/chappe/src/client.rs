@@ -9,14 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use tokio_rustls::rustls;
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector as _, TcpConnector};
+use ureq::unversioned::transport::{Connector as _, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body, SendBody, Timeout};
 
 use crate::api::OPERATOR;
 use crate::cli::failure::Failure;
 use crate::model::ErrorBody;
+use crate::tls;
 use steadfast::SteadfastConnector;
 
 /// Longest JSON answer that is read; lists come in pages far smaller than this.
@@ -59,16 +62,27 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the service at `api` (as in `http://127.0.0.1:8400`), with the token in `token_file` if given.
-    pub(crate) fn new(api: &str, token_file: Option<&Path>) -> Result<Client, Failure> {
-        Client::with_patience(api, token_file, PATIENCE)
+    /// A client of the service at `api` (as in `http://127.0.0.1:8400`), with the token in `token_file` if given. With
+    /// `https`, the service's certificate must be from an authority in `ca_file`, or from one that the system trusts.
+    pub(crate) fn new(
+        api: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+    ) -> Result<Client, Failure> {
+        Client::with_patience(api, token_file, ca_file, PATIENCE)
     }
 
-    fn with_patience(api: &str, token_file: Option<&Path>, patience: Patience) -> Result<Client, Failure> {
+    fn with_patience(
+        api: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+        patience: Patience,
+    ) -> Result<Client, Failure> {
         let base = api.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") || base.len() == "http://".len() {
+        let host = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+        if host.is_none_or(str::is_empty) {
             return Err(Failure::Usage(format!(
-                "--api {api}: not the address of a service; write it as http://HOST:PORT"
+                "--api {api}: not the address of a service; write it as http://HOST:PORT or https://HOST:PORT"
             )));
         }
         let authorization = token_file.map(read_token).transpose()?.map(|token| format!("Bearer {token}"));
@@ -78,9 +92,13 @@ impl Client {
             .proxy(None)
             .max_redirects(0)
             .timeout_connect(Some(patience.connect))
-            .timeout_per_write(Some(patience.answer))
-            .build();
-        let connector = TcpConnector::default().chain(SteadfastConnector);
+            .timeout_per_write(Some(patience.answer));
+        let config = if base.starts_with("https:") {
+            config.tls_config(trust(ca_file)?).build()
+        } else {
+            config.build()
+        };
+        let connector = TcpConnector::default().chain(SteadfastConnector).chain(RustlsConnector::default());
         let agent = Agent::with_parts(config, connector, DefaultResolver::default());
         Ok(Client { agent, patience, base, authorization, operator: operator() })
     }
@@ -229,6 +247,10 @@ impl Client {
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
                 return Failure::Usage(format!("--api {base}: {error}; write it as http://HOST:PORT"));
             }
+            _ if is_distrust(error) => format!(
+                "cannot trust the service at {base}: {error}; name the file of the authority that made its certificate \
+                 with --ca-file, and the service as its certificate does"
+            ),
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
                 let wait = self.patience.connect.as_secs_f64();
                 format!("cannot reach the service at {base}: no connection within {wait} s; {remedy}")
@@ -252,7 +274,9 @@ impl Client {
                 Failure::Unreachable(format!("{}; {open}", self.transport(error, wait)))
             }
             ureq::Error::Io(cause)
-                if cause.kind() != ErrorKind::ConnectionRefused && !is_no_way(cause.kind()) =>
+                if cause.kind() != ErrorKind::ConnectionRefused
+                    && !is_no_way(cause.kind())
+                    && !is_distrust(error) =>
             {
                 Failure::Failed(format!(
                     "the connection to the service at {} broke before its answer ({cause}); {open}",
@@ -286,6 +310,29 @@ impl Read for Source<'_> {
     }
 }
 
+/// Trust in the authorities of `ca_file`, or of the system.
+fn trust(ca_file: Option<&Path>) -> Result<TlsConfig, Failure> {
+    let usage = |why: String| Failure::Usage(format!("{why}; name the authority's file with --ca-file"));
+    let (file, pem) = tls::authorities(ca_file).map_err(|error| {
+        usage(
+            ca_file
+                .map_or_else(|| error.to_string(), |file| format!("--ca-file {}: {error}", file.display())),
+        )
+    })?;
+    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            // Keys are nothing to trust, and what can't be read is as if it were not there.
+            Ok(_) | Err(_) => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(usage(format!("{} has no certificate", file.display())));
+    }
+    let roots = RootCerts::new_with_certs(&certificates);
+    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(tls::provider()).build())
+}
+
 /// Who runs this command, as the system calls him. What can't stand in a header is left out.
 fn operator() -> String {
     let name = ["USER", "LOGNAME"].into_iter().find_map(|variable| std::env::var(variable).ok());
@@ -295,6 +342,16 @@ fn operator() -> String {
 
 fn is_refused(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Whether there was a connection, but nobody to trust at its other end.
+fn is_distrust(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => true,
+        // What TLS finds wrong before the first octet of a request comes as this.
+        ureq::Error::Io(cause) => cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()),
+        _ => false,
+    }
 }
 
 /// Whether a connection was not even begun.

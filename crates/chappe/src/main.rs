@@ -20,6 +20,7 @@ mod roles;
 mod service;
 mod style;
 mod time_text;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use crate::api::{self, Gate};
 use crate::config::{self, Config, ConfigError};
 use crate::descriptors;
 use crate::notify::{State, notify, watchdog_interval};
+use crate::tls::TlsError;
 
 /// Files that are open besides those of associations: segments and index of the store, the API's connections.
 const OTHER_FILES: u64 = 1_024;
@@ -43,6 +44,9 @@ pub(crate) enum ServiceError {
         /// What the system said.
         source: io::Error,
     },
+    /// The API can't speak TLS.
+    #[error("TLS of the API: {0}")]
+    Tls(#[from] TlsError),
     /// The system does not deliver signals.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -74,6 +78,9 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         }
         None => None,
     };
+    let gate = Arc::new(Gate::new(config.listen.api_tokens.clone()));
+    gate.replace_tls(config.listen.api_tls.as_ref())?;
+    let scheme = if config.listen.api_tls.is_some() { "https" } else { "http" };
     // A store that takes long to open must not hold up a stop either.
     let mta = tokio::select! {
         mta = Mta::start(config.runtime()) => mta?,
@@ -83,10 +90,9 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         tracing::info!("listening for peers on {address}");
     }
     let (stop_api, api_stopped) = oneshot::channel();
-    let gate = Arc::new(Gate::new(config.listen.api_tokens.clone()));
     let api = listener.map(|listener| {
         if let Ok(address) = listener.local_addr() {
-            tracing::info!("API on http://{address}");
+            tracing::info!("API on {scheme}://{address}");
         }
         tokio::spawn(api::serve(listener, mta.handle(), Arc::clone(&gate), api_stopped))
     });
@@ -169,13 +175,18 @@ async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> 
     };
     if needs_restart(current, &new) {
         tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors and tokens take effect at the next start only"
+            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors, tokens and certificates take effect at the next start only"
         );
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
             gate.replace_tokens(&new.listen.api_tokens);
+            if current.listen.api_tls.is_some()
+                && let Err(error) = gate.replace_tls(new.listen.api_tls.as_ref())
+            {
+                tracing::error!("the certificate of the API stays as it was: {error}");
+            }
             tracing::info!("configuration read again; {summary}");
             let limits = new.limits.with_resources_of(&current.limits);
             Some(Config { settings: new.settings, limits, ..current.clone() })

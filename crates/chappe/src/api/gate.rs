@@ -10,10 +10,12 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use mhs::MtsIdentifier;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::Api;
 use super::sessions::Sessions;
 use crate::roles::{ApiToken, Role};
+use crate::tls::{TlsError, TlsIdentity};
 
 /// Says who asks, where no token does.
 pub(crate) const OPERATOR: &str = "chappe-operator";
@@ -25,6 +27,7 @@ const MAX_OPERATOR: usize = 64;
 pub(crate) struct Gate {
     tokens: RwLock<Arc<[ApiToken]>>,
     sessions: Sessions,
+    tls: RwLock<Option<Arc<ServerConfig>>>,
 }
 
 /// Who makes a request.
@@ -52,7 +55,7 @@ pub(super) enum Shown {
 impl Gate {
     /// A gate that opens to those who show one of these tokens; to all, if there are none.
     pub(crate) fn new(tokens: Vec<ApiToken>) -> Gate {
-        Gate { tokens: RwLock::new(tokens.into()), sessions: Sessions::default() }
+        Gate { tokens: RwLock::new(tokens.into()), ..Gate::default() }
     }
 
     /// Puts other tokens in place of those before. A gate that asks for some does not open to all: what it listens on may
@@ -61,6 +64,23 @@ impl Gate {
         if !tokens.is_empty() {
             *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.into();
         }
+    }
+
+    /// Puts another certificate in place of the one before. If there was one before, this is never none.
+    ///
+    /// # Errors
+    /// It can't be used; then the one before stays.
+    pub(crate) fn replace_tls(&self, identity: Option<&TlsIdentity>) -> Result<(), TlsError> {
+        if let Some(identity) = identity {
+            let server = identity.server()?;
+            *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        }
+        Ok(())
+    }
+
+    /// How TLS is spoken, if it is.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn tokens(&self) -> Arc<[ApiToken]> {

@@ -57,7 +57,8 @@ pub(crate) async fn serve(
     gate: Arc<Gate>,
     stop: oneshot::Receiver<()>,
 ) {
-    let site = Site::new(listener.local_addr().ok(), false);
+    // Whether TLS is spoken does not change while the listener is there.
+    let site = Site::new(listener.local_addr().ok(), gate.tls().is_some());
     let hub = Arc::new(Hub::new(handle.clone()));
     let (end, ended) = oneshot::channel();
     let ending = async {
@@ -67,8 +68,8 @@ pub(crate) async fn serve(
         hub.close();
         let _ = end.send(());
     };
-    let api = Api { handle, gate, site, hub: Arc::clone(&hub) };
-    tokio::join!(server::serve(listener, router(api), ended), ending);
+    let api = Api { handle, gate: Arc::clone(&gate), site, hub: Arc::clone(&hub) };
+    tokio::join!(server::serve(listener, router(api), &gate, ended), ending);
 }
 
 fn router(api: Api) -> Router {

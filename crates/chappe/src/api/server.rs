@@ -8,9 +8,13 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::gate::Gate;
 
 /// Connections at one time. More wait to be accepted.
 const MAX_CONNECTIONS: usize = 128;
@@ -20,13 +24,20 @@ const MAX_HEAD_OCTETS: usize = 256 << 10;
 const MAX_HEADERS: usize = 64;
 /// How long a request's head may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves `router` until `stop` resolves; then requests under way may still end.
-pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: oneshot::Receiver<()>) {
+/// Serves `router`, over TLS if `gate` has a certificate, until `stop` resolves; then requests under way may still end.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gate: &Gate,
+    mut stop: oneshot::Receiver<()>,
+) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let (closing, closed) = tokio::sync::watch::channel(false);
+    let (closing, closed) = watch::channel(false);
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
@@ -47,31 +58,49 @@ pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: onesh
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
-        let mut closed = closed.clone();
+        let (router, closed) = (router.clone(), closed.clone());
+        let tls = gate.tls().map(TlsAcceptor::from);
         connections.spawn(async move {
             let _slot = slot;
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(MAX_HEAD_OCTETS)
-                .max_headers(MAX_HEADERS)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            let closing = async move {
-                // An error would say that the server itself is gone.
-                drop(closed.wait_for(|closed| *closed).await);
-            };
-            // How a client's connection ended is its own affair.
-            tokio::select! {
-                _ = &mut connection => {}
-                () = closing => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
+            match tls {
+                None => converse(stream, router, closed).await,
+                // Who does not come to an end with it, or speaks something else, is not worth a word.
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await
+                    {
+                        converse(stream, router, closed).await;
+                    }
                 }
             }
         });
     }
     closing.send_replace(true);
     while connections.join_next().await.is_some() {}
+}
+
+/// Answers the requests of one connection.
+async fn converse<S>(stream: S, router: Router, mut closed: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_OCTETS)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let closing = async move {
+        // An error would say that the server itself is gone.
+        drop(closed.wait_for(|closed| *closed).await);
+    };
+    // How a client's connection ended is its own affair.
+    tokio::select! {
+        _ = &mut connection => {}
+        () = closing => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }

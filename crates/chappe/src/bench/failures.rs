@@ -104,7 +104,7 @@ pub(super) fn run(args: &FailuresArgs) -> Result<(), BenchError> {
     let (p1, api) = (free_address()?, free_address()?);
     let links = links()?;
     let mta = MtaProcess::start(&dir, &configuration(&dir, p1, api, &links), p1)?;
-    let api = Client::new(&format!("http://{api}"), None).map_err(asked)?;
+    let api = Client::new(&format!("http://{api}"), None, None).map_err(asked)?;
     let bench = Bench { mta, api, p1, next: AtomicU64::new(0) };
 
     // What the first failures need once for all, recordings and buffers of the allocator, is no cost of the others.

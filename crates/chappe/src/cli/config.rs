@@ -93,7 +93,10 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
     let p1 = config.listen.p1.iter().map(ToString::to_string).collect();
     text.push_str(&format!("  listens for peers on {}\n", list(p1)));
     match config.listen.api {
-        Some(api) => text.push_str(&format!("  API on {api}\n")),
+        Some(api) => {
+            let tls = if config.listen.api_tls.is_some() { ", with TLS" } else { "" };
+            text.push_str(&format!("  API on {api}{tls}\n"));
+        }
         None => text.push_str("  no API\n"),
     }
     text.push_str(&format!("  store in {}\n", config.data_dir.display()));

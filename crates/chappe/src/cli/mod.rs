@@ -186,6 +186,9 @@ struct Ahead {
     /// File with the API's token, if the service asks for one [env: CHAPPE_TOKEN_FILE].
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// File with the certificate of the authority that the service's own is from, with https [env: CHAPPE_CA_FILE] [default: those that the system trusts].
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -194,10 +197,11 @@ struct Ahead {
 impl Ahead {
     /// For a command that asks no service.
     fn refuse_service(&self, command: &str) -> Result<(), Failure> {
-        let option = match (&self.api, &self.token_file) {
-            (Some(_), _) => "--api",
-            (None, Some(_)) => "--token-file",
-            (None, None) => return Ok(()),
+        let option = match (&self.api, &self.token_file, &self.ca_file) {
+            (Some(_), _, _) => "--api",
+            (None, Some(_), _) => "--token-file",
+            (None, None, Some(_)) => "--ca-file",
+            (None, None, None) => return Ok(()),
         };
         Err(Failure::Usage(format!("{option}: `chappe {command}` asks no service; leave it out")))
     }
@@ -223,6 +227,9 @@ struct Online {
     /// File with the API's token, if the service asks for one [env: CHAPPE_TOKEN_FILE].
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+    /// File with the certificate of the authority that the service's own is from, with https [env: CHAPPE_CA_FILE] [default: those that the system trusts].
+    #[arg(long, value_name = "FILE", global = true)]
+    ca_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -232,6 +239,7 @@ impl Online {
     fn take(&mut self, ahead: Ahead) {
         self.api = self.api.take().or(ahead.api);
         self.token_file = self.token_file.take().or(ahead.token_file);
+        self.ca_file = self.ca_file.take().or(ahead.ca_file);
         self.json |= ahead.json;
     }
 
@@ -245,10 +253,11 @@ impl Online {
                 None => DEFAULT_API.to_owned(),
             },
         };
-        let token_file = self.token_file.clone().or_else(|| {
-            std::env::var_os("CHAPPE_TOKEN_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
-        });
-        Client::new(&api, token_file.as_deref())
+        let from_environment =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let token_file = self.token_file.clone().or_else(|| from_environment("CHAPPE_TOKEN_FILE"));
+        let ca_file = self.ca_file.clone().or_else(|| from_environment("CHAPPE_CA_FILE"));
+        Client::new(&api, token_file.as_deref(), ca_file.as_deref())
     }
 
     /// Asks for `path` and prints the answer: as it is with `--json`, else through `text`.

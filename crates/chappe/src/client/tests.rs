@@ -47,10 +47,13 @@ fn an_address_fits_into_a_path_segment() {
 }
 
 #[test]
-fn only_plain_http_urls_are_taken() {
-    assert!(Client::new("http://127.0.0.1:1/", None).is_ok());
-    for bad in ["", "127.0.0.1:8400", "https://mta", "http://"] {
-        assert!(matches!(Client::new(bad, None), Err(Failure::Usage(_))), "{bad}");
+fn only_addresses_of_services_are_taken() {
+    assert!(Client::new("http://127.0.0.1:1/", None, None).is_ok());
+    // Nobody is trusted without somebody who vouches for him.
+    let none = Client::new("https://mta", None, Some(Path::new("/nowhere")));
+    assert!(matches!(none, Err(Failure::Usage(text)) if text.contains("--ca-file /nowhere")));
+    for bad in ["", "127.0.0.1:8400", "ftp://mta", "http://", "https://"] {
+        assert!(matches!(Client::new(bad, None, None), Err(Failure::Usage(_))), "{bad}");
     }
 }
 
@@ -60,7 +63,7 @@ fn a_service_that_is_silent_is_not_waited_for_for_ever() {
         // Until the client gives up.
         let _ = io::copy(&mut stream, &mut io::sink());
     });
-    let client = Client::with_patience(&api, None, patience(0, 200)).unwrap();
+    let client = Client::with_patience(&api, None, None, patience(0, 200)).unwrap();
     let failure = client.get::<Submitted>("/x", &[]).unwrap_err();
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
     assert!(failure.to_string().contains("does not answer within 0.2 s"), "{failure}");
@@ -82,7 +85,7 @@ fn an_answer_that_comes_during_the_upload_is_read() {
         stream.write_all(answer.as_bytes()).unwrap();
         // Closed with octets unread: the client's next write fails.
     });
-    let client = Client::with_patience(&api, None, patience(0, 10_000)).unwrap();
+    let client = Client::with_patience(&api, None, None, patience(0, 10_000)).unwrap();
     let failure = post(&client, SENT).unwrap_err();
     assert!(matches!(failure, Failure::Failed(_)), "{failure:?}");
     assert_eq!(failure.to_string(), "the message store failed: no space left");
@@ -96,7 +99,7 @@ fn a_connection_that_breaks_before_the_answer_leaves_the_outcome_open() {
             head(&mut stream);
             read(&mut stream, read_first);
         });
-        let client = Client::with_patience(&api, None, patience(0, 10_000)).unwrap();
+        let client = Client::with_patience(&api, None, None, patience(0, 10_000)).unwrap();
         let failure = post(&client, 1000).unwrap_err();
         assert!(matches!(failure, Failure::Failed(_)), "{failure:?}");
         assert!(failure.to_string().contains("it may have been accepted"), "{failure}");
@@ -116,7 +119,7 @@ fn a_file_that_can_not_be_read_is_no_broken_connection() {
         head(&mut stream);
         let _ = io::copy(&mut stream, &mut io::sink());
     });
-    let client = Client::with_patience(&api, None, patience(0, 10_000)).unwrap();
+    let client = Client::with_patience(&api, None, None, patience(0, 10_000)).unwrap();
     let failure = client.post::<Submitted>("/x", &[], "text/plain", 1000, &mut Damaged).unwrap_err();
     assert!(failure.to_string().contains("bad sector; nothing was accepted"), "{failure}");
     drop(client);
@@ -128,7 +131,8 @@ fn a_service_that_is_just_starting_is_waited_for() {
     let reserved = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = reserved.local_addr().unwrap();
     drop(reserved);
-    let client = Client::with_patience(&format!("http://{address}"), None, patience(20_000, 10_000)).unwrap();
+    let client =
+        Client::with_patience(&format!("http://{address}"), None, None, patience(20_000, 10_000)).unwrap();
     let asking = thread::spawn(move || post(&client, 3));
     let listener = TcpListener::bind(address).unwrap();
     let mut stream = listener.accept().unwrap().0;

@@ -5,18 +5,22 @@ use std::net::{IpAddr, SocketAddr};
 use agent::settings::{ServedSelectors, split_host};
 
 use super::section::{Section, Text};
-use super::{Listen, selectors, tokens};
+use super::{Listen, selectors, tls, tokens};
 
 impl Listen {
     /// No listener at all: an MTA which only opens associations itself and has no API.
     pub(crate) fn nothing() -> Listen {
-        Listen { p1: Vec::new(), api: None, api_tokens: Vec::new() }
+        Listen { p1: Vec::new(), api: None, api_tokens: Vec::new(), api_tls: None }
     }
 
-    /// Whether a reload can put this in place of `old`: its tokens, but not that none are asked for any more.
+    /// Whether a reload can put this in place of `old`: other tokens, another certificate; but not that no tokens are asked
+    /// for any more, or that TLS is spoken where it was not, or the reverse.
     pub(crate) fn can_replace(&self, old: &Listen) -> bool {
-        let Listen { p1, api, api_tokens } = self;
-        *p1 == old.p1 && *api == old.api && (!api_tokens.is_empty() || old.api_tokens.is_empty())
+        let Listen { p1, api, api_tokens, api_tls } = self;
+        *p1 == old.p1
+            && *api == old.api
+            && (!api_tokens.is_empty() || old.api_tokens.is_empty())
+            && api_tls.is_some() == old.api_tls.is_some()
     }
 }
 
@@ -36,20 +40,31 @@ pub(super) fn read(mut section: Section<'_>) -> (Listen, Vec<ServedSelectors>) {
     let api_text = section.string("api");
     let api = api_text.as_ref().and_then(|text| address(&section, text));
     let api_tokens = tokens::read(&mut section);
+    let api_tls = tls::read(&mut section);
+    let without_tls = section.boolean("api_without_tls", false);
     if let (Some(text), Some(address)) = (&api_text, api)
         && !address.ip().to_canonical().is_loopback()
-        && !section.has("api_token_file")
-        && !section.has("api_tokens")
     {
-        section.problems().wrong(
-            text.at,
-            format!("the API would be open to everyone who can reach {address}"),
-            "add api_token_file = \"FILE\" with a secret, or listen on 127.0.0.1",
-        );
+        let no_tls = !section.has("api_tls_certificate_file") && !section.has("api_tls_key_file");
+        let tls = "api_tls_certificate_file and api_tls_key_file (or api_without_tls = true if something in front of it \
+                   speaks TLS)";
+        if !section.has("api_token_file") && !section.has("api_tokens") {
+            section.problems().wrong(
+                text.at,
+                format!("the API would be open to everyone who can reach {address}"),
+                format!("add api_token_file = \"FILE\" with a secret, or api_tokens, and {tls}; or listen on 127.0.0.1"),
+            );
+        } else if no_tls && !without_tls {
+            section.problems().wrong(
+                text.at,
+                format!("tokens and mail would cross the network to {address} in the clear"),
+                format!("add {tls}, or listen on 127.0.0.1"),
+            );
+        }
     }
     let served = section.sections("selectors").into_iter().map(selectors::read_served).collect();
     section.finish();
-    (Listen { p1, api, api_tokens }, served)
+    (Listen { p1, api, api_tokens, api_tls }, served)
 }
 
 /// An IP address with or without a port. Port 0 lets the system choose.

@@ -17,6 +17,7 @@ mod restriction;
 mod section;
 mod selectors;
 mod suggest;
+mod tls;
 mod tokens;
 
 use std::fs;
@@ -29,6 +30,7 @@ use runtime::{RecorderSettings, RuntimeConfig, RuntimeLimits};
 use toml::de::DeTable;
 
 use crate::roles::ApiToken;
+use crate::tls::TlsIdentity;
 pub(crate) use init::starting_file;
 pub(crate) use problem::ConfigError;
 use problem::Problems;
@@ -69,6 +71,8 @@ pub(crate) struct Listen {
     pub(crate) api: Option<SocketAddr>,
     /// What clients of the API have to show. Required unless the API's address is a loopback address.
     pub(crate) api_tokens: Vec<ApiToken>,
+    /// What the API's listener shows of itself, if it speaks TLS.
+    pub(crate) api_tls: Option<TlsIdentity>,
 }
 
 impl Config {

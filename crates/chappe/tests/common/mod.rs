@@ -77,8 +77,8 @@ impl Service {
             command(&["serve", "--config", config.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut service = Service { dir, api: String::new(), child, log };
-        let line = service.wait_for_log("API on http://");
-        let address = &line[line.find("http://").unwrap()..];
+        let line = service.wait_for_log("API on http");
+        let address = &line[line.find("http").unwrap()..];
         // Whatever the format of the log, what follows is white space or the end of a string.
         let end = address.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(address.len());
         service.api = address[..end].to_owned();
