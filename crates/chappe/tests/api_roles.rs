@@ -12,6 +12,9 @@ use common::{ANNA, BERT, Service, chappe};
 /// What each request takes. A new one has to be thought about here.
 const ROUTES: &[(&str, &str)] = &[
     ("GET /", "viewer"),
+    ("GET /console", "everyone"),
+    ("GET /console/", "everyone"),
+    ("GET /console/{*file}", "everyone"),
     ("GET /healthz", "everyone"),
     ("GET /readyz", "everyone"),
     ("GET /api/v1/session", "viewer"),
@@ -38,10 +41,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST /api/v1/connectors/{connector}/connect", "operator"),
     ("GET /api/v1/associations", "viewer"),
     ("GET /api/v1/associations/{number}/recording", "operator"),
+    ("GET /api/v1/associations/{number}/ladder", "operator"),
     ("GET /api/v1/recordings", "viewer"),
     ("GET /api/v1/route", "viewer"),
     ("GET /api/v1/tracking/{mts_id}", "viewer"),
     ("GET /api/v1/events", "viewer"),
+    ("GET /api/v1/event-kinds", "viewer"),
+    ("GET /api/v1/stream", "viewer"),
     ("GET /api/v1/mailboxes", "viewer"),
     ("GET /api/v1/mailboxes/{address}", "operator"),
     ("GET /api/v1/mailboxes/{address}/{number}", "operator"),
@@ -104,6 +110,9 @@ fn every_route_is_for_those_whose_role_it_says_and_for_nobody_else() {
             ("{mts_id}", "x"),
             ("{address}", "S%3Danna%3BO%3DAcme%3BP%3DALPHA%3BA%3D%20%3BC%3DGB"),
             ("{part}", "1"),
+            ("{*file}", "index.html"),
+            // Its body never ends.
+            ("GET /api/v1/stream", "HEAD /api/v1/stream"),
         ] {
             request = request.replace(name, value);
         }
