@@ -271,7 +271,7 @@ fn one_run(
 /// Waits until so many messages wait in the queues of connectors, or have gone over them.
 fn until_settled(api: SocketAddr, messages: u64, wait_for_good: bool) -> Result<(), BenchError> {
     let asked = |failure: Failure| BenchError::Mta(failure.to_string());
-    let api = Client::new(&format!("http://{api}"), None).map_err(asked)?;
+    let api = Client::new(&format!("http://{api}"), None, None).map_err(asked)?;
     let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
         let status = api.get::<Status>("/api/v1/status", &[]).map_err(asked)?;
