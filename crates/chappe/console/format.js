@@ -3,7 +3,11 @@
 import { html } from "./html.js";
 import { ago, live } from "./live.js";
 
+/** Instead of a number that is not known yet: what was there at the start is still being counted. */
+const COUNTING = "counting";
+
 export function octets(count) {
+  if (count === null) return COUNTING;
   const units = ["octets", "KB", "MB", "GB", "TB"];
   let [value, unit] = [count, 0];
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
@@ -11,7 +15,7 @@ export function octets(count) {
   return `${value.toFixed(digits)} ${unit === 0 && count === 1 ? "octet" : units[unit]}`;
 }
 
-export const count = (number) => Number(number).toLocaleString("en");
+export const count = (number) => (number === null ? COUNTING : Number(number).toLocaleString("en"));
 
 /** "1 message", "2 messages". */
 export const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;

@@ -34,7 +34,7 @@ export function linkButtons(link, { main, small } = {}) {
     ${link.frozen
       ? html`<button class="${size}" data-do="thaw" data-link="${link.name}" ${allowed}>Thaw</button>`
       : html`<button class="${size}" data-do="freeze" data-link="${link.name}" ${allowed}>Freeze …</button>`}
-    ${link.messages > 0 && html`<button class="${size}" data-do="drain" data-link="${link.name}" ${allowed}>Drain …</button>`}
+    ${link.messages !== 0 && html`<button class="${size}" data-do="drain" data-link="${link.name}" ${allowed}>Drain …</button>`}
     ${small ? "" : html`<a class="button ${size}" href="#/messages?queue=${encodeURIComponent(link.name)}">Messages</a>`}`;
 }
 

@@ -78,12 +78,14 @@ pub(crate) struct Queue {
     pub(crate) connector: String,
     /// `frozen`, or the state of the connector.
     pub(crate) state: String,
-    /// Messages, probes and reports in it.
-    pub(crate) messages: u64,
+    /// Messages, probes and reports in it; none while they are being counted.
+    pub(crate) messages: Option<u64>,
     /// Their octets.
-    pub(crate) octets: u64,
+    pub(crate) octets: Option<u64>,
     /// Those beside them that an operator holds.
-    pub(crate) held: u64,
+    pub(crate) held: Option<u64>,
+    /// What earlier processes left is being counted.
+    pub(crate) counting: bool,
     /// When the oldest was queued.
     pub(crate) oldest: Option<String>,
     /// Seconds until the next attempt after a failure.
@@ -278,10 +280,12 @@ pub(crate) struct Status {
     pub(crate) failing: u64,
     /// Associations.
     pub(crate) associations: u64,
-    /// Messages in the queues of connectors.
-    pub(crate) queued: u64,
+    /// Messages in the queues of connectors; none while they are being counted.
+    pub(crate) queued: Option<u64>,
     /// Their octets.
-    pub(crate) queued_octets: u64,
+    pub(crate) queued_octets: Option<u64>,
+    /// What earlier processes left is being counted.
+    pub(crate) counting: bool,
     /// What associations hold.
     pub(crate) resources: Resources,
 }

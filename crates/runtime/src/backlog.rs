@@ -6,6 +6,7 @@
 //! is on disk only.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
 use spool::{BoxFuture, Space, Spool, SpoolError};
@@ -134,6 +135,12 @@ impl Backlog {
     /// Whether somebody has taken this key.
     pub(crate) fn is_taken(&self, key: &[u8]) -> bool {
         self.lock().taken.contains(key)
+    }
+
+    /// The keys behind `after` that somebody has taken.
+    pub(crate) fn taken_behind(&self, after: Option<&[u8]>) -> BTreeSet<Vec<u8>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.lock().taken.range::<[u8], _>((from, Bound::Unbounded)).cloned().collect()
     }
 
     /// Reads the queue from its start again, for keys that were given up without being removed.

@@ -6,6 +6,7 @@
 mod interrupted;
 mod opening;
 mod settle;
+mod survey;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::association;
 use crate::backlog::Backlog;
+use crate::depth::Total;
 use crate::events::EventKind;
 use crate::ledger::{Caller, Hold, Resource};
 use crate::line::{Command, ConnectorView, Joined, Message, Outgoing, Recover};
@@ -59,6 +61,10 @@ pub(crate) struct Connector {
     policy: ConnectorPolicy,
     lines: BTreeMap<AssociationId, Line>,
     tasks: JoinSet<()>,
+    /// The walk through the queue that is under way, one at most.
+    surveys: JoinSet<()>,
+    /// Another one is wanted when it has ended.
+    survey_due: bool,
     /// The association of each task.
     opened_by: HashMap<Id, AssociationId>,
     next_expiry: MonoTime,
@@ -109,6 +115,8 @@ impl Connector {
             next_quarter: None,
             lines: BTreeMap::new(),
             tasks: JoinSet::new(),
+            surveys: JoinSet::new(),
+            survey_due: false,
             opened_by: HashMap::new(),
             interrupted: BTreeMap::new(),
             recover: None,
@@ -124,6 +132,7 @@ impl Connector {
     /// Runs until the connector or the MTA stops.
     pub(crate) async fn run(mut self) {
         self.keep_schedule();
+        self.survey();
         while !self.entry.stop.is_given() {
             self.work().await;
             self.show();
@@ -142,6 +151,7 @@ impl Connector {
                     }
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
+                Some(ended) = self.surveys.join_next() => self.survey_ended(ended),
                 () = entry.backlog.changed() => {}
             }
         }
@@ -149,6 +159,7 @@ impl Connector {
         self.messages.close();
         self.lines.clear();
         while self.tasks.join_next().await.is_some() {}
+        while self.surveys.join_next().await.is_some() {}
     }
 
     async fn work(&mut self) {
@@ -201,9 +212,10 @@ impl Connector {
             return self.policy(PolicyEvent::Queue { urgent: 0, other: 0, queued: 0, octets: 0 });
         }
         let (urgent, other) = self.waiting();
-        let (queued, octets) = self.entry.depth();
+        // While it is being counted, at least so much.
+        let Total { messages: queued, octets, .. } = self.entry.depth.total();
         // What an operator holds waits for him, not for others to come.
-        let queued = queued.saturating_sub(self.entry.held());
+        let queued = queued.saturating_sub(self.entry.held().unwrap_or(0));
         self.policy(PolicyEvent::Queue { urgent, other, queued, octets });
     }
 
@@ -375,7 +387,7 @@ impl Connector {
             self.next_expiry = now + EXPIRY_INTERVAL;
             self.sweep();
             self.expire_interruptions().await;
-            self.expire().await;
+            self.survey();
         }
     }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{
-    FROZEN, HELD, OUTBOUND, OutboundKey, OutboundRecord, Record, held_prefix, outbound_prefix,
-};
+use agent::record::{FROZEN, OUTBOUND, OutboundKey, OutboundRecord, Record};
 use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, NotCarried, SettingsProblem};
 use clock::MonoTime;
@@ -16,7 +14,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::connector::Connector;
 use crate::events::EventKind;
 use crate::line::Message;
-use crate::pages::Pages;
 use crate::recovery;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
@@ -103,20 +100,10 @@ impl Connectors {
         let (mut connector, entry) =
             Connector::new(Arc::clone(shared), Arc::clone(&settings), (seed % 101) as u16);
         connector.load_interruptions().await?;
-        let mut pages = Pages::new(OUTBOUND, outbound_prefix(&settings.name));
-        while let Some(page) = pages.next(&*shared.spool).await? {
-            for (_, octets) in &page {
-                if let Ok(record) = OutboundRecord::decode(octets) {
-                    entry.counted(record.size);
-                }
-            }
-        }
-        let mut pages = Pages::new(HELD, held_prefix(&settings.name));
-        while let Some(page) = pages.next(&*shared.spool).await? {
-            page.iter().for_each(|_| entry.hold());
-        }
         entry.set_frozen(shared.spool.get(FROZEN, settings.name.as_bytes()).await?.is_some());
         shared.add_connector(&settings.name, Arc::clone(&entry));
+        // Whatever gets its number from here on is announced to the new entry.
+        entry.depth.announced_from(shared.sequence.upcoming());
         // A stop that began during a reload has not seen it.
         if shared.stop.is_given() {
             entry.stop.give();

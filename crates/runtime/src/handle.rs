@@ -271,12 +271,13 @@ impl Handle {
                 reasons.push(format!("{} of {} {what} are in use", level.held, level.limit));
             }
         }
-        let (mut failing, mut queued, mut queued_octets) = (0, 0, 0);
+        let (mut failing, mut queued, mut queued_octets, mut counting) = (0, 0_u64, 0_u64, false);
         let connectors = self.shared.connectors();
         for (name, entry) in &connectors {
-            let (messages, octets) = entry.depth();
-            queued += messages;
-            queued_octets += octets;
+            let total = entry.depth.total();
+            queued = queued.saturating_add(total.messages);
+            queued_octets = queued_octets.saturating_add(total.octets);
+            counting |= !total.is_complete;
             let view = entry.view.borrow();
             if let Some(since) = view.outage.since() {
                 failing += 1;
@@ -296,8 +297,9 @@ impl Handle {
             connectors: connectors.len(),
             failing,
             associations: self.shared.registry.list().len(),
-            queued,
-            queued_octets,
+            queued: (!counting).then_some(queued),
+            queued_octets: (!counting).then_some(queued_octets),
+            counting,
             resources: self.resources(),
         }
     }

@@ -22,8 +22,10 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const HISTORY_EVERY: u32 = 120;
 /// The same for messages of connectors that do not exist.
 const ORPHANS_EVERY: u32 = 12;
-/// Entries removed by one commit.
+/// Entries removed by one commit, and commits of one round: what one leaves is for the next, since mail would be delayed
+/// by removing what a long standstill has made old all at once.
 const PAGE: usize = 1_000;
+const PAGES: usize = 40;
 
 /// Runs until the MTA stops.
 pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) {
@@ -31,6 +33,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
     let mut trouble: Option<String> = None;
     let mut tracking = tracking::Keeper::default();
     let mut orphaned = false;
+    let mut old_history = false;
     let mut levels = Levels::default();
     while !shared.stop.is_given() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
@@ -55,14 +58,14 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
         if let Err(error) = shared.sequence.reserve(&*shared.spool).await {
             shared.event(EventKind::StoreFailed, "", format!("numbers can't be reserved: {error}"));
         }
-        if round.is_multiple_of(HISTORY_EVERY)
-            && let Err(error) = forget_duplicates(&shared).await
-        {
-            shared.event(
-                EventKind::StoreFailed,
-                "",
-                format!("the duplicate history can't be trimmed: {error}"),
-            );
+        if old_history || round.is_multiple_of(HISTORY_EVERY) {
+            match forget_duplicates(&shared).await {
+                Ok(is_more) => old_history = is_more,
+                Err(error) => {
+                    let text = format!("the duplicate history can't be trimmed: {error}");
+                    shared.event(EventKind::StoreFailed, "", text);
+                }
+            }
         }
         if let Err(error) = tracking.keep(&shared, round.is_multiple_of(HISTORY_EVERY)).await {
             let text = format!("old message tracking can't be removed: {error}");
@@ -132,9 +135,10 @@ impl Levels {
     }
 }
 
-/// Removes digests older than the history; its keys begin with the time, so the first young one ends it.
-async fn forget_duplicates(shared: &Arc<Shared>) -> Result<(), SpoolError> {
-    loop {
+/// Removes digests older than the history; its keys begin with the time, so the first young one ends it. Tells whether
+/// there is more.
+async fn forget_duplicates(shared: &Arc<Shared>) -> Result<bool, SpoolError> {
+    for _ in 0..PAGES {
         shared.beat();
         let page = shared.spool.scan(DUPLICATE_AGE, &[], None, PAGE).await?;
         let keys = page.iter().map(|(key, _)| key.as_slice());
@@ -142,10 +146,11 @@ async fn forget_duplicates(shared: &Arc<Shared>) -> Result<(), SpoolError> {
         if let Err(error) = shared.commit(step).await {
             // Entries that stay are removed next time, or after the restart that a broken store needs.
             shared.store_failed(&error);
-            return Ok(());
+            return Ok(false);
         }
         if !more || page.len() < PAGE {
-            return Ok(());
+            return Ok(false);
         }
     }
+    Ok(true)
 }

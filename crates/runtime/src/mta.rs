@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::supervisor::{Work, supervise};
 use crate::work::Decide;
 use crate::world::{Surroundings, World};
-use crate::{housekeeping, listener, recovery, trials, work};
+use crate::{housekeeping, listener, recovery, start_check, trials, work};
 
 /// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -94,11 +94,22 @@ impl Mta {
     /// See [`StartError`]; nothing is left running.
     pub async fn start(config: RuntimeConfig) -> Result<Mta, StartError> {
         let (dir, options) = (config.data_dir.clone(), config.spool.clone());
-        let opened = tokio::task::spawn_blocking(move || EmbeddedSpool::open(dir, options)).await;
-        let spool = opened.map_err(|_| StartError::Read(SpoolError::Closed))??;
+        let opened = tokio::task::spawn_blocking(move || {
+            let (when, limit) = (options.check_on_start, options.check_limit);
+            let spool = EmbeddedSpool::open(dir, options)?;
+            let looked = start_check::look(&spool, when, limit);
+            Ok::<_, OpenError>((spool, looked))
+        });
+        let (spool, looked) = opened.await.map_err(|_| StartError::Read(SpoolError::Closed))??;
         let spool = Arc::new(spool);
         let mut mta = Mta::start_on(config, Arc::<EmbeddedSpool>::clone(&spool)).await?;
         mta.own_store = Some(spool);
+        if let Some(looked) = looked {
+            for what in &looked.findings {
+                mta.shared.event(EventKind::StoreFailed, "", what);
+            }
+            mta.shared.event(EventKind::StoreChecked, "", looked.to_string());
+        }
         Ok(mta)
     }
 
@@ -258,9 +269,11 @@ impl Drop for Mta {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use agent::record::{HELD, HeldKey, Item, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, Source};
     use agent::settings::{ConnectorSettings, MtaSettings};
+    use clock::WallTime;
     use mhs::{GlobalDomainIdentifier, MtaName};
-    use spool::MemorySpool;
+    use spool::{Batch, MemorySpool};
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
@@ -270,6 +283,27 @@ mod tests {
         let mut connector = ConnectorSettings::new(name, MtaName::new("PEER").unwrap());
         connector.hosts = vec!["127.0.0.1:102".into()];
         connector
+    }
+
+    /// A queue entry, as far as queues look at one.
+    fn queued() -> Vec<u8> {
+        let now = WallTime::from_unix(1_700_000_000);
+        let record = OutboundRecord {
+            item: Item::Report { apdu: Vec::new() },
+            source: Source::Agent,
+            arrived: now,
+            queued: now,
+            expires: WallTime::from_unix(i64::from(i32::MAX)),
+            attempts: 0,
+            mts_identifier: String::new(),
+            originator: String::new(),
+            size: 10,
+            recipients: 1,
+            exhausted: Vec::new(),
+            last_failure: None,
+            tries: agent::record::Tries::default(),
+        };
+        record.encode()
     }
 
     async fn started() -> Mta {
@@ -388,6 +422,53 @@ mod tests {
         let (_, task) = connectors.running.remove("late").unwrap();
         drop(connectors);
         tokio::time::timeout(Duration::from_secs(60), task).await.unwrap().unwrap();
+        mta.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_long_queue_is_worked_on_before_it_is_counted() {
+        const LONG: u64 = 1_000;
+        let mta = started().await;
+        let (handle, shared) = (mta.handle(), Arc::clone(&mta.shared));
+        let mut batch = Batch::default();
+        for sequence in 0..LONG {
+            let key = OutboundKey { connector: "long".into(), rank: Rank::Normal, sequence };
+            batch.put(OUTBOUND, key.encode(), queued());
+        }
+        let held = OutboundKey { connector: "long".into(), rank: Rank::Normal, sequence: LONG };
+        batch.put(HELD, HeldKey::Outbound(held).encode(), queued());
+        shared.spool.commit(batch).await.unwrap();
+        // Their numbers were given out before the connector starts.
+        while agent::Sequence::next(&shared.sequence) <= LONG {}
+        // Nothing can be counted for the moment.
+        let reading = shared.surveys.acquire().await.unwrap();
+        let mut connectors = mta.connectors.lock().await;
+        connectors.start(&shared, connector("long")).await.unwrap();
+        drop(connectors);
+        let entry = shared.connector("long").unwrap();
+        while entry.backlog.first().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let queue =
+            handle.queues().await.unwrap().into_iter().find(|queue| queue.connector == "long").unwrap();
+        assert_eq!((queue.messages, queue.octets, queue.held, queue.counting), (None, None, None, true));
+        let status = handle.status();
+        assert_eq!((status.queued, status.queued_octets, status.counting), (None, None, true));
+
+        drop(reading);
+        let counted = async {
+            loop {
+                let queues = handle.queues().await.unwrap();
+                let queue = queues.into_iter().find(|queue| queue.connector == "long").unwrap();
+                if !queue.counting {
+                    return queue;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let queue = tokio::time::timeout(Duration::from_secs(60), counted).await.unwrap();
+        assert_eq!((queue.messages, queue.octets, queue.held), (Some(LONG), Some(LONG * 10), Some(1)));
+        assert_eq!((handle.status().queued, handle.status().counting), (Some(LONG), false));
         mta.stop().await;
     }
 }

@@ -3,7 +3,7 @@
 use spool::{Space, Spool, SpoolError};
 
 /// Records read at once.
-const PAGE: usize = 256;
+pub(crate) const PAGE: usize = 256;
 
 /// Where a reading stands.
 #[derive(Debug)]

@@ -153,15 +153,16 @@ impl Handle {
     pub async fn queues(&self) -> Result<Vec<QueueStatus>, AdminError> {
         let mut queues = Vec::new();
         for (connector, entry) in self.shared.connectors() {
-            let (messages, octets) = entry.depth();
+            let total = entry.depth.total();
             let view = entry.view.borrow().clone();
             queues.push(QueueStatus {
                 oldest: self.oldest(&connector).await?,
                 connector,
                 state: if entry.is_frozen() { "frozen" } else { view.state }.to_owned(),
-                messages,
-                octets,
+                messages: total.is_complete.then_some(total.messages),
+                octets: total.is_complete.then_some(total.octets),
                 held: entry.held(),
+                counting: !total.is_complete || entry.held().is_none(),
                 retry_in_s: view.retry_at.map(|at| at.saturating_since(self.shared.clocks.mono()).as_secs()),
                 last_failure: view.last_failure,
             });
@@ -178,8 +179,8 @@ impl Handle {
         let mut links = Vec::new();
         for (name, entry) in self.shared.connectors() {
             let Some(settings) = agent.settings().connector(&name) else { continue };
-            let (messages, octets) = entry.depth();
-            let oldest = if messages == 0 { None } else { self.oldest(&name).await? };
+            let total = entry.depth.total();
+            let oldest = if entry.depth.is_empty() { None } else { self.oldest(&name).await? };
             let view = entry.view.borrow().clone();
             links.push(LinkStatus {
                 remote_mta: settings.remote_mta.to_string(),
@@ -187,8 +188,8 @@ impl Handle {
                 frozen: entry.is_frozen(),
                 opens_nothing: matches!(settings.activation, Activation::Never | Activation::RemoteInitiated),
                 associations: self.shared.registry.count(&name),
-                messages,
-                octets,
+                messages: total.is_complete.then_some(total.messages),
+                octets: total.is_complete.then_some(total.octets),
                 held: entry.held(),
                 oldest,
                 next_retry: view.retry_time.map(|time| time.to_string()),

@@ -10,6 +10,7 @@ use osi::rtse::{Agreed, DialogueMode};
 use tokio::sync::{mpsc, watch};
 
 use crate::backlog::Backlog;
+use crate::depth::Depth;
 use crate::line::{ConnectorView, Message};
 use crate::retries::Retries;
 use crate::signal::Signal;
@@ -42,52 +43,27 @@ pub(crate) struct ConnectorEntry {
     pub(crate) stop: Signal,
     /// Associations that may be transferring out of the queue, and removals under way.
     users: watch::Sender<usize>,
-    depth: Depth,
+    /// How much is in the queue.
+    pub(crate) depth: Depth,
     /// Messages that wait after a failed transfer.
     pub(crate) retries: Retries,
     /// Nothing is to be transferred from the queue.
     frozen: AtomicBool,
     /// Messages of the queue that an operator holds.
-    held: AtomicU64,
+    held: Held,
+}
+
+/// What an operator holds.
+#[derive(Debug, Default)]
+struct Held {
+    messages: AtomicU64,
+    changes: AtomicU64,
+    is_counted: AtomicBool,
 }
 
 /// Held by whatever may change a connector's queue; a successor waits until none is left.
 #[derive(Debug)]
 pub(crate) struct InUse(Arc<ConnectorEntry>);
-
-/// Messages and octets in a queue, kept by those who add and remove.
-#[derive(Debug, Default)]
-struct Depth {
-    messages: AtomicU64,
-    octets: AtomicU64,
-    /// Rises with each change.
-    changes: AtomicU64,
-}
-
-/// A count of what a queue holds in the store, while it is made.
-#[derive(Debug)]
-pub(crate) struct Count {
-    messages: u64,
-    octets: u64,
-    changes: u64,
-}
-
-impl Count {
-    pub(crate) fn add(&mut self, octets: u64) {
-        self.messages += 1;
-        self.octets = self.octets.saturating_add(octets);
-    }
-}
-
-impl Depth {
-    fn change(&self, by: impl Fn(u64, u64) -> u64, octets: u64) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
-        for (value, amount) in [(&self.messages, 1), (&self.octets, octets)] {
-            // The closure never declines.
-            let _ = value.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(by(now, amount)));
-        }
-    }
-}
 
 impl Registry {
     /// Number for a new association.
@@ -204,7 +180,7 @@ impl ConnectorEntry {
             depth: Depth::default(),
             retries: Retries::default(),
             frozen: AtomicBool::new(false),
-            held: AtomicU64::new(0),
+            held: Held::default(),
         }
     }
 
@@ -219,20 +195,34 @@ impl ConnectorEntry {
         self.backlog.nudge();
     }
 
-    /// Messages of the queue that an operator holds.
-    pub(crate) fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+    /// Messages of the queue that an operator holds; `None` until they are counted.
+    pub(crate) fn held(&self) -> Option<u64> {
+        self.held.is_counted.load(Ordering::Relaxed).then(|| self.held.messages.load(Ordering::Relaxed))
     }
 
     /// One more is held.
     pub(crate) fn hold(&self) {
-        self.held.fetch_add(1, Ordering::Relaxed);
+        self.held.changes.fetch_add(1, Ordering::Relaxed);
+        self.held.messages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One is held no more.
     pub(crate) fn hold_no_more(&self) {
+        self.held.changes.fetch_add(1, Ordering::Relaxed);
         // One that was released while its connector was being changed has not been counted.
-        let _ = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| held.checked_sub(1));
+        let _ =
+            self.held.messages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| held.checked_sub(1));
+    }
+
+    /// Rises whenever an operator holds or releases one.
+    pub(crate) fn hold_changes(&self) -> u64 {
+        self.held.changes.load(Ordering::Relaxed)
+    }
+
+    /// So many are held.
+    pub(crate) fn set_held(&self, messages: u64) {
+        self.held.messages.store(messages, Ordering::Relaxed);
+        self.held.is_counted.store(true, Ordering::Relaxed);
     }
 
     /// Ends the wait of all that wait after a failed transfer.
@@ -261,38 +251,14 @@ impl ConnectorEntry {
 
     /// A record was committed to the queue.
     pub(crate) fn queued(&self, key: Vec<u8>, octets: u64) {
-        self.counted(octets);
+        self.depth.queued(&key, octets);
         self.backlog.added(key);
-    }
-
-    /// Counts a record that was in the queue when the process started.
-    pub(crate) fn counted(&self, octets: u64) {
-        self.depth.change(u64::saturating_add, octets);
     }
 
     /// A taken record is gone from the spool.
     pub(crate) fn dequeued(&self, key: &[u8], octets: u64) {
-        self.depth.change(u64::saturating_sub, octets);
+        self.depth.dequeued(key, octets);
         self.backlog.gone(key);
-    }
-
-    /// Begins to count what is in the store.
-    pub(crate) fn count(&self) -> Count {
-        Count { messages: 0, octets: 0, changes: self.depth.changes.load(Ordering::Relaxed) }
-    }
-
-    /// Takes over what was counted, if nothing was added or removed meanwhile: what is queued in the moment in which a
-    /// connector starts may be counted twice or not at all.
-    pub(crate) fn correct(&self, count: Count) {
-        if self.depth.changes.load(Ordering::Relaxed) == count.changes {
-            self.depth.messages.store(count.messages, Ordering::Relaxed);
-            self.depth.octets.store(count.octets, Ordering::Relaxed);
-        }
-    }
-
-    /// Messages and octets in the queue.
-    pub(crate) fn depth(&self) -> (u64, u64) {
-        (self.depth.messages.load(Ordering::Relaxed), self.depth.octets.load(Ordering::Relaxed))
     }
 }
 

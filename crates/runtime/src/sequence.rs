@@ -40,6 +40,11 @@ impl DurableSequence {
         self.first
     }
 
+    /// A number that has not been given out yet; all that will be are no lower.
+    pub(crate) fn upcoming(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
     /// Reserves a further step if the numbers run low. Called by the housekeeping task.
     pub(crate) async fn reserve(&self, spool: &dyn Spool) -> Result<(), SequenceError> {
         let next = self.next.load(Ordering::Relaxed);

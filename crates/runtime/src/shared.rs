@@ -12,7 +12,7 @@ use agent::{Agent, Departure, Discard, Effect, IncomingApdu, Links, Moment, Step
 use clock::WallTime;
 use osi::stack::SessionReference;
 use spool::{Batch, CommitError, Spool};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::backlog::Backlog;
 use crate::clocks::Clocks;
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     connectors: Mutex<BTreeMap<String, Arc<ConnectorEntry>>>,
     /// Something was queued for a connector that is not running.
     pub(crate) orphans: Notify,
+    /// Of all walks through queues one reads at a time.
+    pub(crate) surveys: Semaphore,
 }
 
 /// Counters since the start.
@@ -164,6 +166,7 @@ impl Shared {
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),
             orphans: Notify::new(),
+            surveys: Semaphore::new(1),
         }
     }
 

@@ -90,12 +90,14 @@ pub struct QueueStatus {
     pub connector: String,
     /// `frozen`, or the state of the connector in the words of [`ConnectorStatus::state`].
     pub state: String,
-    /// Messages, probes and reports in the queue, those being transferred included.
-    pub messages: u64,
+    /// Messages, probes and reports in the queue, those being transferred included; none while it is being counted.
+    pub messages: Option<u64>,
     /// Their octets.
-    pub octets: u64,
-    /// Messages, probes and reports beside these that an operator holds.
-    pub held: u64,
+    pub octets: Option<u64>,
+    /// Messages, probes and reports beside these that an operator holds; none until they are counted.
+    pub held: Option<u64>,
+    /// What earlier processes left is being counted. The queue is worked on meanwhile.
+    pub counting: bool,
     /// When the oldest of them was queued, RFC 3339.
     pub oldest: Option<String>,
     /// Seconds until the connector tries again, when it waits after a failure.
@@ -273,12 +275,12 @@ pub struct LinkStatus {
     pub opens_nothing: bool,
     /// Open associations, both roles.
     pub associations: usize,
-    /// Messages, probes and reports in the queue, those being transferred included.
-    pub messages: u64,
+    /// Messages, probes and reports in the queue, those being transferred included; none while it is being counted.
+    pub messages: Option<u64>,
     /// Their octets.
-    pub octets: u64,
-    /// Messages, probes and reports beside these that an operator holds.
-    pub held: u64,
+    pub octets: Option<u64>,
+    /// Messages, probes and reports beside these that an operator holds; none until they are counted.
+    pub held: Option<u64>,
     /// When the oldest of the queue was queued, RFC 3339.
     pub oldest: Option<String>,
     /// When the next attempt is made, RFC 3339, when it waits after a failure.
@@ -373,10 +375,12 @@ pub struct MtaStatus {
     pub failing: usize,
     /// Associations, those being opened included.
     pub associations: usize,
-    /// Messages, probes and reports in the queues of connectors.
-    pub queued: u64,
+    /// Messages, probes and reports in the queues of connectors; none while some of them are being counted.
+    pub queued: Option<u64>,
     /// Their octets.
-    pub queued_octets: u64,
+    pub queued_octets: Option<u64>,
+    /// What earlier processes left is being counted.
+    pub counting: bool,
     /// What associations hold, of what there is.
     pub resources: ResourceStatus,
 }

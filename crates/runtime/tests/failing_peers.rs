@@ -126,7 +126,7 @@ async fn a_peer_that_says_nothing_holds_up_no_other() {
     until(async || all().await.then_some(())).await;
     let queues = at_a.queues().await.unwrap();
     let waiting =
-        |name: &str| queues.iter().find(|queue| queue.connector == name).map(|queue| queue.messages);
+        |name: &str| queues.iter().find(|queue| queue.connector == name).and_then(|queue| queue.messages);
     assert_eq!(waiting("to-GAMMA"), Some(20));
     mta_a.stop().await;
     mta_b.stop().await;

@@ -45,7 +45,8 @@ async fn mail_flows_again_when_there_is_space_again() {
         full.set_full(false);
     }
     until(async || (at_b.mailbox(&operations, None, 100).await.unwrap().len() == 7).then_some(())).await;
-    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == Some(0)).then_some(()))
+        .await;
     mta_a.stop().await;
     mta_b.stop().await;
 }

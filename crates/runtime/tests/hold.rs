@@ -17,7 +17,7 @@ const ALL: usize = 700;
 async fn held(handle: &Handle, messages: usize) {
     until(async || {
         let queue = handle.queues().await.unwrap().into_iter().find(|queue| queue.connector == "to-BETA")?;
-        (queue.messages == messages as u64 && queue.state == "held").then_some(())
+        (queue.messages == Some(messages as u64) && queue.state == "held").then_some(())
     })
     .await;
 }

@@ -79,7 +79,7 @@ async fn a_store_that_fails_in_a_reload_delays_what_follows_and_the_settings_are
     let mta_a = Mta::start_on(a.config(), disk.clone()).await.unwrap();
     let at_a = mta_a.handle();
     submit(&at_a, OPERATIONS, b"waiting already").await;
-    until(async || (at_a.status().queued == 1).then_some(())).await;
+    until(async || (at_a.status().queued == Some(1)).then_some(())).await;
     let mut second = a.settings.connectors[0].clone();
     (second.name, second.remote_mta) = ("second".to_owned(), MtaName::new("BETA-2").unwrap());
     second.address_space.clear();

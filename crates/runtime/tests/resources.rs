@@ -54,7 +54,7 @@ async fn an_outage_is_told_attempt_by_attempt_and_its_end_once() {
     let shown = at_a.connectors().remove(0);
     assert!(shown.failing_since.is_some() && shown.failed_attempts >= 3, "{shown:?}");
     let status = at_a.status();
-    assert_eq!((status.condition, status.failing, status.queued), (Condition::Degraded, 1, 1));
+    assert_eq!((status.condition, status.failing, status.queued), (Condition::Degraded, 1, Some(1)));
     assert!(status.reasons[0].contains("to-BETA"), "{:?}", status.reasons);
     for (kind, id) in [(EventKind::ConnectError, 4284), (EventKind::ConnectionNotOpened, 4287)] {
         let told: Vec<_> = at_a.events(0).into_iter().filter(|event| event.kind == kind).collect();

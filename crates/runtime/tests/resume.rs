@@ -61,7 +61,8 @@ async fn arrived_once(at_a: &Handle, at_b: &Handle, content: &[u8]) {
     let operations = address(OPERATIONS);
     let entry = until(async || at_b.mailbox(&operations, None, 10).await.unwrap().pop()).await;
     assert!(content_of(at_b, entry).await == content, "the content differs");
-    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    until(async || at_a.queues().await.unwrap().iter().all(|queue| queue.messages == Some(0)).then_some(()))
+        .await;
     assert_eq!(at_b.mailbox(&operations, None, 10).await.unwrap().len(), 1);
 }
 
@@ -317,7 +318,8 @@ async fn a_responder_that_sends_goes_on_when_the_initiator_recovers_the_associat
     at_a.connect("to-BETA", "anna").await.unwrap();
     let entry = until(async || at_a.mailbox(&despatch, None, 10).await.unwrap().pop()).await;
     assert!(content_of(&at_a, entry).await == content, "the content differs");
-    until(async || at_b.queues().await.unwrap().iter().all(|queue| queue.messages == 0).then_some(())).await;
+    until(async || at_b.queues().await.unwrap().iter().all(|queue| queue.messages == Some(0)).then_some(()))
+        .await;
     assert_eq!(at_a.mailbox(&despatch, None, 10).await.unwrap().len(), 1);
     let cuts = usize::try_from(cuts).unwrap();
     assert_eq!(events(&at_a, EventKind::TransferResumed).len(), cuts);

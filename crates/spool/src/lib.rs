@@ -52,8 +52,8 @@ pub use embedded::DiskCall;
 #[cfg(feature = "conformance")]
 pub use embedded::DiskJudge;
 pub use embedded::{
-    BodyEntry, CheckStage, EmbeddedSpool, Examined, Finding, Gravity, LastStop, OnProgress, OpenError,
-    Options,
+    BodyEntry, CheckOnStart, CheckStage, EmbeddedSpool, Examined, Finding, Gravity, LastStop, OnProgress,
+    OpenError, Options,
 };
 pub use error::{BatchLimit, CommitError, Damage, Expected, SpoolError, Unhealthy};
 pub use memory::{Fault, MemorySpool};

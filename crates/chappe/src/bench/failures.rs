@@ -221,7 +221,7 @@ impl Bench {
         generator.close()?;
         let goal = link.peer.failed() + failures;
         let mut patience = Patience::new(link.how.name());
-        while link.peer.failed() < goal || self.status()?.queued > 0 {
+        while link.peer.failed() < goal || self.status()?.queued != Some(0) {
             // Nobody waits for the open interval.
             for connector in link.connectors.iter().take(messages) {
                 self.connect(connector)?;

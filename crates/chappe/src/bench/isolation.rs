@@ -276,7 +276,8 @@ fn until_settled(api: SocketAddr, messages: u64, wait_for_good: bool) -> Result<
     loop {
         let status = api.get::<Status>("/api/v1/status", &[]).map_err(asked)?;
         let transferred = status.info.counters.get("transferred_out").copied().unwrap_or(0);
-        let settled = if wait_for_good { status.queued } else { transferred };
+        // What is being counted is not settled yet.
+        let settled = if wait_for_good { status.queued.unwrap_or(0) } else { transferred };
         if settled == messages {
             return Ok(());
         }

@@ -18,6 +18,7 @@ mod plot;
 mod process;
 mod relay;
 mod stack;
+mod start;
 mod store;
 
 use std::path::PathBuf;
@@ -59,6 +60,9 @@ pub(crate) enum Bench {
     /// The protocol layers alone, in memory: what each costs, and the readers of BER and P1
     #[command(after_help = "Example:\n  chappe bench stack --size 2048 --size 1048576")]
     Stack(StackArgs),
+    /// Starting with a long queue: time to the first transfer, memory, draining and accepting, as ratios to a short one
+    #[command(after_help = "Example:\n  chappe bench start --messages 1000000 --connectors 200")]
+    Start(StartArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -176,6 +180,28 @@ pub(crate) struct StackArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StartArgs {
+    /// Messages in the queues when the MTA starts.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    messages: u64,
+    /// Messages in the short queues that these are compared with.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    baseline: u64,
+    /// Connectors over which they are spread, 1 to 1000.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    connectors: u32,
+    /// Octets of content of each.
+    #[arg(long, default_value_t = 2_048)]
+    size: usize,
+    /// Directory in which the stores are made; that for temporary files if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -214,6 +240,7 @@ impl Bench {
             Bench::Crash(args) => args.json |= json,
             Bench::Curves(args) => args.json |= json,
             Bench::Stack(args) => args.json |= json,
+            Bench::Start(args) => args.json |= json,
         }
     }
 
@@ -229,6 +256,7 @@ impl Bench {
             Bench::Crash(args) => crash::run(&args),
             Bench::Curves(args) => curves::run(&args),
             Bench::Stack(args) => stack::run(&args),
+            Bench::Start(args) => start::run(&args),
         }
     }
 }

@@ -128,15 +128,20 @@ fn list(page: Page<QueueModel>) -> String {
         table.row([
             queue.connector.clone(),
             queue.state.clone(),
-            queue.messages.to_string(),
-            output::size(queue.octets),
-            queue.held.to_string(),
+            queue.messages.map_or_else(counting, |messages| messages.to_string()),
+            queue.octets.map_or_else(counting, output::size),
+            queue.held.map_or_else(counting, |messages| messages.to_string()),
             output::or_dash(queue.oldest.as_deref()),
             next_try(queue.retry_in_s),
             output::or_dash(queue.last_failure.as_deref()),
         ]);
     }
     table.text()
+}
+
+/// Instead of a number that is not known yet.
+fn counting() -> String {
+    "counting".to_owned()
 }
 
 /// When the next try is.

@@ -37,7 +37,12 @@ fn text(status: StatusModel) -> String {
         ("Associations", format!("{} of {}", status.associations, resources.limits.slots)),
         (
             "Queued",
-            format!("{}, {}", output::count(status.queued, "message"), output::size(status.queued_octets)),
+            match (status.queued, status.queued_octets) {
+                (Some(messages), Some(octets)) => {
+                    format!("{}, {}", output::count(messages, "message"), output::size(octets))
+                }
+                (None, _) | (_, None) => "what was there at the start is being counted".to_owned(),
+            },
         ),
         (
             "Buffered",

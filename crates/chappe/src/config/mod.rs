@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use agent::settings::{AgentSettings, MtaSettings};
 use runtime::{RecorderSettings, RuntimeConfig, RuntimeLimits};
+use spool::CheckOnStart;
 use toml::de::DeTable;
 
 use crate::roles::ApiToken;
@@ -193,6 +194,12 @@ fn all<T>(read: Vec<Option<T>>) -> Vec<T> {
     read.into_iter().collect::<Option<Vec<T>>>().unwrap_or_default()
 }
 
+const CHECK_ON_START: [(&str, CheckOnStart); 3] = [
+    ("after-unclean-stop", CheckOnStart::AfterUncleanStop),
+    ("always", CheckOnStart::Always),
+    ("never", CheckOnStart::Never),
+];
+
 fn read_spool(mut section: Section<'_>) -> spool::Options {
     let mut options = spool::Options::default();
     if let Some(mb) = section.number_in("segment_size_mb", 1..=4096) {
@@ -207,6 +214,10 @@ fn read_spool(mut section: Section<'_>) -> spool::Options {
     }
     if let Some(mb) = section.number_in("index_cache_mb", 1..=1 << 20) {
         options.index_cache_bytes = mb << 20;
+    }
+    options.check_on_start = section.choice("check_on_start", &CHECK_ON_START, options.check_on_start);
+    if let Some(seconds) = section.number_in("check_on_start_limit_s", 1..=3_600) {
+        options.check_limit = Duration::from_secs(seconds);
     }
     section.finish();
     options

@@ -92,7 +92,7 @@ impl Connector {
             | ConnectorState::Held
             | ConnectorState::Disabled
             | ConnectorState::Stopping
-            | ConnectorState::Stopped => self.policy.waits_until().is_some() || self.entry.depth().0 > 0,
+            | ConnectorState::Stopped => self.policy.waits_until().is_some() || !self.entry.depth.is_empty(),
         };
         if !is_tried {
             self.outage = Outage::default();

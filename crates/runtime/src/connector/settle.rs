@@ -1,8 +1,7 @@
-//! What waits and has to leave the queue without a transfer: too old, given up, or better sent another way.
+//! What waits and would better go another way, by the links' state or by new settings.
 
+use agent::Step;
 use agent::record::{OUTBOUND, OutboundRecord, Record};
-use agent::{NotCarried, Step};
-use clock::WallTime;
 use spool::CommitError;
 use tokio::task::JoinSet;
 
@@ -116,59 +115,5 @@ impl Connector {
                 Err(error) => shared.store_failed(&error),
             }
         });
-    }
-
-    /// Settles messages that are too old, and those for which the connector failed to open too often.
-    pub(super) async fn expire(&mut self) {
-        let mut pages = Pages::new(OUTBOUND, self.entry.backlog.prefix().to_vec());
-        let mut count = self.entry.count();
-        loop {
-            let page = match pages.next(&*self.shared.spool).await {
-                Ok(Some(page)) => page,
-                Ok(None) => return self.entry.correct(count),
-                Err(error) => return self.store_trouble(&error.to_string()),
-            };
-            let now = self.shared.clocks.wall();
-            // A long queue is looked through without holding up the tasks of others.
-            tokio::task::yield_now().await;
-            for (key, octets) in page {
-                if self.entry.stop.is_given() {
-                    return;
-                }
-                if let Ok(record) = OutboundRecord::decode(&octets) {
-                    count.add(record.size);
-                    self.settle_if_hopeless(now, key, &record).await;
-                }
-            }
-        }
-    }
-
-    async fn settle_if_hopeless(&mut self, now: WallTime, key: Vec<u8>, record: &OutboundRecord) {
-        let before = record.tries.of(&self.settings.name);
-        // What is frozen becomes too old like anything else, but is not sent another way.
-        let exhausted = !self.entry.is_frozen() && self.policy.is_exhausted(record.queued, now, before);
-        if !exhausted && record.expires > now {
-            return;
-        }
-        // One in transfer is left to finish; it is looked at again if it fails.
-        if !self.entry.backlog.take_this(&key) {
-            return;
-        }
-        let agent = self.shared.agent();
-        let step = sheltered(|| {
-            let expired = agent.expired(now, &self.shared.sequence, &key, record);
-            let why = NotCarried::OpenRetriesExhausted;
-            expired.unwrap_or_else(|| agent.without_connector(now, &self.shared.sequence, &key, record, why))
-        });
-        let step = match step {
-            Ok(step) => step,
-            Err(panicked) => return self.fell(key, &panicked),
-        };
-        match self.shared.commit(step).await {
-            Ok(()) => {}
-            // Transferred and removed since it was looked at.
-            Err(CommitError::AssertionFailed { .. }) => self.entry.backlog.gone(&key),
-            Err(error) => self.shared.store_failed(&error),
-        }
     }
 }

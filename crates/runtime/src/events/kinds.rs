@@ -191,6 +191,8 @@ kinds! {
     StoreUnhealthy = "store-unhealthy", Some(9411), FieldEngineering, Error, true;
     /// The store takes on responsibility again.
     StoreHealthy = "store-healthy", None, FieldEngineering, Information, false;
+    /// The store was looked through before it was worked on.
+    StoreChecked = "store-checked", None, OperatingSystem, Information, false;
     /// The store failed.
     StoreFailed = "store-failed", Some(2124), OperatingSystem, Error, true;
     /// The configuration was replaced.

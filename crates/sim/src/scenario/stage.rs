@@ -247,7 +247,7 @@ impl Stage {
                 self.found.push(format!("{} holds when idle: {resources:?}", site.name));
             }
             for queue in handle.queues().await.unwrap_or_default() {
-                if (queue.messages, queue.octets) != (0, 0) {
+                if (queue.messages, queue.octets) != (Some(0), Some(0)) {
                     self.found.push(format!("{} counts what is not there: {queue:?}", site.name));
                 }
             }
@@ -267,7 +267,9 @@ impl Stage {
         for index in 0..self.sites.len() {
             let Some(handle) = self.sites[index].handle() else { continue };
             let name = self.sites[index].name.clone();
-            for queue in handle.queues().await.unwrap_or_default().iter().filter(|queue| queue.messages > 0) {
+            for queue in
+                handle.queues().await.unwrap_or_default().iter().filter(|queue| queue.messages != Some(0))
+            {
                 self.found.push(format!("  {name}: {queue:?}"));
             }
             for association in handle.associations() {

@@ -46,7 +46,7 @@ use disk::{Disk, DiskFile};
 use index::Index;
 pub use last::LastStop;
 use last::{Last, Told};
-pub use options::{OpenError, Options};
+pub use options::{CheckOnStart, OpenError, Options};
 use queue::Queue;
 use reader::Reader;
 use recovery::Recovered;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -26,6 +27,23 @@ pub struct Options {
     /// How many body names are set aside with one durable step. Names left over at a restart are not used again.
     /// Default 1,000,000.
     pub body_id_step: u64,
+    /// When the owner of the store looks through it before it works on it. The store itself doesn't. Default
+    /// [`CheckOnStart::AfterUncleanStop`].
+    pub check_on_start: CheckOnStart,
+    /// How long that may take. Default 10 s.
+    pub check_limit: Duration,
+}
+
+/// At which starts a store is looked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckOnStart {
+    /// When the process before did not end in order.
+    #[default]
+    AfterUncleanStop,
+    /// At each.
+    Always,
+    /// At none.
+    Never,
 }
 
 impl Default for Options {
@@ -38,6 +56,8 @@ impl Default for Options {
             index_memtable_bytes: 8 << 20,
             index_cache_bytes: 32 << 20,
             body_id_step: 1_000_000,
+            check_on_start: CheckOnStart::default(),
+            check_limit: Duration::from_secs(10),
         }
     }
 }

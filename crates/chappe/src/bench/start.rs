@@ -1,0 +1,430 @@
+//! Starting with a long queue: how soon the service answers, transfers and accepts, and what memory it takes, as ratios to
+//! a short queue in the same run.
+//!
+//! The store is filled directly, with what messages leave there that came over P1: content, queue entry and the digest of
+//! the transfer. The MTA then starts on it as a process of its own, and sinks take what comes.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use agent::record::{
+    DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey, Item, META, OUTBOUND, OutboundKey, OutboundRecord, Rank,
+    Record, Source, Tries,
+};
+use clock::WallTime;
+use mhs::MtaName;
+use osi::stack::StackConfig;
+use runtime::p1_application;
+use serde::Serialize;
+use spool::{Batch, EmbeddedSpool, Options, Spool};
+
+use super::peer::{self, PASSWORD, Peer};
+use super::process::{MtaProcess, free_address};
+use super::{BenchError, StartArgs, io};
+
+/// Messages put into the store by one step, and steps under way at once.
+const BATCH: u64 = 500;
+const BATCHES: usize = 4;
+/// Messages of which the rate of draining is taken.
+const DRAINED: u64 = 10_000;
+/// Messages of which the rate of accepting is taken, and associations that bring them.
+const ACCEPTED: u64 = 4_000;
+const GENERATORS: u64 = 8;
+/// Without an answer or a message for so long the MTA is stuck.
+const STUCK: Duration = Duration::from_secs(120);
+/// What is asked for.
+const FIRST_TRANSFER: f64 = 5.0;
+
+/// Figures of one queue.
+#[derive(Debug, Serialize)]
+struct Figures {
+    messages: u64,
+    connectors: u32,
+    fill_seconds: f64,
+    store_mib: u64,
+    api_ready_seconds: f64,
+    first_transfer_seconds: f64,
+    drained_messages: u64,
+    drained_per_second: f64,
+    queue_list_seconds: f64,
+    queue_show_seconds: f64,
+    counted_seconds: f64,
+    accepted_per_second: f64,
+    memory_at_first_transfer_kib: u64,
+    peak_memory_kib: u64,
+}
+
+/// A line of the table: what, its figure, and how many decimals it has.
+type Row = (&'static str, fn(&Figures) -> f64, usize);
+
+pub(super) fn run(args: &StartArgs) -> Result<(), BenchError> {
+    let short = one_queue(args, args.baseline)?;
+    let long = one_queue(args, args.messages)?;
+    if args.json {
+        let ratios = serde_json::json!({
+            "first_transfer": long.first_transfer_seconds / short.first_transfer_seconds,
+            "drained_per_second": long.drained_per_second / short.drained_per_second,
+            "accepted_per_second": long.accepted_per_second / short.accepted_per_second,
+            "peak_memory": long.peak_memory_kib as f64 / short.peak_memory_kib as f64,
+        });
+        println!("{}", serde_json::json!({ "short": short, "long": long, "ratios": ratios }));
+        return Ok(());
+    }
+    println!(
+        "start: {} messages queued for {} connectors, {} octets each",
+        args.messages, args.connectors, args.size
+    );
+    println!("  {:<34} {:>12} {:>12} {:>8}", "queued", short.messages, long.messages, "ratio");
+    let rows: [Row; 11] = [
+        ("store, MiB", |f| f.store_mib as f64, 0),
+        ("API answers after, s", |f| f.api_ready_seconds, 3),
+        ("first transfer after, s", |f| f.first_transfer_seconds, 3),
+        ("all counted after, s", |f| f.counted_seconds, 3),
+        ("drained, messages/s", |f| f.drained_per_second, 0),
+        ("accepted, messages/s", |f| f.accepted_per_second, 0),
+        ("chappe queue list, s", |f| f.queue_list_seconds, 3),
+        ("chappe queue show, s", |f| f.queue_show_seconds, 3),
+        ("memory at first transfer, KiB", |f| f.memory_at_first_transfer_kib as f64, 0),
+        ("peak memory, KiB", |f| f.peak_memory_kib as f64, 0),
+        ("filling the store, s", |f| f.fill_seconds, 1),
+    ];
+    for (what, of, digits) in rows {
+        let (short, long) = (of(&short), of(&long));
+        println!("  {what:<34} {short:>12.digits$} {long:>12.digits$} {:>8.2}", long / short);
+    }
+    let verdict = if long.first_transfer_seconds < FIRST_TRANSFER { "met" } else { "NOT met" };
+    println!("  first transfer in less than {FIRST_TRANSFER} s: {verdict}");
+    Ok(())
+}
+
+fn one_queue(args: &StartArgs, messages: u64) -> Result<Figures, BenchError> {
+    let temporary = match &args.dir {
+        Some(dir) => tempfile::tempdir_in(dir),
+        None => tempfile::tempdir(),
+    };
+    let dir = temporary.map_err(io("make a temporary directory"))?;
+    let data = dir.path().join("data");
+    let began = Instant::now();
+    fill(&data, args, messages)?;
+    let fill_seconds = began.elapsed().as_secs_f64();
+    let store_mib = size_of(&data) >> 20;
+
+    let (p1, api) = (free_address()?, free_address()?);
+    let sinks = Arc::new(Taken::new(messages.min(DRAINED)));
+    let hosts = (0..args.connectors).map(|number| sink(number, Arc::clone(&sinks)));
+    let hosts: Vec<SocketAddr> = hosts.collect::<Result<_, _>>()?;
+    let text = configuration(&data, p1, api, &hosts);
+    let start = sinks.start;
+    let offset = start.elapsed();
+    let answered = std::thread::spawn(move || first_answer(api, start));
+    let mta = MtaProcess::start(dir.path(), &text, p1)?;
+    sinks.wait(1)?;
+    let memory_at_first_transfer_kib = mta.memory_kib()?;
+    sinks.wait(sinks.wanted)?;
+    let ready = answered.join().map_err(|_| BenchError::Mta("its API was not asked".to_owned()))??;
+    let address = format!("http://{api}");
+    let list = command(&address, &["queue", "list"])?;
+    let show = command(&address, &["queue", "show", &connector_name(0)])?;
+    let counted = wait_until_counted(api, start)?;
+    for number in 0..args.connectors {
+        command(&address, &["queue", "freeze", &connector_name(number)])?;
+    }
+    let accepted_per_second = accept(p1, messages, args)?;
+    let (first, last) = (sinks.time(&sinks.first), sinks.time(&sinks.last));
+    let peak_memory_kib = mta.memory_kib()?;
+    drop(mta);
+    Ok(Figures {
+        messages,
+        connectors: args.connectors,
+        fill_seconds,
+        store_mib,
+        api_ready_seconds: ready.saturating_sub(offset).as_secs_f64(),
+        first_transfer_seconds: first.saturating_sub(offset).as_secs_f64(),
+        drained_messages: sinks.wanted,
+        drained_per_second: sinks.wanted.saturating_sub(1) as f64 / last.saturating_sub(first).as_secs_f64(),
+        queue_list_seconds: list.as_secs_f64(),
+        queue_show_seconds: show.as_secs_f64(),
+        counted_seconds: counted.saturating_sub(offset).as_secs_f64(),
+        accepted_per_second,
+        memory_at_first_transfer_kib,
+        peak_memory_kib,
+    })
+}
+
+/// Puts the messages into a new store, spread over the connectors.
+fn fill(data: &Path, args: &StartArgs, messages: u64) -> Result<(), BenchError> {
+    let store = |error: &dyn std::fmt::Display| BenchError::Spool(error.to_string());
+    let spool = EmbeddedSpool::open(data, Options::default()).map_err(|error| store(&error))?;
+    let now = WallTime::from_unix(now_unix());
+    let content = vec![b'x'; args.size];
+    let mut under_way = VecDeque::new();
+    let mut next = 0;
+    while next < messages {
+        let mut batch = Batch::default();
+        for number in next..messages.min(next + BATCH) {
+            let mut writer = spool.begin_body().map_err(|error| store(&error))?;
+            writer.write(&content).map_err(|error| store(&error))?;
+            let body = batch.link_body(writer.finish().map_err(|error| store(&error))?);
+            let to = u32::try_from(number % u64::from(args.connectors)).unwrap_or(0);
+            let envelope = peer::envelope_to(&sink_name(to), number)
+                .map_err(|error| BenchError::Association(error.to_string()))?;
+            let record = OutboundRecord {
+                mts_identifier: envelope.message_identifier.to_string(),
+                originator: envelope.originator_name.to_string(),
+                item: Item::Message {
+                    envelope: envelope.to_octets(),
+                    body,
+                    content_length: args.size as u64,
+                },
+                source: Source::Connector("generator".to_owned()),
+                arrived: now,
+                queued: now,
+                expires: WallTime::from_unix(now.unix() + 2 * 86_400),
+                attempts: 0,
+                size: args.size as u64,
+                recipients: 1,
+                exhausted: Vec::new(),
+                last_failure: None,
+                tries: Tries::default(),
+            };
+            // From 1, as the sequence of a store begins.
+            let sequence = number + 1;
+            let key = OutboundKey { connector: connector_name(to), rank: Rank::Normal, sequence };
+            batch.put(OUTBOUND, key.encode(), record.encode());
+            let digest = digest(number);
+            batch.put(DUPLICATE, digest, []);
+            batch.put(DUPLICATE_AGE, DuplicateAgeKey { accepted: now, digest }.encode(), []);
+        }
+        next = messages.min(next + BATCH);
+        batch.put(META, *b"sequence", (next + 1).to_be_bytes());
+        under_way.push_back(spool.commit(batch));
+        if under_way.len() >= BATCHES
+            && let Some(commit) = under_way.pop_front()
+        {
+            commit.wait().map_err(|error| store(&error))?;
+        }
+    }
+    for commit in under_way {
+        commit.wait().map_err(|error| store(&error))?;
+    }
+    Ok(())
+}
+
+/// Like a digest: spread over all values.
+fn digest(number: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    let mut state = number;
+    for part in digest.chunks_exact_mut(8) {
+        // The finalizer of SplitMix64.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        part.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
+    }
+    digest
+}
+
+fn now_unix() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn size_of(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().map_while(Result::ok);
+    let octets = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(octets).sum()
+}
+
+/// What has reached the sinks.
+struct Taken {
+    start: Instant,
+    wanted: u64,
+    count: AtomicU64,
+    /// When the first and the last wanted one came, in microseconds since the start.
+    first: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Taken {
+    fn new(wanted: u64) -> Taken {
+        let zero = || AtomicU64::new(0);
+        Taken { start: Instant::now(), wanted, count: zero(), first: zero(), last: zero() }
+    }
+
+    fn took_one(&self) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if count == 1 {
+            self.first.store(now, Ordering::Relaxed);
+        }
+        if count == self.wanted {
+            self.last.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn time(&self, when: &AtomicU64) -> Duration {
+        Duration::from_micros(when.load(Ordering::Relaxed))
+    }
+
+    fn wait(&self, messages: u64) -> Result<(), BenchError> {
+        let (mut last, mut since) = (0, Instant::now());
+        loop {
+            let count = self.count.load(Ordering::Relaxed);
+            if count >= messages {
+                return Ok(());
+            }
+            if count != last {
+                (last, since) = (count, Instant::now());
+            }
+            if since.elapsed() >= STUCK {
+                return Err(BenchError::Mta(format!("{count} of {messages} messages came, then nothing")));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn sink(number: u32, taken: Arc<Taken>) -> Result<SocketAddr, BenchError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("listen as a sink"))?;
+    let address = listener.local_addr().map_err(io("find a sink's port"))?;
+    std::thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let taken = Arc::clone(&taken);
+            std::thread::spawn(move || {
+                // An association that fails is the MTA's to repeat; the count tells whether it did.
+                let Ok(name) = name(&sink_name(number)) else { return };
+                let Ok(mut peer) = Peer::accept(socket, &name, stack()) else { return };
+                while let Ok(true) = peer.swallow(|| taken.took_one()) {}
+            });
+        }
+    });
+    Ok(address)
+}
+
+/// When the API has first answered.
+fn first_answer(api: SocketAddr, start: Instant) -> Result<Duration, BenchError> {
+    while start.elapsed() < STUCK {
+        if get(api, "/api/v1/status").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            return Ok(start.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Err(BenchError::Mta("its API does not answer".to_owned()))
+}
+
+/// When nothing is said to be still counted.
+fn wait_until_counted(api: SocketAddr, start: Instant) -> Result<Duration, BenchError> {
+    while start.elapsed() < STUCK {
+        let answer = get(api, "/api/v1/status").map_err(io("ask the API"))?;
+        if !answer.contains("\"counting\":true") {
+            return Ok(start.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(BenchError::Mta("its queues are not counted".to_owned()))
+}
+
+fn get(api: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut socket = TcpStream::connect(api)?;
+    socket.set_read_timeout(Some(STUCK))?;
+    // Another name for the host would be refused.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// How long a command of this program takes.
+fn command(api: &str, arguments: &[&str]) -> Result<Duration, BenchError> {
+    let program = std::env::current_exe().map_err(io("find this program"))?;
+    let start = Instant::now();
+    let status = Command::new(program)
+        .args(["--api", api])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(io("run a command"))?;
+    let took = start.elapsed();
+    if status.success() {
+        Ok(took)
+    } else {
+        Err(BenchError::Mta(format!("`chappe {}` failed", arguments.join(" "))))
+    }
+}
+
+/// Messages a second that the MTA accepts; they join the queues.
+fn accept(p1: SocketAddr, queued: u64, args: &StartArgs) -> Result<f64, BenchError> {
+    let generator = name("GENERATOR")?;
+    let next = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let threads: Vec<_> = (0..GENERATORS)
+        .map(|_| {
+            let (name, next, args) = (generator.clone(), Arc::clone(&next), args.clone());
+            std::thread::spawn(move || -> Result<(), BenchError> {
+                let mut peer = Peer::connect(p1, &name, stack())?;
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= ACCEPTED {
+                        return peer.close();
+                    }
+                    let to = u32::try_from(n % u64::from(args.connectors)).unwrap_or(0);
+                    let apdu = peer::message_to(&sink_name(to), queued + n, args.size)
+                        .map_err(|error| BenchError::Association(error.to_string()))?;
+                    peer.transfer(&apdu)?;
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().map_err(|_| BenchError::Association("a generator thread panicked".to_owned()))??;
+    }
+    Ok(ACCEPTED as f64 / start.elapsed().as_secs_f64())
+}
+
+fn connector_name(number: u32) -> String {
+    format!("sink{number}")
+}
+
+fn sink_name(number: u32) -> String {
+    format!("SINK{number}")
+}
+
+fn name(text: &str) -> Result<MtaName, BenchError> {
+    MtaName::new(text).map_err(|error| BenchError::Association(error.to_string()))
+}
+
+fn stack() -> StackConfig {
+    StackConfig::new(p1_application())
+}
+
+fn configuration(data: &Path, p1: SocketAddr, api: SocketAddr, hosts: &[SocketAddr]) -> String {
+    let mut text = format!(
+        "[mta]\nname = \"MTA\"\npassword = \"{PASSWORD}\"\n\
+         domain = {{ country = \"GB\", admd = \" \", prmd = \"BENCH\" }}\ndata_dir = {data:?}\n\
+         [listen]\np1 = [\"{p1}\"]\napi = \"{api}\"\n\
+         [limits]\nmax_associations = 4000\n\
+         [[connector]]\nname = \"generator\"\nremote_mta = \"GENERATOR\"\nremote_password = \"{PASSWORD}\"\n\
+         activation = \"never\"\nrelay_to = [\"*\"]\naddress_space = [{{ address = \"P=GENERATOR;A= ;C=GB\" }}]\n\
+         [connector.association]\nmax_associations = 50\n"
+    );
+    for (number, host) in (0..).zip(hosts) {
+        let (connector, sink) = (connector_name(number), sink_name(number));
+        text += &format!(
+            "[[connector]]\nname = \"{connector}\"\nremote_mta = \"{sink}\"\nremote_password = \"{PASSWORD}\"\n\
+             hosts = [\"{host}\"]\naddress_space = [{{ address = \"P={sink};A= ;C=GB\", cost = 1 }}]\n"
+        );
+    }
+    text
+}
