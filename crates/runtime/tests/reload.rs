@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use agent::record::OUTBOUND;
+use agent::record::RESUME;
 use mhs::MtaName;
 use runtime::{EventKind, Mta, ReloadError};
 use spool::{
@@ -18,7 +18,7 @@ use support::{events, pair, submit, until};
 
 const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
 
-/// A store in which the queue of a connector can't be looked through while it is told so.
+/// A store in which what a connector needs to begin can't be read while it is told so.
 #[derive(Default)]
 struct Disk {
     store: MemorySpool,
@@ -45,7 +45,7 @@ impl Spool for Disk {
         after: Option<&[u8]>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
-        if space == OUTBOUND && !prefix.is_empty() && self.is_bad.load(Ordering::SeqCst) {
+        if space == RESUME && !prefix.is_empty() && self.is_bad.load(Ordering::SeqCst) {
             return Box::pin(async { Err(SpoolError::Closed) });
         }
         self.store.scan(space, prefix, after, limit)
