@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use agent::settings::{Activation, Schedule};
 use clock::WallTime;
 use mhs::MtaName;
-use runtime::{Connection, EventKind, Held, Incoming, Mta, RuntimeConfig, World, WorldFuture};
+use runtime::{Connection, EventKind, Held, Incoming, Mta, Role, RuntimeConfig, World, WorldFuture};
 use spool::MemorySpool;
 use support::{events, pair, submit, until};
 
@@ -70,7 +70,8 @@ async fn a_threshold_beyond_the_window_of_a_queue_is_reached() {
     }
     until(async || (at_a.status().queued == Some(u64::from(MESSAGES))).then_some(())).await;
     let mta_b = Mta::start_on(b.config(), Arc::new(MemorySpool::new())).await.unwrap();
-    until(async || (events(&at_a, EventKind::AssociationOpened).len() >= 2).then_some(())).await;
+    let ours = || at_a.associations().into_iter().filter(|open| open.role == Role::Initiator).count();
+    until(async || (ours() >= 2).then_some(())).await;
     mta_a.stop().await;
     mta_b.stop().await;
 }
