@@ -12,6 +12,7 @@ mod config;
 mod decode;
 mod demo;
 mod descriptors;
+mod keeper;
 mod ladder;
 mod log;
 mod model;

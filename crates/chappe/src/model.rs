@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Difference;
+
 /// Answer to every request that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ErrorBody {
@@ -480,6 +482,88 @@ pub(crate) struct Route {
     pub(crate) steps: Vec<String>,
     /// The decision in one sentence.
     pub(crate) summary: String,
+}
+
+/// Where a message would go now, and with an edited configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteComparison {
+    /// The recipient that was asked for.
+    pub(crate) address: String,
+    /// Whether anything is different, a step on the way included.
+    pub(crate) changed: bool,
+    /// As it is; absent if the connector that it would come in over is not there.
+    pub(crate) now: Option<Route>,
+    /// With the edited configuration.
+    pub(crate) then: Option<Route>,
+}
+
+/// The configuration of the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfigText {
+    /// Its file.
+    pub(crate) file: String,
+    /// SHA-256 of what was read from it, in hexadecimal.
+    pub(crate) digest: String,
+    /// Whether the file holds something else by now.
+    pub(crate) changed_on_disk: bool,
+    /// What was read, with asterisks in place of secrets.
+    pub(crate) text: String,
+}
+
+/// What another configuration would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfigVerdict {
+    /// Whether it can be put into force.
+    pub(crate) ok: bool,
+    /// What is wrong with it.
+    pub(crate) problems: Vec<ConfigProblem>,
+    /// What is different.
+    pub(crate) differences: Vec<Difference>,
+    /// The same in words, one sentence each.
+    pub(crate) words: Vec<String>,
+    /// What takes effect at the next start only.
+    pub(crate) restart: Vec<String>,
+}
+
+/// One mistake in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfigProblem {
+    /// Line, from 1.
+    pub(crate) line: usize,
+    /// Column in characters, from 1.
+    pub(crate) column: usize,
+    /// What is wrong.
+    pub(crate) what: String,
+    /// What to do.
+    pub(crate) fix: String,
+}
+
+/// A configuration was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfigReplaced {
+    /// Digest of the new one.
+    pub(crate) digest: String,
+    /// What is different, in words.
+    pub(crate) words: Vec<String>,
+    /// What takes effect at the next start only.
+    pub(crate) restart: Vec<String>,
+    /// Connectors that are new.
+    pub(crate) added: Vec<String>,
+    /// Connectors with other settings.
+    pub(crate) changed: Vec<String>,
+    /// Connectors that are no more.
+    pub(crate) removed: Vec<String>,
+}
+
+/// The file was read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfigReloaded {
+    /// Connectors that are new.
+    pub(crate) added: Vec<String>,
+    /// Connectors with other settings.
+    pub(crate) changed: Vec<String>,
+    /// Connectors that are no more.
+    pub(crate) removed: Vec<String>,
 }
 
 /// One mailbox.

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::{Handle, Mta, StartError};
+use runtime::{Handle, Mta, ReloadError, ReloadSummary, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::api::{self, Gate};
-use crate::config::{self, Config, ConfigError};
+use crate::config::Config;
 use crate::descriptors;
+use crate::keeper::Keeper;
 use crate::notify::{State, notify, watchdog_interval};
 use crate::tls::TlsError;
 
@@ -24,9 +25,6 @@ const API_GRACE: Duration = Duration::from_millis(500);
 /// How long the MTA may be silent before the service manager is not told any more that it is alive. It shows itself every
 /// five seconds.
 const MAX_SILENCE: Duration = Duration::from_secs(20);
-
-/// Mistakes of a file that a reload tells, each in an event of its own.
-const MOST_MISTAKES: usize = 100;
 
 /// Why the service did not start or ended in disorder.
 #[derive(Debug, thiserror::Error)]
@@ -90,15 +88,16 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         tracing::info!("listening for peers on {address}");
     }
     let (stop_api, api_stopped) = oneshot::channel();
+    let keeper = Arc::new(Keeper::new(file, config, mta.handle(), Arc::clone(&gate)));
     let api = listener.map(|listener| {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("API on {scheme}://{address}");
         }
-        tokio::spawn(api::serve(listener, mta.handle(), Arc::clone(&gate), api_stopped))
+        let keeper = Some(Arc::clone(&keeper));
+        tokio::spawn(api::serve(listener, mta.handle(), Arc::clone(&gate), keeper, api_stopped))
     });
     notify(State::Ready);
     let watchdog = watchdog_interval().map(|interval| tokio::spawn(feed_watchdog(mta.handle(), interval)));
-    let mut current = config;
     let mut defect = None;
     loop {
         let asked = tokio::select! {
@@ -112,13 +111,12 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
             break;
         }
         notify(State::Reloading);
-        let handle = mta.handle();
-        let reloaded = tokio::select! {
-            reloaded = reload(file, &current, &handle, &gate) => reloaded,
+        tokio::select! {
+            // What went wrong is in the log.
+            _ = keeper.reload() => {}
             // The connectors that it waits for are ended by the stop as well.
             () = signals.stop() => break,
-        };
-        current = reloaded.unwrap_or(current);
+        }
         notify(State::Ready);
     }
     notify(State::Stopping);
@@ -151,32 +149,17 @@ async fn feed_watchdog(handle: Handle, interval: Duration) {
     }
 }
 
-/// Reads the file again and applies it. A bad file, or one that the MTA refuses, leaves everything as it is, and is told.
-async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> Option<Config> {
-    let path = file.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
-    let new = match loaded {
-        Ok(Ok(new)) => new,
-        Ok(Err(error @ ConfigError::Unreadable { .. })) => {
-            handle.reload_refused(&error.to_string());
-            return None;
-        }
-        Ok(Err(error @ ConfigError::Invalid { .. })) => {
-            // Every mistake is an event of its own, up to as many as somebody mends at once.
-            for line in error.to_string().lines().take(MOST_MISTAKES) {
-                handle.reload_refused(line);
-            }
-            return None;
-        }
-        Err(error) => {
-            handle.reload_refused(&format!("reading it failed: {error}"));
-            return None;
-        }
-    };
-    if needs_restart(current, &new) {
-        tracing::warn!(
-            "mta.name, mta.data_dir, mta.stop_timeout_s, max_associations, reserved_associations and max_buffer_mb of [limits], [spool], [recorder], [log] and all of [listen] but its selectors, tokens and certificates take effect at the next start only"
-        );
+/// Puts another configuration into force, and gives what is in force then: what takes a restart stays as it is. One that
+/// the MTA refuses leaves everything as it was.
+pub(crate) async fn apply(
+    current: &Config,
+    new: Config,
+    handle: &Handle,
+    gate: &Gate,
+) -> Result<(Config, ReloadSummary), ReloadError> {
+    let waiting = needs_restart(current, &new);
+    if !waiting.is_empty() {
+        tracing::warn!("{} take effect at the next start only", waiting.join(", "));
     }
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
@@ -189,24 +172,35 @@ async fn reload(file: &Path, current: &Config, handle: &Handle, gate: &Gate) -> 
             }
             tracing::info!("configuration read again; {summary}");
             let limits = new.limits.with_resources_of(&current.limits);
-            Some(Config { settings: new.settings, limits, ..current.clone() })
+            let source = new.source;
+            Ok((Config { settings: new.settings, limits, source, ..current.clone() }, summary))
         }
         Err(error) => {
             handle.reload_refused(&error.to_string());
-            None
+            Err(error)
         }
     }
 }
 
-fn needs_restart(current: &Config, new: &Config) -> bool {
-    current.data_dir != new.data_dir
-        || current.stop_timeout != new.stop_timeout
-        || current.settings.mta.name != new.settings.mta.name
-        || !new.listen.can_replace(&current.listen)
-        || current.spool != new.spool
-        || current.recorder != new.recorder
-        || current.log != new.log
-        || !new.limits.has_resources_of(&current.limits)
+/// What of a configuration takes effect at the next start only, because it is different from what is in force.
+pub(crate) fn needs_restart(current: &Config, new: &Config) -> Vec<&'static str> {
+    let found = [
+        (current.settings.mta.name != new.settings.mta.name, "mta.name"),
+        (current.data_dir != new.data_dir, "mta.data_dir"),
+        (current.stop_timeout != new.stop_timeout, "mta.stop_timeout_s"),
+        (
+            !new.listen.can_replace(&current.listen),
+            "all of [listen] but its selectors, tokens and certificates",
+        ),
+        (
+            !new.limits.has_resources_of(&current.limits),
+            "max_associations, reserved_associations and max_buffer_mb of [limits]",
+        ),
+        (current.spool != new.spool, "[spool]"),
+        (current.recorder != new.recorder, "[recorder]"),
+        (current.log != new.log, "[log]"),
+    ];
+    found.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect()
 }
 
 /// What a signal asks for.

@@ -44,6 +44,11 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/associations/{number}/ladder", "operator"),
     ("GET /api/v1/recordings", "viewer"),
     ("GET /api/v1/route", "viewer"),
+    ("POST /api/v1/what-if/route", "administrator"),
+    ("GET /api/v1/config", "administrator"),
+    ("PUT /api/v1/config", "administrator"),
+    ("POST /api/v1/config/check", "administrator"),
+    ("POST /api/v1/config/reload", "administrator"),
     ("GET /api/v1/tracking/{mts_id}", "viewer"),
     ("GET /api/v1/events", "viewer"),
     ("GET /api/v1/event-kinds", "viewer"),
@@ -90,7 +95,7 @@ fn every_route_is_for_those_whose_role_it_says_and_for_nobody_else() {
     let listed = ask(&service, "GET /", "viewer").1;
     let listed: BTreeMap<String, String> = listed
         .lines()
-        .filter(|line| line.starts_with("GET ") || line.starts_with("POST ") || line.starts_with("DELETE "))
+        .filter(|line| ["GET ", "POST ", "PUT ", "DELETE "].iter().any(|verb| line.starts_with(verb)))
         .map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             (format!("{} {}", words[0], words[1]), words[2].to_owned())

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::record::{MAILBOX, MailboxKey, MailboxRecord, Record, RecordError, mailbox_prefix};
-use agent::settings::AgentSettings;
-use agent::{Route, RouteDecision, RouteQuestion};
+use agent::settings::{AgentSettings, SettingsProblem};
+use agent::{Agent, Route, RouteDecision, RouteQuestion};
 use mhs::OrAddress;
 use spool::{BodyId, CommitError, SpoolError};
 use tokio::sync::{Mutex, watch};
@@ -145,6 +145,24 @@ impl Handle {
     /// Where a message to `address` would go, and why.
     pub fn route(&self, address: &OrAddress, question: RouteQuestion<'_>) -> Route {
         self.shared.agent().route_now(address, question, self.shared.moment())
+    }
+
+    /// The same with other settings, which are not put into force. Connectors that are in both stand as they do now.
+    ///
+    /// # Errors
+    /// The settings contradict themselves.
+    pub fn route_under(
+        &self,
+        settings: AgentSettings,
+        address: &OrAddress,
+        question: RouteQuestion<'_>,
+    ) -> Result<Route, Vec<SettingsProblem>> {
+        Ok(Agent::new(settings)?.route_now(address, question, self.shared.moment()))
+    }
+
+    /// Looks at the settings in force.
+    pub fn settings<T>(&self, look: impl FnOnce(&AgentSettings) -> T) -> T {
+        look(self.shared.agent().settings())
     }
 
     /// What is at this address, without looking at redirections.

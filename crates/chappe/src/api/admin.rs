@@ -4,6 +4,7 @@ use agent::{RouteDecision, RouteQuestion};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use mhs::OrAddress;
 use runtime::{
     AssociationStatus, ConnectorStatus, Event, MessagePage, MtaInfo, MtaStatus, QueueStatus, QueuedMessage,
     ResourceStatus, Selection, Tracking,
@@ -126,34 +127,61 @@ pub(super) async fn associations(State(api): State<Api>, query: Query) -> Answer
     Ok(whole(api.handle.associations()))
 }
 
+/// A question about a message that is not there.
+pub(super) struct RouteRequest {
+    pub(super) to: OrAddress,
+    pub(super) incoming: Option<String>,
+    originator: Option<OrAddress>,
+    content_length: u64,
+}
+
+impl RouteRequest {
+    pub(super) fn read(query: Query) -> Result<RouteRequest, ApiError> {
+        let query = query.only(&["to", "incoming", "originator", "size_kb"])?;
+        let to = query.one("to")?.ok_or_else(|| {
+            ApiError::bad_request("`to` is missing", "give the O/R address of a recipient as `to`")
+        })?;
+        let size_kb = match query.one("size_kb")? {
+            None => 0,
+            Some(text) => text.parse::<u64>().map_err(|_| {
+                ApiError::bad_request(
+                    format!("`size_kb` = {text} is no number"),
+                    "give the length of the content in KB",
+                )
+            })?,
+        };
+        Ok(RouteRequest {
+            to: address(to, "to")?,
+            incoming: query.one("incoming")?.map(str::to_owned),
+            originator: query.one("originator")?.map(|text| address(text, "originator")).transpose()?,
+            content_length: size_kb.saturating_mul(1024),
+        })
+    }
+
+    pub(super) fn question(&self) -> RouteQuestion<'_> {
+        RouteQuestion {
+            incoming: self.incoming.as_deref(),
+            originator: self.originator.as_ref(),
+            content_length: self.content_length,
+        }
+    }
+}
+
 pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route> {
-    let query = query.only(&["to", "incoming", "originator", "size_kb"])?;
-    let to = query.one("to")?.ok_or_else(|| {
-        ApiError::bad_request("`to` is missing", "give the O/R address of a recipient as `to`")
-    })?;
-    let to = address(to, "to")?;
-    let incoming = query.one("incoming")?;
-    if let Some(name) = incoming
-        && api.handle.connectors().iter().all(|connector| connector.name != name)
+    let request = RouteRequest::read(query)?;
+    if let Some(name) = &request.incoming
+        && !api.handle.settings(|settings| settings.connector(name).is_some())
     {
         return Err(ApiError::not_found(
             format!("there is no connector {name}"),
             "see `chappe connector list`",
         ));
     }
-    let originator = query.one("originator")?.map(|text| address(text, "originator")).transpose()?;
-    let size_kb = match query.one("size_kb")? {
-        None => 0,
-        Some(text) => text.parse::<u64>().map_err(|_| {
-            ApiError::bad_request(
-                format!("`size_kb` = {text} is no number"),
-                "give the length of the content in KB",
-            )
-        })?,
-    };
-    let content_length = size_kb.saturating_mul(1024);
-    let question = RouteQuestion { incoming, originator: originator.as_ref(), content_length };
-    let route = api.handle.route(&to, question);
+    Ok(Json(told(&request.to, api.handle.route(&request.to, request.question()))))
+}
+
+/// A route in the words of the API.
+pub(super) fn told(to: &OrAddress, route: agent::Route) -> Route {
     let (decision, connectors, summary) = match route.decision {
         // The mailbox's key is for the store; people know the address.
         RouteDecision::Local { .. } => {
@@ -179,13 +207,7 @@ pub(super) async fn route(State(api): State<Api>, query: Query) -> Answer<Route>
         }
         RouteDecision::Unknown(failure) => ("unknown", Vec::new(), format!("non-delivered: {failure}")),
     };
-    Ok(Json(Route {
-        address: to.to_string(),
-        decision: decision.to_owned(),
-        connectors,
-        steps: route.steps,
-        summary,
-    }))
+    Route { address: to.to_string(), decision: decision.to_owned(), connectors, steps: route.steps, summary }
 }
 
 pub(super) async fn events(State(api): State<Api>, query: Query) -> Answer<Page<Event>> {

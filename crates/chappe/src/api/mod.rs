@@ -4,6 +4,7 @@
 //! pages, bodies are streamed both ways, and nothing here holds a message in memory.
 
 mod admin;
+mod config;
 mod console;
 mod delivered;
 mod error;
@@ -41,6 +42,8 @@ use routes::{ROUTES, Route};
 use site::Site;
 use stream::Hub;
 
+use crate::keeper::Keeper;
+
 /// What every request has at hand.
 #[derive(Clone)]
 struct Api {
@@ -48,13 +51,17 @@ struct Api {
     gate: Arc<Gate>,
     site: Site,
     hub: Arc<Hub>,
+    /// Of a service that has a configuration file.
+    keeper: Option<Arc<Keeper>>,
 }
 
-/// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves.
+/// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves. Without a `keeper` there is no
+/// configuration to look at or to change.
 pub(crate) async fn serve(
     listener: TcpListener,
     handle: Handle,
     gate: Arc<Gate>,
+    keeper: Option<Arc<Keeper>>,
     stop: oneshot::Receiver<()>,
 ) {
     // Whether TLS is spoken does not change while the listener is there.
@@ -68,7 +75,7 @@ pub(crate) async fn serve(
         hub.close();
         let _ = end.send(());
     };
-    let api = Api { handle, gate: Arc::clone(&gate), site, hub: Arc::clone(&hub) };
+    let api = Api { handle, gate: Arc::clone(&gate), site, hub: Arc::clone(&hub), keeper };
     tokio::join!(server::serve(listener, router(api), &gate, ended), ending);
 }
 

@@ -6,7 +6,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Api, admin, console, index, login, mailbox, operations, probe, ready, recording, stream, submit,
+    Api, admin, config, console, index, login, mailbox, operations, probe, ready, recording, stream, submit,
 };
 use crate::roles::Role;
 
@@ -15,6 +15,7 @@ use crate::roles::Role;
 pub(super) enum Verb {
     Get,
     Post,
+    Put,
     Delete,
 }
 
@@ -23,6 +24,7 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Put => "PUT",
             Verb::Delete => "DELETE",
         }
     }
@@ -31,6 +33,7 @@ impl Verb {
         match self {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
+            Verb::Put => MethodFilter::PUT,
             Verb::Delete => MethodFilter::DELETE,
         }
     }
@@ -87,6 +90,7 @@ pub(super) fn access(method: &Method, path: Option<&str>) -> Access {
 const NOTHING: Access = VIEWER;
 const VIEWER: Access = Access::From(Role::Viewer);
 const OPERATOR: Access = Access::From(Role::Operator);
+const ADMINISTRATOR: Access = Access::From(Role::Administrator);
 
 macro_rules! routes {
     ($($verb:ident $path:literal, $access:expr, $handler:expr, $about:literal;)*) => {
@@ -135,6 +139,11 @@ pub(super) const ROUTES: &[Route] = routes! {
     Get "/api/v1/associations/{number}/ladder", OPERATOR, recording::ladder, "the same, TPDU by TPDU and layer by layer";
     Get "/api/v1/recordings", VIEWER, recording::list, "what is recorded";
     Get "/api/v1/route", VIEWER, admin::route, "where a message would go";
+    Post "/api/v1/what-if/route", ADMINISTRATOR, config::what_if_route, "the same under an edited configuration";
+    Get "/api/v1/config", ADMINISTRATOR, config::show, "the configuration, without secrets";
+    Put "/api/v1/config", ADMINISTRATOR, config::replace, "replace it";
+    Post "/api/v1/config/check", ADMINISTRATOR, config::check, "what is wrong with another one, or different";
+    Post "/api/v1/config/reload", ADMINISTRATOR, config::reload, "read the file again";
     Get "/api/v1/tracking/{mts_id}", VIEWER, admin::tracking, "what became of a message";
     Get "/api/v1/events", VIEWER, admin::events, "newest events";
     Get "/api/v1/event-kinds", VIEWER, console::event_kinds, "what each kind means, and what to do";

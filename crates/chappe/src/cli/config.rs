@@ -1,4 +1,4 @@
-//! `chappe config check` and `chappe config init`.
+//! `chappe config check`, `chappe config diff` and `chappe config init`.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -8,12 +8,18 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output;
+use super::{Online, output};
 use crate::config::{self, ConfigError};
+use crate::model::ConfigVerdict;
 
-/// Check a configuration file, or write a starting one
+/// Type of a configuration in a request.
+pub(super) const TOML: &str = "application/toml";
+
+/// Check a configuration file, compare it with that of a service, or write a starting one
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  chappe config init chappe.toml\n  chappe config check chappe.toml")]
+#[command(
+    after_help = "Examples:\n  chappe config init chappe.toml\n  chappe config check chappe.toml\n  chappe config diff edited.toml"
+)]
 pub(super) enum Config {
     /// Check a configuration file: prints every mistake with line, column and what to do
     #[command(after_help = "Example:\n  chappe config check /etc/chappe/chappe.toml")]
@@ -23,6 +29,16 @@ pub(super) enum Config {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Tell what a service would do otherwise with this file: settings, connectors, and what takes a restart
+    ///
+    /// The service checks the file; secrets that it writes as ******** are those that are in force.
+    #[command(after_help = "Example:\n  chappe config diff edited.toml")]
+    Diff {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        online: Online,
     },
     /// Write a commented starting file with every setting, its unit, range and default
     #[command(after_help = "Example:\n  chappe config init chappe.toml")]
@@ -36,6 +52,7 @@ impl Config {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Config::Check { file, json } => check(&file, json),
+            Config::Diff { file, online } => diff(&file, &online),
             Config::Init { file: Some(file) } => init(&file),
             Config::Init { file: None } => output::print(config::starting_file()),
         }
@@ -107,6 +124,43 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
             connector.remote_mta,
             list(connector.hosts.clone())
         ));
+    }
+    output::print(&text)
+}
+
+/// The text of a configuration file, for a service to read.
+pub(super) fn text_of(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("{}: {error}; name a readable file", file.display())))
+}
+
+fn diff(file: &Path, online: &Online) -> Result<(), Failure> {
+    let text = text_of(file)?;
+    let length = text.len() as u64;
+    let verdict: ConfigVerdict =
+        online.client()?.post("/api/v1/config/check", &[], TOML, length, &mut text.as_bytes())?;
+    if online.json {
+        output::print_json(&verdict)?;
+    }
+    let name = file.display();
+    if !verdict.ok {
+        let lines = verdict.problems.iter();
+        let lines: Vec<String> =
+            lines.map(|p| format!("{name}:{}:{}: {}; {}", p.line, p.column, p.what, p.fix)).collect();
+        return Err(Failure::Usage(lines.join("\n")));
+    }
+    if online.json {
+        return Ok(());
+    }
+    let mut text = String::new();
+    for sentence in &verdict.words {
+        text.push_str(&format!("{}\n", output::one_line(sentence)));
+    }
+    if verdict.words.is_empty() {
+        text.push_str("Nothing is different.\n");
+    }
+    for setting in &verdict.restart {
+        text.push_str(&format!("Takes a restart: {}\n", output::one_line(setting)));
     }
     output::print(&text)
 }

@@ -133,6 +133,7 @@ impl Command {
                 bench.set_json(json);
                 return ahead.refuse_service("bench");
             }
+            Command::Config(config::Config::Diff { online, .. }) => online.take(ahead),
             Command::Config(config::Config::Init { .. }) => return ahead.refuse_all("config init"),
             Command::Serve(_) => return ahead.refuse_all("serve"),
             Command::Demo(_) => return ahead.refuse_all("demo"),

@@ -6,6 +6,7 @@
 //! directory that the program runs in.
 
 mod connector;
+mod difference;
 mod init;
 mod listen;
 mod log;
@@ -16,6 +17,7 @@ mod regular;
 mod restriction;
 mod section;
 mod selectors;
+mod source;
 mod suggest;
 mod tls;
 mod tokens;
@@ -32,10 +34,12 @@ use toml::de::DeTable;
 
 use crate::roles::ApiToken;
 use crate::tls::TlsIdentity;
+pub(crate) use difference::{Difference, differences};
 pub(crate) use init::starting_file;
 pub(crate) use problem::ConfigError;
 use problem::Problems;
 use section::Section;
+pub(crate) use source::Source;
 
 use crate::log::LogSettings;
 
@@ -61,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) log: LogSettings,
     /// How long a stop waits for transfers under way. Default 10 s.
     pub(crate) stop_timeout: Duration,
+    /// The text that all of this was read from.
+    pub(crate) source: Source,
 }
 
 /// What the program listens on.
@@ -115,7 +121,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     for error in &errors {
         problems.syntax(error.span().map_or(0, |span| span.start), error.message());
     }
-    let config = read(Section::root(tree.get_ref(), &problems));
+    let config = read(Section::root(tree.get_ref(), &problems), Source::new(text));
     if let Some(config) = &config {
         for p in config.settings.validate() {
             problems.at_path(&p.path, p.problem, p.remedy);
@@ -129,7 +135,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
 
 /// Reads everything that is there, with stand-ins for what is missing or wrong; `None` only where there is nothing
 /// to check further.
-fn read(mut root: Section<'_>) -> Option<Config> {
+fn read(mut root: Section<'_>, source: Source) -> Option<Config> {
     let mut data_dir = None;
     let mut stop_timeout = Duration::from_secs(10);
     let mta = match root.section("mta") {
@@ -186,6 +192,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         recorder,
         log,
         stop_timeout,
+        source,
     })
 }
 

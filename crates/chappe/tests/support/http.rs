@@ -23,14 +23,25 @@ pub enum NoAnswer {
 
 /// Sends one request and reads the whole answer.
 pub fn request(to: SocketAddr, method: &str, path: &str, body: &[u8]) -> Result<Answer, NoAnswer> {
-    let mut stream = TcpStream::connect_timeout(&to, DEADLINE).map_err(|_| NoAnswer::NotSent)?;
-    exchange(&mut stream, method, path, body).ok_or(NoAnswer::Unknown)
+    request_with(to, method, path, "", body)
 }
 
-fn exchange(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+/// The same with more fields in the head, each with its line end.
+pub fn request_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> Result<Answer, NoAnswer> {
+    let mut stream = TcpStream::connect_timeout(&to, DEADLINE).map_err(|_| NoAnswer::NotSent)?;
+    exchange(&mut stream, method, path, fields, body).ok_or(NoAnswer::Unknown)
+}
+
+fn exchange(stream: &mut TcpStream, method: &str, path: &str, fields: &str, body: &[u8]) -> Option<Answer> {
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\
          content-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
