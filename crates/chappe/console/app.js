@@ -7,11 +7,13 @@ import { html, render } from "./html.js";
 import { icon } from "./icons.js";
 import { connect, live, whenLive } from "./live.js";
 import { problem } from "./parts.js";
+import { ladder } from "./pages/ladder.js";
 import { overview } from "./pages/overview.js";
 
 /** Pages by their path; what is in parentheses are their parameters. */
 const PAGES = [
   [/^\/?$/, overview],
+  [/^\/associations\/(\d+)$/, ladder],
 ];
 
 /** The navigation: key after `g`, path, drawing, name, and what is counted. */

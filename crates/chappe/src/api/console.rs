@@ -50,12 +50,14 @@ const FILES: &[File] = files![
     "map.js",
     "mark.svg",
     "operations.js",
+    "pages/ladder.js",
     "pages/overview.js",
     "parts.js",
     "session.js",
     "style/colours.css",
     "style/drawings.css",
     "style/frame.css",
+    "style/ladder.css",
     "style/parts.css",
 ];
 
