@@ -19,14 +19,14 @@ function query(parameters) {
   return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
 }
 
-async function request(method, path, parameters, body) {
+async function request(method, path, parameters, body, headers) {
   let answer;
   try {
     answer = await fetch(`/api/v1/${path}${query(parameters)}`, {
       method,
       body,
       // Changes are told apart from what another page may cause in this browser.
-      headers: { "Chappe-Operator": "console", "X-Chappe-CSRF": "1" },
+      headers: { "Chappe-Operator": "console", "X-Chappe-CSRF": "1", ...headers },
       credentials: "same-origin",
       cache: "no-store",
     });
@@ -48,6 +48,7 @@ const json = async (answer) => (answer.status === 204 ? null : (await answer).js
 
 export const get = async (path, parameters) => json(await request("GET", path, parameters));
 export const post = async (path, parameters, body) => json(await request("POST", path, parameters, body));
+export const put = async (path, parameters, body, headers) => json(await request("PUT", path, parameters, body, headers));
 export const remove = async (path, parameters) => json(await request("DELETE", path, parameters));
 export const octets = async (path, parameters) => new Uint8Array(await (await request("GET", path, parameters)).arrayBuffer());
 

@@ -7,6 +7,7 @@ import { html, render } from "./html.js";
 import { icon } from "./icons.js";
 import { connect, live, whenLive } from "./live.js";
 import { problem } from "./parts.js";
+import { configuration } from "./pages/configuration.js";
 import { ladder } from "./pages/ladder.js";
 import { overview } from "./pages/overview.js";
 
@@ -14,11 +15,13 @@ import { overview } from "./pages/overview.js";
 const PAGES = [
   [/^\/?$/, overview],
   [/^\/associations\/(\d+)$/, ladder],
+  [/^\/configuration$/, configuration],
 ];
 
 /** The navigation: key after `g`, path, drawing, name, and what is counted. */
 const NAVIGATION = [
   ["o", "/", "overview", "Overview", () => ({ value: live.status?.failing, bad: true })],
+  ["n", "/configuration", "configuration", "Configuration"],
 ];
 
 const KEYS = [
