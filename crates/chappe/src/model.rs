@@ -553,6 +553,8 @@ pub(crate) struct ConfigReplaced {
     pub(crate) changed: Vec<String>,
     /// Connectors that are no more.
     pub(crate) removed: Vec<String>,
+    /// What is not done yet, and why; the service goes on trying.
+    pub(crate) outstanding: Vec<String>,
 }
 
 /// The file was read again.
@@ -564,6 +566,8 @@ pub(crate) struct ConfigReloaded {
     pub(crate) changed: Vec<String>,
     /// Connectors that are no more.
     pub(crate) removed: Vec<String>,
+    /// What is not done yet, and why; the service goes on trying.
+    pub(crate) outstanding: Vec<String>,
 }
 
 /// One mailbox.

@@ -98,9 +98,9 @@ pub(super) async fn replace(
             api.handle.audit("", &caller.who, &format!("{what} ({})", in_short(&words)), None);
             let digest = source.digest();
             let restart = verdict.restart.into_iter().map(str::to_owned).collect();
-            let ReloadSummary { added, changed, removed } = summary;
+            let ReloadSummary { added, changed, removed, outstanding } = summary;
             let tag = format!("\"{digest}\"");
-            let answer = ConfigReplaced { digest, words, restart, added, changed, removed };
+            let answer = ConfigReplaced { digest, words, restart, added, changed, removed, outstanding };
             Ok(([(header::ETAG, tag)], Json(answer)))
         }
         Err(error) => {
@@ -116,8 +116,8 @@ pub(super) async fn reload(State(api): State<Api>, caller: Caller, query: Query)
     let outcome = keeper(&api)?.reload().await;
     let refused = outcome.as_ref().err().map(ToString::to_string);
     api.handle.audit("", &caller.who, "read the configuration again", refused);
-    let ReloadSummary { added, changed, removed } = outcome?;
-    Ok(Json(ConfigReloaded { added, changed, removed }))
+    let ReloadSummary { added, changed, removed, outstanding } = outcome?;
+    Ok(Json(ConfigReloaded { added, changed, removed, outstanding }))
 }
 
 /// Where a message would go now, and where with an edited configuration.
