@@ -144,6 +144,42 @@ pub(crate) struct QueueChange {
     pub(crate) changed: bool,
 }
 
+/// Something in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QuarantineItem {
+    /// Its number.
+    pub(crate) number: u64,
+    /// The queue that it was in.
+    pub(crate) queue: String,
+    /// `message`, `report`, `probe`, or `record` if it can't be read.
+    pub(crate) kind: String,
+    /// Octets, if that is known.
+    pub(crate) size: Option<u64>,
+    /// When this MTA took responsibility for it.
+    pub(crate) received: Option<String>,
+    /// MTS-identifier, if it is known.
+    pub(crate) mts_id: Option<String>,
+    /// Originator, if he is known.
+    pub(crate) originator: Option<String>,
+    /// What happened.
+    pub(crate) why: String,
+    /// When that was.
+    pub(crate) since: Option<String>,
+    /// How often its handling has failed.
+    pub(crate) failures: u32,
+    /// How often the process has died with it in hand.
+    pub(crate) deaths: u32,
+    /// Whether a non-delivery report was made.
+    pub(crate) told: bool,
+}
+
+/// Something has left the quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutOfQuarantine {
+    /// The number that it had there.
+    pub(crate) number: u64,
+}
+
 /// What became of an operation on some copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Operated {

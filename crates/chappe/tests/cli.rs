@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{ANNA, chappe, command};
 
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["config", "check"],
     &["config", "init"],
@@ -19,6 +19,10 @@ const COMMANDS: [&[&str]; 29] = [
     &["queue", "show"],
     &["message", "list"],
     &["message", "show"],
+    &["quarantine", "list"],
+    &["quarantine", "export"],
+    &["quarantine", "release"],
+    &["quarantine", "delete"],
     &["connector", "list"],
     &["connector", "show"],
     &["connector", "connect"],
@@ -43,7 +47,7 @@ const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector",
 #[test]
 fn every_command_explains_itself_with_an_example() {
     for command in COMMANDS {
-        let help = chappe(&[command, &["--help"]].concat()).ok();
+        let help = chappe(&[*command, &["--help"]].concat()).ok();
         assert!(help.contains("Example"), "{command:?}:\n{help}");
         let examples = help.split("Example").nth(1).unwrap();
         assert!(examples.contains(&format!("chappe {}", command.join(" "))), "{command:?}:\n{help}");
@@ -67,7 +71,7 @@ fn every_command_that_prints_data_can_print_json() {
         if matches!(command, ["serve"] | ["config", "init"]) {
             continue;
         }
-        let help = chappe(&[command, &["--help"]].concat()).ok();
+        let help = chappe(&[*command, &["--help"]].concat()).ok();
         assert!(help.contains("--json"), "{command:?}:\n{help}");
     }
 }

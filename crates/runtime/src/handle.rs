@@ -40,6 +40,9 @@ pub enum AdminError {
     /// No message of this number or MTS-identifier is in any queue.
     #[error("no message `{0}` is in any queue")]
     NoSuchMessage(String),
+    /// Nothing of this number is in quarantine, or nothing that could go back.
+    #[error("nothing of number {0} that can be used is in quarantine")]
+    NotQuarantined(u64),
     /// No place in a list.
     #[error("`{0}` is no place in the list")]
     NoSuchPlace(String),

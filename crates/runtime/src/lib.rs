@@ -13,6 +13,7 @@
 //! (`backlog.rs`).
 
 mod application;
+mod aside;
 mod association;
 mod audit;
 mod backlog;
@@ -56,6 +57,7 @@ mod work;
 mod world;
 
 pub use application::p1_application;
+pub use aside::{QuarantinePage, QuarantineStatus, QuarantinedOctets};
 pub use bind::listen;
 pub use connectors::{OrphansError, ReloadError, ReloadSummary};
 pub use events::{Category, Event, EventKind, EventLog, Severity};

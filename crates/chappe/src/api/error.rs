@@ -67,6 +67,10 @@ impl From<AdminError> for ApiError {
                 format!("no message `{reference}` is in any queue"),
                 "it was never here, or was transferred or delivered already",
             ),
+            AdminError::NotQuarantined(number) => ApiError::not_found(
+                format!("nothing of number {number} that can be used is in quarantine"),
+                "`chappe quarantine list` shows what is there",
+            ),
             AdminError::NoSuchPlace(place) => ApiError::bad_request(
                 format!("after `{place}` is no place in the list"),
                 "give what the page before named",

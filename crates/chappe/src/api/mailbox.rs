@@ -234,10 +234,18 @@ pub(super) async fn part(
 
 /// Part of a stored body as the body of an answer, read as fast as the client takes it.
 fn octets(handle: &Handle, body: BodyId, range: Range<u64>) -> Response {
+    octets_behind(Vec::new(), handle, body, range)
+}
+
+/// The same with something in front of it.
+pub(super) fn octets_behind(head: Vec<u8>, handle: &Handle, body: BodyId, range: Range<u64>) -> Response {
     let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, SpoolError>>(2);
     let handle = handle.clone();
-    let length = range.end.saturating_sub(range.start);
+    let length = range.end.saturating_sub(range.start).saturating_add(head.len() as u64);
     tokio::spawn(async move {
+        if !head.is_empty() && sender.send(Ok(Frame::data(head.into()))).await.is_err() {
+            return;
+        }
         let mut at = range.start;
         while at < range.end {
             let most = usize::try_from(range.end - at).map_or(PIECE_OCTETS, |rest| rest.min(PIECE_OCTETS));

@@ -14,6 +14,7 @@ mod login;
 mod mailbox;
 mod operations;
 mod probe;
+mod quarantine;
 mod query;
 mod recording;
 mod routes;

@@ -6,7 +6,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Api, admin, config, console, index, login, mailbox, operations, probe, ready, recording, stream, submit,
+    Api, admin, config, console, index, login, mailbox, operations, probe, quarantine, ready, recording,
+    stream, submit,
 };
 use crate::roles::Role;
 
@@ -131,6 +132,10 @@ pub(super) const ROUTES: &[Route] = routes! {
     Post "/api/v1/queues/{connector}/thaw", OPERATOR, operations::thaw, "transfer from it again";
     Post "/api/v1/queues/{connector}/retry", OPERATOR, operations::retry, "try all of it now";
     Post "/api/v1/queues/{connector}/drain", OPERATOR, operations::drain, "route all of it elsewhere";
+    Get "/api/v1/quarantine", VIEWER, quarantine::list, "what could not be dealt with, and why";
+    Get "/api/v1/quarantine/{number}", OPERATOR, quarantine::export, "its octets";
+    Delete "/api/v1/quarantine/{number}", OPERATOR, quarantine::delete, "delete it for good";
+    Post "/api/v1/quarantine/{number}/release", OPERATOR, quarantine::release, "try it again";
     Get "/api/v1/connectors", VIEWER, admin::connectors, "connectors";
     Get "/api/v1/connectors/{connector}", VIEWER, admin::connector, "one connector";
     Post "/api/v1/connectors/{connector}/connect", OPERATOR, admin::connect, "connect now";

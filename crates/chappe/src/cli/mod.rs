@@ -15,6 +15,7 @@ mod operate;
 pub(crate) mod output;
 mod probe;
 mod progress;
+mod quarantine;
 mod queue;
 mod route;
 mod selection;
@@ -60,6 +61,7 @@ enum Command {
     Probe(Box<probe::Probe>),
     Mailbox(Box<mailbox::Mailbox>),
     Queue(queue::Queue),
+    Quarantine(quarantine::Quarantine),
     Message(Box<message::Message>),
     Connector(connector::Connector),
     Association(association::Association),
@@ -111,6 +113,7 @@ impl Command {
             Command::Probe(command) => command.online.take(ahead),
             Command::Mailbox(command) => command.online.take(ahead),
             Command::Queue(command) => command.online.take(ahead),
+            Command::Quarantine(command) => command.online.take(ahead),
             Command::Message(command) => command.online.take(ahead),
             Command::Connector(command) => command.online.take(ahead),
             Command::Association(command) => command.online.take(ahead),
@@ -150,6 +153,7 @@ impl Command {
             Command::Probe(command) => command.run(),
             Command::Mailbox(command) => command.run(),
             Command::Queue(command) => command.run(),
+            Command::Quarantine(command) => command.run(),
             Command::Message(command) => command.run(),
             Command::Connector(command) => command.run(),
             Command::Association(command) => command.run(),

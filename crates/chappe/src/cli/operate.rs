@@ -133,6 +133,11 @@ fn each_page(
 
 impl Consent {
     /// Asks, if there is somebody to be asked.
+    /// Whether something is to be done that is asked about once: not in a dry run.
+    pub(super) fn allows(&self, question: &str) -> Result<bool, Failure> {
+        Ok(!self.dry_run && self.is_given(question)?)
+    }
+
     fn is_given(&self, question: &str) -> Result<bool, Failure> {
         if self.yes || !is_terminal() {
             return Ok(true);

@@ -7,7 +7,7 @@ use super::operate::{self, Consent, Wording};
 use super::output::{self, Table};
 use super::{Online, Paging, more};
 use crate::client::segment;
-use crate::model::{Page, Queue as QueueModel, QueueChange, QueuedMessage};
+use crate::model::{Page, QuarantineItem, Queue as QueueModel, QueueChange, QueuedMessage};
 
 /// Queues of messages that wait for a connector
 #[derive(Debug, Args)]
@@ -70,7 +70,10 @@ enum QueueCommand {
 impl Queue {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
-            QueueCommand::List => self.online.show("/api/v1/queues", &[], list),
+            QueueCommand::List => {
+                self.online.show("/api/v1/queues", &[], list)?;
+                self.tell_of_quarantine()
+            }
             QueueCommand::Show { connector, paging } => {
                 let path = format!("/api/v1/queues/{}", segment(&connector));
                 self.online.show(&path, &paging.query(), |page: Page<QueuedMessage>| {
@@ -102,6 +105,21 @@ impl Queue {
                 operate::on_all(&self.online, &path, Vec::new(), what, &consent)
             }
         }
+    }
+}
+
+impl Queue {
+    /// A list of queues must not hide that something is in none of them.
+    fn tell_of_quarantine(&self) -> Result<(), Failure> {
+        if self.online.json {
+            return Ok(());
+        }
+        let query = [("limit", "1".to_owned())];
+        let page: Page<QuarantineItem> = self.online.client()?.get("/api/v1/quarantine", &query)?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        output::print("Something is in quarantine: see `chappe quarantine list`.\n")
     }
 }
 

@@ -107,6 +107,24 @@ async fn what_panics_three_times_is_quarantined_and_its_originator_told() {
     assert_eq!(note.mts_identifier, Some(poison.clone()));
     assert_eq!(told(&handle, EventKind::Quarantined).len(), 1);
     assert!(told(&handle, EventKind::NonDelivery)[0].contains(&poison));
+    let listed = handle.quarantine(None, 10).await.unwrap().items;
+    assert_eq!((listed.len(), listed[0].told, listed[0].failures), (1, true, 3));
+    assert_eq!(listed[0].mts_id, Some(poison));
+    let number = listed[0].number;
+    let exported = handle.quarantined_octets(number).await.unwrap();
+    assert_eq!(exported.content.map(|(_, length)| length), Some(POISON));
+    let [0xA0, 0x82, high, low, rest @ ..] = &exported.head[..] else { unreachable!("an APDU") };
+    assert_eq!(usize::from(u16::from_be_bytes([*high, *low])), rest.len() + POISON as usize);
+    // Tried again it has three tries, and is back.
+    handle.release_quarantined(number, "test").await.unwrap();
+    assert!(handle.quarantine(None, 10).await.unwrap().items.is_empty());
+    until(async || told(&handle, EventKind::Quarantined).len() == 2).await;
+    let again = handle.quarantine(None, 10).await.unwrap().items[0].number;
+    assert!(again > number);
+    handle.delete_quarantined(again, "test").await.unwrap();
+    assert!(aside(&store).await.is_empty());
+    assert!(store.scan(TRIED, b"", None, 10).await.unwrap().is_empty());
+    assert_eq!(store.stats().bodies, 1, "its content is gone with it");
     mta.stop().await;
 }
 
