@@ -306,6 +306,7 @@ impl Handle {
                 reasons.push(format!("connector {name} has failed since {since}: {why}"));
             }
         }
+        reasons.extend(self.shared.monitors.complaints());
         let condition = match (self.is_stopping(), reasons.is_empty()) {
             (true, _) => Condition::Stopping,
             (false, true) => Condition::Ready,

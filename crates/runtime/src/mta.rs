@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::supervisor::{Work, supervise};
 use crate::work::Decide;
 use crate::world::{Surroundings, World};
-use crate::{housekeeping, listener, recovery, start_check, trials, work};
+use crate::{housekeeping, listener, monitor, recovery, start_check, trials, work};
 
 /// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -181,6 +181,8 @@ impl Mta {
         let (of_house, connectors_of_house) = (Arc::clone(&shared), Arc::clone(&connectors));
         let house = move || housekeeping::run(Arc::clone(&of_house), Arc::clone(&connectors_of_house));
         keep("housekeeping", Box::new(move || Box::pin(house())));
+        let handle = Handle::new(Arc::clone(&shared), Arc::clone(&connectors));
+        keep("link monitors", Box::new(move || Box::pin(monitor::run(handle.clone()))));
         for listener in listeners {
             let (of_listener, doorway) = (Arc::clone(&shared), Doorway::new(listener));
             let listen = move || listener::run(Arc::clone(&of_listener), Arc::clone(&doorway));

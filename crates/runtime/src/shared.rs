@@ -19,6 +19,7 @@ use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
 use crate::ledger::Ledger;
 use crate::limits::RuntimeLimits;
+use crate::monitor::Monitors;
 use crate::pool::Pool;
 use crate::recorder::{Recorder, RecorderSettings};
 use crate::recovery::Recovery;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     /// What connectors and callers hold, and may hold.
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) events: EventLog,
+    /// What watches over links.
+    pub(crate) monitors: Monitors,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) counters: Counts,
     /// What has passed each link.
@@ -148,6 +151,7 @@ impl Shared {
             registry: Arc::default(),
             ledger,
             events: EventLog::default(),
+            monitors: Monitors::default(),
             recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
             traffic: Traffic::default(),
@@ -359,8 +363,9 @@ impl Shared {
                 let text = format!("{mts_identifier} rerouted to {to}");
                 self.event_caused(EventKind::Rerouted, &from, &to, text);
             }
-            Effect::Delivered { kind, mailbox, mts_identifier, .. } => {
+            Effect::Delivered { kind, mailbox, mts_identifier, sequence, .. } => {
                 self.counters.delivered.add();
+                self.monitors.delivered(&mailbox, sequence);
                 self.event(
                     EventKind::Delivered,
                     "",

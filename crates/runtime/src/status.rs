@@ -106,6 +106,45 @@ pub struct QueueStatus {
     pub last_failure: Option<String>,
 }
 
+/// How a link monitor stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct MonitorStatus {
+    /// Its name.
+    pub name: String,
+    /// Who sends.
+    pub from: String,
+    /// Where the path ends.
+    pub to: String,
+    /// `probe` or `message`.
+    pub kind: String,
+    /// How often something is sent, seconds.
+    pub every_s: u64,
+    /// After how many seconds an answer is late.
+    pub late_after_s: u64,
+    /// After how many seconds that is an alarm.
+    pub alarm_after_s: u64,
+    /// `waiting` (nothing was answered so far), `on time`, `late` or `alarm`.
+    pub state: String,
+    /// When the oldest that needs an answer was sent, RFC 3339; none if everything is answered.
+    pub waiting_since: Option<String>,
+    /// How many seconds ago that was.
+    pub waiting_s: Option<u64>,
+    /// How many are without an answer.
+    pub unanswered: usize,
+    /// When something was sent last, RFC 3339.
+    pub last_sent: Option<String>,
+    /// When an answer came last, RFC 3339.
+    pub last_answer: Option<String>,
+    /// What that was: `delivery report`, `non-delivery report` or `reply`.
+    pub answer: Option<String>,
+    /// How many seconds it had taken.
+    pub round_trip_s: Option<u64>,
+    /// Seconds until something is sent again.
+    pub next_in_s: u64,
+    /// Why the last could not be sent, or came back from this very MTA.
+    pub problem: Option<String>,
+}
+
 /// One entry of a queue.
 #[derive(Clone, Debug, Serialize)]
 pub struct QueuedMessage {

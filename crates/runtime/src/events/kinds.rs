@@ -119,6 +119,12 @@ kinds! {
     OpenRetriesExhausted = "open-retries-exhausted", Some(289), X400Service, Warning, true;
     /// A connector that had failed to open has opened an association again.
     LinkRecovered = "link-recovered", None, X400Service, Information, false;
+    /// What a link monitor sends has not been answered in time.
+    LinkMonitorLate = "link-monitor-late", None, X400Service, Warning, false;
+    /// What a link monitor sends has not been answered for so long that somebody should look.
+    LinkMonitorAlarm = "link-monitor-alarm", None, X400Service, Error, false;
+    /// What a link monitor sends is answered in time again.
+    LinkMonitorRecovered = "link-monitor-recovered", None, X400Service, Information, false;
     /// The last association of a connector has broken.
     ConnectionsLost = "connections-lost", Some(2035), X400Service, Warning, true;
     /// An association ended abnormally.
