@@ -212,6 +212,45 @@ pub(crate) struct OperatedCopy {
     pub(crate) why: Option<String>,
 }
 
+/// A link monitor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Monitor {
+    /// Its name.
+    pub(crate) name: String,
+    /// Who sends.
+    pub(crate) from: String,
+    /// Where the path ends.
+    pub(crate) to: String,
+    /// `probe` or `message`.
+    pub(crate) kind: String,
+    /// How often something is sent, seconds.
+    pub(crate) every_s: u64,
+    /// After how many seconds an answer is late.
+    pub(crate) late_after_s: u64,
+    /// After how many seconds that is an alarm.
+    pub(crate) alarm_after_s: u64,
+    /// `waiting`, `on time`, `late` or `alarm`.
+    pub(crate) state: String,
+    /// When the oldest that needs an answer was sent.
+    pub(crate) waiting_since: Option<String>,
+    /// How many seconds ago that was.
+    pub(crate) waiting_s: Option<u64>,
+    /// How many are without an answer.
+    pub(crate) unanswered: u64,
+    /// When something was sent last.
+    pub(crate) last_sent: Option<String>,
+    /// When an answer came last.
+    pub(crate) last_answer: Option<String>,
+    /// What that was.
+    pub(crate) answer: Option<String>,
+    /// How many seconds it had taken.
+    pub(crate) round_trip_s: Option<u64>,
+    /// Seconds until something is sent again.
+    pub(crate) next_in_s: u64,
+    /// Why the last could not be sent, or came back from this very MTA.
+    pub(crate) problem: Option<String>,
+}
+
 /// One connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Connector {

@@ -84,6 +84,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         mta = Mta::start(config.runtime()) => mta?,
         () = signals.stop() => return Ok(()),
     };
+    mta.handle().set_monitors(config.monitors.clone());
     for address in mta.p1_addresses() {
         tracing::info!("listening for peers on {address}");
     }
@@ -164,6 +165,7 @@ pub(crate) async fn apply(
     match handle.reload(new.settings.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
+            handle.set_monitors(new.monitors.clone());
             gate.replace_tokens(&new.listen.api_tokens);
             if current.listen.api_tls.is_some()
                 && let Err(error) = gate.replace_tls(new.listen.api_tls.as_ref())
@@ -173,7 +175,8 @@ pub(crate) async fn apply(
             tracing::info!("configuration read again; {summary}");
             let limits = new.limits.with_resources_of(&current.limits);
             let source = new.source;
-            Ok((Config { settings: new.settings, limits, source, ..current.clone() }, summary))
+            let monitors = new.monitors;
+            Ok((Config { settings: new.settings, limits, source, monitors, ..current.clone() }, summary))
         }
         Err(error) => {
             handle.reload_refused(&error.to_string());

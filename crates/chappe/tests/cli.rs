@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{ANNA, chappe, command};
+use common::{ANNA, Service, chappe, command};
 
 const COMMANDS: &[&[&str]] = &[
     &["serve"],
@@ -34,6 +34,11 @@ const COMMANDS: &[&[&str]] = &[
     &["track"],
     &["events"],
     &["status"],
+    &["top"],
+    &["monitor", "list"],
+    &["monitor", "show"],
+    &["completions"],
+    &["man"],
     &["bench", "relay"],
     &["bench", "spool"],
     &["bench", "idle"],
@@ -42,7 +47,8 @@ const COMMANDS: &[&[&str]] = &[
     &["bench", "stack"],
 ];
 
-const GROUPS: [&str; 7] = ["config", "mailbox", "queue", "message", "connector", "association", "bench"];
+const GROUPS: [&str; 8] =
+    ["config", "mailbox", "queue", "message", "connector", "association", "monitor", "bench"];
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
@@ -68,7 +74,7 @@ fn every_command_explains_itself_with_an_example() {
 #[test]
 fn every_command_that_prints_data_can_print_json() {
     for command in COMMANDS {
-        if matches!(command, ["serve"] | ["config", "init"]) {
+        if matches!(command, ["serve"] | ["config", "init"] | ["completions"] | ["man"]) {
             continue;
         }
         let help = chappe(&[*command, &["--help"]].concat()).ok();
@@ -240,4 +246,34 @@ fn the_memory_of_idle_associations_can_be_measured() {
     let each = (number("after_kib") - number("before_kib")) / 120.0;
     assert!(each > 0.0 && (number("kib_per_association") - each).abs() < 0.1, "{figures}");
     assert!((number("ratio_to_limit") - each / 64.0).abs() < 0.01, "{figures}");
+}
+
+#[test]
+fn completions_know_the_commands_and_the_manual_has_a_page_for_each() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = chappe(&["completions", shell]).ok();
+        for word in ["chappe", "mailbox", "freeze", "token-file"] {
+            assert!(script.contains(word), "{shell}: {word} is missing");
+        }
+    }
+    chappe(&["completions", "csh"]).failed(2);
+    let page = chappe(&["man"]).ok();
+    assert!(page.contains(".TH chappe 1"), "{page}");
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("man1");
+    assert_eq!(chappe(&["man", pages.to_str().unwrap()]).ok(), "");
+    for name in ["chappe.1", "chappe-queue.1", "chappe-queue-freeze.1", "chappe-serve.1"] {
+        assert!(pages.join(name).is_file(), "{name} is missing");
+    }
+    chappe(&["man", "/proc/nowhere"]).failed(1);
+}
+
+#[test]
+fn a_frame_of_top_goes_to_a_pipe_and_its_data_are_json() {
+    let service = Service::start("", "");
+    let frame = service.run(&["top"]).ok();
+    assert!(frame.starts_with(" MTA-A in ") && frame.contains("There are no connectors."), "{frame}");
+    assert!(!frame.contains('\u{1b}'), "{frame}");
+    let data: serde_json::Value = serde_json::from_str(&service.run(&["top", "--json"]).ok()).unwrap();
+    assert_eq!(data["status"]["condition"], "ready");
 }

@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mhs::OrAddress;
 use runtime::{
-    AssociationStatus, ConnectorStatus, Event, MessagePage, MtaInfo, MtaStatus, QueueStatus, QueuedMessage,
-    ResourceStatus, Selection, Tracking,
+    AssociationStatus, ConnectorStatus, Event, MessagePage, MonitorStatus, MtaInfo, MtaStatus, QueueStatus,
+    QueuedMessage, ResourceStatus, Selection, Tracking,
 };
 
 use super::error::ApiError;
@@ -120,6 +120,24 @@ pub(super) async fn connect(
     query.only(&[])?;
     api.handle.connect(&name, &caller.who).await?;
     Ok((StatusCode::ACCEPTED, Json(Connecting { connector: name })))
+}
+
+pub(super) async fn monitors(State(api): State<Api>, query: Query) -> Answer<Page<MonitorStatus>> {
+    query.only(&[])?;
+    Ok(whole(api.handle.monitors()))
+}
+
+pub(super) async fn monitor(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    query: Query,
+) -> Answer<MonitorStatus> {
+    query.only(&[])?;
+    let found = api.handle.monitors().into_iter().find(|monitor| monitor.name == name);
+    let missing = || {
+        ApiError::not_found(format!("there is no link monitor `{name}`"), "GET /api/v1/monitors lists them")
+    };
+    found.map(Json).ok_or_else(missing)
 }
 
 pub(super) async fn associations(State(api): State<Api>, query: Query) -> Answer<Page<AssociationStatus>> {

@@ -143,6 +143,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     Get "/api/v1/associations/{number}/recording", OPERATOR, recording::recording, "its last TPDUs, as a packet capture";
     Get "/api/v1/associations/{number}/ladder", OPERATOR, recording::ladder, "the same, TPDU by TPDU and layer by layer";
     Get "/api/v1/recordings", VIEWER, recording::list, "what is recorded";
+    Get "/api/v1/monitors", VIEWER, admin::monitors, "link monitors";
+    Get "/api/v1/monitors/{monitor}", VIEWER, admin::monitor, "one link monitor";
     Get "/api/v1/route", VIEWER, admin::route, "where a message would go";
     Post "/api/v1/what-if/route", ADMINISTRATOR, config::what_if_route, "the same under an edited configuration";
     Get "/api/v1/config", ADMINISTRATOR, config::show, "the configuration, without secrets";

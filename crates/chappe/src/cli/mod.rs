@@ -2,6 +2,7 @@
 
 mod association;
 mod check;
+mod completions;
 mod config;
 mod connector;
 mod decode;
@@ -11,6 +12,7 @@ pub(crate) mod failure;
 mod mailbox;
 mod mailbox_text;
 mod message;
+mod monitor;
 mod operate;
 pub(crate) mod output;
 mod probe;
@@ -22,6 +24,7 @@ mod selection;
 mod serve;
 mod status;
 mod submit;
+mod top;
 mod track;
 
 use std::path::PathBuf;
@@ -55,6 +58,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Serve),
     Status(status::Status),
+    Top(top::Top),
     #[command(subcommand)]
     Config(config::Config),
     Submit(Box<submit::Submit>),
@@ -65,11 +69,14 @@ enum Command {
     Message(Box<message::Message>),
     Connector(connector::Connector),
     Association(association::Association),
+    Monitor(monitor::Monitor),
     Track(track::Track),
     Events(events::Events),
     Route(Box<route::Route>),
     Decode(decode::Decode),
     Check(check::Check),
+    Completions(completions::Completions),
+    Man(completions::Man),
     Demo(Demo),
     #[command(subcommand)]
     Bench(Bench),
@@ -109,6 +116,7 @@ impl Command {
         let json = ahead.json;
         match self {
             Command::Status(command) => command.online.take(ahead),
+            Command::Top(command) => command.online.take(ahead),
             Command::Submit(command) => command.online.take(ahead),
             Command::Probe(command) => command.online.take(ahead),
             Command::Mailbox(command) => command.online.take(ahead),
@@ -117,6 +125,7 @@ impl Command {
             Command::Message(command) => command.online.take(ahead),
             Command::Connector(command) => command.online.take(ahead),
             Command::Association(command) => command.online.take(ahead),
+            Command::Monitor(command) => command.online.take(ahead),
             Command::Track(command) => command.online.take(ahead),
             Command::Events(command) => command.online.take(ahead),
             Command::Route(command) => command.online.take(ahead),
@@ -138,6 +147,8 @@ impl Command {
             }
             Command::Config(config::Config::Diff { online, .. }) => online.take(ahead),
             Command::Config(config::Config::Init { .. }) => return ahead.refuse_all("config init"),
+            Command::Completions(_) => return ahead.refuse_all("completions"),
+            Command::Man(_) => return ahead.refuse_all("man"),
             Command::Serve(_) => return ahead.refuse_all("serve"),
             Command::Demo(_) => return ahead.refuse_all("demo"),
         }
@@ -148,6 +159,7 @@ impl Command {
         match self {
             Command::Serve(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Top(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Submit(command) => command.run(),
             Command::Probe(command) => command.run(),
@@ -157,11 +169,14 @@ impl Command {
             Command::Message(command) => command.run(),
             Command::Connector(command) => command.run(),
             Command::Association(command) => command.run(),
+            Command::Monitor(command) => command.run(),
             Command::Track(command) => command.run(),
             Command::Events(command) => command.run(),
             Command::Route(command) => command.run(),
             Command::Decode(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
             Command::Demo(demo) => {
                 crate::demo::run(demo.once).map_err(|error| Failure::Failed(error.to_string()))
             }

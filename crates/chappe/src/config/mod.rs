@@ -10,6 +10,7 @@ mod difference;
 mod init;
 mod listen;
 mod log;
+mod monitor;
 mod mta;
 mod problem;
 mod recipients;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::settings::{AgentSettings, MtaSettings};
-use runtime::{RecorderSettings, RuntimeConfig, RuntimeLimits};
+use runtime::{MonitorSettings, RecorderSettings, RuntimeConfig, RuntimeLimits};
 use spool::CheckOnStart;
 use toml::de::DeTable;
 
@@ -63,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) recorder: RecorderSettings,
     /// The log.
     pub(crate) log: LogSettings,
+    /// The link monitors.
+    pub(crate) monitors: Vec<MonitorSettings>,
     /// How long a stop waits for transfers under way. Default 10 s.
     pub(crate) stop_timeout: Duration,
     /// The text that all of this was read from.
@@ -126,6 +129,9 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         for p in config.settings.validate() {
             problems.at_path(&p.path, p.problem, p.remedy);
         }
+        if problems.is_empty() {
+            monitor::check(&config.monitors, &config.settings, &problems);
+        }
     }
     match config {
         Some(config) if problems.is_empty() => Ok(config),
@@ -171,6 +177,7 @@ fn read(mut root: Section<'_>, source: Source) -> Option<Config> {
     let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
     let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
     let log = root.section("log").map_or_else(LogSettings::default, log::read);
+    let monitors = monitor::read_all(root.sections("link_monitor"));
     let connectors = root.sections("connector").into_iter().enumerate();
     let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
     let lists = root.sections("distribution_list").into_iter().map(recipients::list).collect();
@@ -191,6 +198,7 @@ fn read(mut root: Section<'_>, source: Source) -> Option<Config> {
         limits,
         recorder,
         log,
+        monitors,
         stop_timeout,
         source,
     })
