@@ -366,7 +366,7 @@ mod tests {
         let status = json!({
             "info": { "name": "MTA-A", "domain": "C=GB;A= ;P=ALPHA", "version": "0.1.0", "started": "2026-11-22T01:30:00Z", "counters": {} },
             "condition": "degraded", "reasons": ["connector to-b has failed since 2026-11-22T04:00:00Z: refused"],
-            "connectors": connectors, "failing": 1, "associations": 1, "queued": 3, "queued_octets": 4301,
+            "connectors": connectors, "failing": 1, "associations": 1, "queued": 3, "queued_octets": 4301, "counting": false,
             "resources": {
                 "limits": { "slots": 1000, "slots_reserved": 0, "octets": 1 }, "total": held, "peak": held,
                 "connectors": [],
@@ -378,7 +378,7 @@ mod tests {
         let queue = |name: &str, messages: u64| {
             let oldest = (messages > 0).then_some("2026-11-22T04:25:00Z");
             json!({
-                "connector": name, "state": "ready", "messages": messages, "octets": 4301, "held": 0, "oldest": oldest,
+                "connector": name, "state": "ready", "counting": false, "messages": messages, "octets": 4301, "held": 0, "oldest": oldest,
                 "retry_in_s": null, "last_failure": null,
             })
         };
