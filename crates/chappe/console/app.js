@@ -5,28 +5,58 @@ import { escaped, open, press } from "./dialog.js";
 import { at, count, many, sentence, span } from "./format.js";
 import { html, render } from "./html.js";
 import { icon } from "./icons.js";
-import { connect, live, whenLive } from "./live.js";
+import { connect, disconnect, live, whenLive } from "./live.js";
 import { problem } from "./parts.js";
+import { identify, login, loginPage, logout } from "./login.js";
+import { associations } from "./pages/associations.js";
 import { configuration } from "./pages/configuration.js";
+import { connector, connectors } from "./pages/connectors.js";
+import { events } from "./pages/events.js";
 import { ladder } from "./pages/ladder.js";
+import { mailbox, mailboxes } from "./pages/mailboxes.js";
+import { message } from "./pages/message.js";
+import { messages } from "./pages/messages.js";
 import { overview } from "./pages/overview.js";
+import { queues } from "./pages/queues.js";
+import { route as explain } from "./pages/route.js";
+import { isIdentifier, tracking } from "./pages/tracking.js";
+import { may, session } from "./session.js";
 
 /** Pages by their path; what is in parentheses are their parameters. */
 const PAGES = [
   [/^\/?$/, overview],
+  [/^\/queues$/, queues],
+  [/^\/messages$/, messages],
+  [/^\/messages\/(.+)$/, message],
+  [/^\/tracking$/, tracking],
+  [/^\/connectors$/, connectors],
+  [/^\/connectors\/([^/]+)$/, connector],
+  [/^\/associations$/, associations],
   [/^\/associations\/(\d+)$/, ladder],
+  [/^\/events$/, events],
+  [/^\/mailboxes$/, mailboxes],
+  [/^\/mailboxes\/(.+)$/, mailbox],
+  [/^\/route$/, explain],
   [/^\/configuration$/, configuration],
 ];
 
-/** The navigation: key after `g`, path, drawing, name, and what is counted. */
+/** The navigation: key after `g`, path, drawing, name, what is counted, and the role that it takes. */
 const NAVIGATION = [
   ["o", "/", "overview", "Overview", () => ({ value: live.status?.failing, bad: true })],
-  ["n", "/configuration", "configuration", "Configuration"],
+  ["q", "/queues", "queues", "Queues", () => ({ value: live.links.size })],
+  ["m", "/messages", "messages", "Messages", () => ({ value: live.status?.queued })],
+  ["t", "/tracking", "tracking", "Tracking"],
+  ["c", "/connectors", "connectors", "Connectors"],
+  ["a", "/associations", "associations", "Associations", () => ({ value: live.status?.associations })],
+  ["e", "/events", "events", "Events"],
+  ["b", "/mailboxes", "mailboxes", "Mailboxes"],
+  ["r", "/route", "route", "Route"],
+  ["n", "/configuration", "configuration", "Configuration", undefined, "administrator"],
 ];
 
 const KEYS = [
   ["/", "find a message by number or MTS-identifier, or an address"],
-  ["g then a letter", NAVIGATION.map(([key, , , name]) => `${key} ${name}`).join(" · ")],
+  ...NAVIGATION.map(([key, , , name]) => [`g ${key}`, name]),
   ["t", "day, night, or as the system has it"],
   ["?", "this list"],
   ["Esc", "close what is open"],
@@ -60,6 +90,7 @@ const missing = () => ({
 });
 
 function go() {
+  if (session.isNeeded) return draw();
   const { make, path, parameters, query } = route();
   document.body.classList.remove("menu-open");
   if (page && shownAt === path && page.requery) {
@@ -101,6 +132,12 @@ function update() {
 }
 
 function draw() {
+  document.body.classList.toggle("is-locked", session.isNeeded);
+  if (session.isNeeded) {
+    document.title = "Log in · Chappe";
+    return render($("main"), loginPage());
+  }
+  if (!page) return;
   document.title = `${live.status?.failing ? `(${live.status.failing} down) ` : ""}${page.title} · ${live.status?.name ?? "Chappe"}`;
   document.body.classList.toggle("is-stale", live.connection === "lost");
   render($("side"), side());
@@ -120,13 +157,14 @@ function side() {
   const path = `/${shownAt.split("/")[1] ?? ""}`;
   const theme = localStorage.getItem("theme") ?? "auto";
   return html`<a class="brand" href="#/"><img src="mark.svg" alt=""><div><strong>${live.status?.name ?? "Chappe"}</strong><span>${live.status?.domain ?? "X.400 MTA"}</span></div></a>
-    ${NAVIGATION.map(([key, target, drawing, name, counted]) => {
+    ${NAVIGATION.filter(([, , , , , role]) => !role || may(role)).map(([key, target, drawing, name, counted]) => {
       const { value, bad } = counted?.() ?? {};
       return html`<a class="nav" href="#${target}" title="g ${key}" ${path === target ? html`aria-current="page"` : ""}>${icon(drawing)}${name}${value ? html`<span class="count ${bad ? "bad" : ""}">${count(value)}</span>` : ""}</a>`;
     })}
     <div class="side-end">
       <div class="row"><span>${{ live: html`Live · ${at(live.time)}`, connecting: "Connecting …", lost: "Connection lost" }[live.connection]}</span>
         <button class="plain" data-do="theme" title="Day, night, or as the system has it (t)" aria-label="Colours: ${theme}">${icon(theme)}</button></div>
+      ${session.name && html`<div class="row"><span><b>${session.name}</b>, ${session.role}</span><button class="small" data-do="logout">Log out</button></div>`}
       <div class="row"><span>Chappe ${live.status?.version ?? ""}</span><button class="plain" data-do="keys" title="Keyboard (?)" aria-label="Keyboard"><kbd>?</kbd></button></div>
     </div>`;
 }
@@ -138,9 +176,9 @@ function top() {
     ready: ["ok", "Ready", "all links work"],
     degraded: ["bad", "Degraded", status?.reasons?.length === 1 ? sentence(status.reasons[0]) : many(status?.reasons?.length ?? 0, "reason")],
     stopping: ["warn", "Stopping", "no new messages are accepted"],
-  }[status?.condition] ?? ["calm", "Unknown", "nothing was heard of the service yet"];
+  }[live.connection === "lost" ? "lost" : status?.condition] ?? ["calm", "Unknown", status ? html`nothing has been heard since ${at(live.time)}` : "nothing has been heard of the service yet"];
   return html`<button class="plain menu" data-do="menu" aria-label="Pages">${icon("menu")}</button>
-    <a class="condition" href="#/" id="condition" data-condition="${status?.condition ?? "unknown"}"><span class="state ${condition[0]}"><b>${condition[1]}</b></span><span class="why">${failing > 1 ? `${many(failing, "link")} down` : condition[2]}</span></a>
+    <a class="condition" href="#/" id="condition" data-condition="${live.connection === "lost" ? "unknown" : (status?.condition ?? "unknown")}"><span class="state ${condition[0]}"><b>${condition[1]}</b></span><span class="why">${failing > 1 && live.connection === "live" ? `${many(failing, "link")} down` : condition[2]}</span></a>
     <form class="find" data-submit="find" role="search"><input id="find" name="what" placeholder="Find a message or an address" aria-label="Find a message by number or MTS-identifier, or an address" autocomplete="off" spellcheck="false"><kbd>/</kbd></form>`;
 }
 
@@ -170,6 +208,13 @@ const GLOBAL = {
     colours();
     update();
   },
+  async login(_, form) {
+    if (await login(new FormData(form).get("token").trim(), draw)) begin();
+  },
+  async logout() {
+    await logout().catch(() => {});
+    lock();
+  },
   keys: () =>
     open({}, () => html`<div class="shell"><header><h2 id="dialog-title">Keyboard</h2></header><div class="inside"><div class="keys">
       ${KEYS.map(([key, what]) => html`<kbd>${key}</kbd><span>${what}</span>`)}</div></div>
@@ -179,7 +224,7 @@ const GLOBAL = {
     if (what === "") return;
     form.reset();
     if (/^\d+$/.test(what)) view.go(`/messages/${what}`);
-    else view.go(`/tracking?${new URLSearchParams(/^\[?\/|;?\/?[A-Z]+=.*;[\w.-]+\]?$/.test(what) && what.startsWith("[") ? { id: what } : { find: what })}`);
+    else view.go(`/tracking?${new URLSearchParams(isIdentifier(what) ? { id: what } : { find: what })}`);
   },
 };
 
@@ -247,11 +292,33 @@ function colours() {
 night.addEventListener("change", colours);
 addEventListener("hashchange", go);
 whenLive(() => {
-  page?.live?.();
+  if (live.status) page?.live?.();
   update();
 });
-whenUnknown(() => toast("The service asks for a token.", true));
+whenUnknown(lock);
 colours();
-connect(async () => (await get("events", { limit: 1000 })).items);
-go();
+begin();
 
+/** Nobody is known: nothing is shown until somebody logs in. */
+function lock() {
+  if (session.isNeeded) return;
+  disconnect();
+  page?.close?.();
+  page = null;
+  shownAt = "";
+  session.isNeeded = true;
+  draw();
+  document.getElementById("token")?.focus();
+}
+
+/** Begins to show, once it is known who looks. */
+async function begin() {
+  try {
+    await identify();
+  } catch (failure) {
+    if (failure.status === 401) return;
+    // What can't be asked now is asked again by the stream.
+  }
+  connect(async () => (await get("events", { limit: 1000 })).items);
+  go();
+}

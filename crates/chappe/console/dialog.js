@@ -55,8 +55,9 @@ export function ask({ title, body, verb, danger }) {
   });
 }
 
-/** The dialog was closed by the keyboard. */
+/** The dialog was closed, by the keyboard perhaps; this is told late, when the next one may be open already. */
 export function escaped() {
+  if (dialog().open) return;
   const own = current;
   current = null;
   own?.closed();

@@ -164,7 +164,8 @@ async function operate(view, name, parameters, portions, of) {
       () => {
         state.stop = true;
         resolve(state);
-        view.changed?.();
+        // What was only looked at leaves the selection as it is.
+        if (state.step !== "looking" && state.step !== "asking") view.changed?.();
       },
     );
     collect(own, { ...parameters, dry_run: true }).then(

@@ -421,6 +421,12 @@ pub(crate) struct Association {
     pub(crate) received: u64,
     /// Transferred out.
     pub(crate) sent: u64,
+    /// Octets received on the connection, of all layers.
+    #[serde(default)]
+    pub(crate) octets_in: u64,
+    /// Octets sent on it.
+    #[serde(default)]
+    pub(crate) octets_out: u64,
 }
 
 /// What is recorded of one connection.
@@ -535,6 +541,96 @@ pub(crate) struct Tracked {
     pub(crate) size: Option<u64>,
     /// What else there is to say.
     pub(crate) text: Option<String>,
+}
+
+/// A message on its way, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Envelope {
+    /// Number of the copy.
+    pub(crate) number: u64,
+    /// `message`, `probe` or `report`.
+    pub(crate) kind: String,
+    /// The first 1000 recipients; of a report none.
+    pub(crate) recipients: Vec<EnvelopeRecipient>,
+    /// The way that it has come; the last one is this MTA.
+    pub(crate) hops: Vec<Hop>,
+    /// Its content, if there is one and the caller may see it.
+    pub(crate) content: Option<DeliveredMessage>,
+    /// Every field by its name in X.411.
+    pub(crate) tree: Field,
+}
+
+/// A recipient as the envelope names him.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EnvelopeRecipient {
+    /// His number in the message.
+    pub(crate) number: i64,
+    /// His address.
+    pub(crate) address: String,
+    /// Whether this copy is for him.
+    pub(crate) responsible: bool,
+    /// What the originator wants to be told: `none`, `non-delivery` or `delivery`.
+    pub(crate) report: String,
+}
+
+/// A domain, or an MTA of a domain, that a message has passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hop {
+    /// The MTA, if it is known.
+    pub(crate) mta: Option<String>,
+    /// The domain.
+    pub(crate) domain: String,
+    /// When the message came there.
+    pub(crate) arrival: String,
+    /// What was done there besides passing it on.
+    pub(crate) actions: Vec<String>,
+}
+
+impl Hop {
+    /// One where nothing was done.
+    pub(crate) fn new(mta: Option<String>, domain: String, arrival: String) -> Hop {
+        Hop { mta, domain, arrival, actions: Vec::new() }
+    }
+}
+
+/// A decoded field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Field {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its value in words.
+    pub(crate) value: Option<String>,
+    /// Its members.
+    pub(crate) children: Vec<Field>,
+}
+
+/// The settings of a connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConnectorSettingsPages {
+    /// The connector.
+    pub(crate) connector: String,
+    /// By property page.
+    pub(crate) pages: Vec<SettingsPage>,
+}
+
+/// The settings on one property page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SettingsPage {
+    /// Name of the page.
+    pub(crate) page: String,
+    /// What is on it.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    /// As it is called in `[[connector]]`; on the page of address spaces, the space.
+    pub(crate) key: String,
+    /// What it is, defaults included; of several, one a line. Secrets are not shown.
+    pub(crate) value: String,
+    /// Its unit, if it has one.
+    pub(crate) unit: String,
 }
 
 /// A connector was told to connect.

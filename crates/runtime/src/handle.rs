@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::record::{MAILBOX, MailboxKey, MailboxRecord, Record, RecordError, mailbox_prefix};
-use agent::settings::{AgentSettings, SettingsProblem};
-use agent::{Agent, Route, RouteDecision, RouteQuestion};
+use agent::settings::{AgentSettings, ConnectorSettings, SettingsProblem};
+use agent::{Agent, Route, RouteDecision, RouteQuestion, TrackRecord};
 use mhs::OrAddress;
 use spool::{BodyId, CommitError, SpoolError};
 use tokio::sync::{Mutex, watch};
@@ -23,6 +23,7 @@ use crate::status::{
     ResourceStatus,
 };
 use crate::tracking::{self, Tracking};
+use crate::tracking_search::{self, TrackingPage, TrackingSpan};
 
 /// Access to a running MTA. Cheap to clone.
 #[derive(Clone)]
@@ -111,6 +112,11 @@ impl Handle {
             });
         }
         all
+    }
+
+    /// The settings that a connector has at this moment.
+    pub fn connector_settings(&self, name: &str) -> Option<ConnectorSettings> {
+        self.shared.agent().settings().connector(name).cloned()
     }
 
     /// What the flight recorder has: recordings of ended associations, oldest first, then of live ones.
@@ -354,6 +360,20 @@ impl Handle {
     /// Changes with each new event, to the number that the one after it gets.
     pub fn event_news(&self) -> watch::Receiver<u64> {
         self.shared.events.news()
+    }
+
+    /// A part of what happened between two times, newest hours first, of what `wanted` takes.
+    ///
+    /// # Errors
+    /// No such place, or the store can't be read.
+    pub async fn search_tracking(
+        &self,
+        span: TrackingSpan,
+        after: Option<&str>,
+        limit: usize,
+        wanted: impl Fn(&TrackRecord) -> bool,
+    ) -> Result<TrackingPage, AdminError> {
+        tracking_search::search(&self.shared, span, after, limit, wanted).await
     }
 
     /// What became of a message, probe or report and of the reports on it, by its MTS-identifier; over restarts, as far

@@ -52,6 +52,7 @@ mod submission;
 mod supervisor;
 mod taken;
 mod tracking;
+mod tracking_search;
 mod traffic;
 mod trials;
 mod work;
@@ -74,6 +75,7 @@ pub use sequence::SequenceError;
 pub use status::*;
 pub use submission::SubmitFailure;
 pub use tracking::{Tracked, Tracking};
+pub use tracking_search::{TrackingPage, TrackingSpan};
 pub use world::{Connection, Incoming, World, WorldFuture};
 
 /// Version of the program.

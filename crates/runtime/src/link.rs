@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agent::settings::RtsSettings;
@@ -26,6 +27,20 @@ const SHORT_LIMIT: usize = 32 * 1024;
 /// How long a finished connection may take to send its last octets.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Octets that have passed a connection, for those who look on from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Passed {
+    /// Received and sent so far.
+    pub(crate) fn octets(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+}
+
 /// Drives one [`Stack`]. All methods are cheap but [`Link::next`], which waits.
 pub(crate) struct Link {
     socket: Socket,
@@ -39,8 +54,7 @@ pub(crate) struct Link {
     closing: Option<Instant>,
     /// Octets wait to be sent and none has left since.
     unsent_since: Option<Instant>,
-    octets_in: u64,
-    octets_out: u64,
+    passed: Arc<Passed>,
     /// Where everything is recorded, unless the recorder is off.
     tap: Option<Tap>,
     /// Octets in `indications`.
@@ -74,8 +88,7 @@ impl Link {
             read_closed: false,
             closing: None,
             unsent_since: None,
-            octets_in: 0,
-            octets_out: 0,
+            passed: Arc::default(),
             tap,
             indicated: 0,
             opening: true,
@@ -154,7 +167,12 @@ impl Link {
 
     /// Octets received and sent on the socket so far.
     pub(crate) fn octets(&self) -> (u64, u64) {
-        (self.octets_in, self.octets_out)
+        self.passed.octets()
+    }
+
+    /// Where these are counted.
+    pub(crate) fn passed(&self) -> Arc<Passed> {
+        Arc::clone(&self.passed)
     }
 
     /// Puts a request in; what it causes is sent by the following [`Link::next`].
@@ -267,7 +285,7 @@ impl Link {
         match self.socket.try_read(&mut octets) {
             Ok(0) => self.lost(false),
             Ok(count) => {
-                self.octets_in += count as u64;
+                self.passed.received.fetch_add(count as u64, Ordering::Relaxed);
                 let received = octets.get(..count).unwrap_or_default();
                 if let Some(tap) = &self.tap {
                     tap.received(received);
@@ -281,19 +299,20 @@ impl Link {
     }
 
     fn write(&mut self) {
-        let before = self.octets_out;
+        let mut has_sent = false;
         while !self.outbound.is_empty() {
             let (front, _) = self.outbound.as_slices();
             match self.socket.try_write(front) {
                 Ok(count) => {
-                    self.octets_out += count as u64;
+                    has_sent |= count > 0;
+                    self.passed.sent.fetch_add(count as u64, Ordering::Relaxed);
                     self.outbound.drain(..count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return self.lost(true),
             }
         }
-        if self.octets_out > before {
+        if has_sent {
             self.stack.wrote(self.clocks.mono());
             self.unsent_since = (!self.outbound.is_empty()).then(Instant::now);
         }

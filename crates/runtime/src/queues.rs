@@ -229,6 +229,14 @@ impl Handle {
         Ok(self.copies(reference).await?.into_iter().map(|found| found.message).collect())
     }
 
+    /// The first copy of a message by its number or its MTS-identifier, with its envelope.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn copy(&self, reference: &str) -> Result<Option<QueuedCopy>, AdminError> {
+        Ok(self.copies(reference).await?.into_iter().next().map(|found| found.copy))
+    }
+
     pub(crate) fn walk(&self, selection: &Selection, after: Option<&str>) -> Result<Walk, AdminError> {
         let all = match &selection.queue {
             None => vec![(WORK, Vec::new()), (OUTBOUND, Vec::new()), (HELD, Vec::new())],

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::backlog::Backlog;
 use crate::depth::Depth;
 use crate::line::{ConnectorView, Message};
+use crate::link::Passed;
 use crate::retries::Retries;
 use crate::signal::Signal;
 use crate::status::{AssociationState, AssociationStatus, Role};
@@ -20,7 +21,14 @@ use crate::status::{AssociationState, AssociationStatus, Role};
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     next: AtomicU64,
-    associations: Mutex<BTreeMap<u64, AssociationStatus>>,
+    associations: Mutex<BTreeMap<u64, Entry>>,
+}
+
+/// One association, and where its octets are counted once it is bound.
+#[derive(Debug)]
+struct Entry {
+    status: AssociationStatus,
+    passed: Option<Arc<Passed>>,
 }
 
 /// One association's place in the registry; it is left when this is dropped.
@@ -92,14 +100,20 @@ impl Registry {
             since: since.to_string(),
             received: 0,
             sent: 0,
+            octets_in: 0,
+            octets_out: 0,
         };
-        self.lock().insert(id, status);
+        self.lock().insert(id, Entry { status, passed: None });
         Registration { registry: Arc::clone(self), id }
     }
 
     /// All associations, by number.
     pub(crate) fn list(&self) -> Vec<AssociationStatus> {
-        self.lock().values().cloned().collect()
+        let now = |entry: &Entry| {
+            let (octets_in, octets_out) = entry.passed.as_ref().map_or((0, 0), |passed| passed.octets());
+            AssociationStatus { octets_in, octets_out, ..entry.status.clone() }
+        };
+        self.lock().values().map(now).collect()
     }
 
     /// Connections from one address on which no bind has come yet.
@@ -109,18 +123,19 @@ impl Registry {
                 && a.role == Role::Responder
                 && a.state == AssociationState::Opening
         };
-        self.lock().values().filter(|a| from(a)).count()
+        self.lock().values().filter(|entry| from(&entry.status)).count()
     }
 
     /// Bound associations of one connector.
     pub(crate) fn count(&self, connector: &str) -> usize {
         self.lock()
             .values()
+            .map(|entry| &entry.status)
             .filter(|a| a.connector.as_deref() == Some(connector) && a.state != AssociationState::Opening)
             .count()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, AssociationStatus>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Entry>> {
         // Entries are replaced as wholes; a poisoned lock is as good as a clean one.
         self.associations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +155,13 @@ impl Registration {
         });
     }
 
+    /// The octets that pass its connection are counted here.
+    pub(crate) fn counted_by(&self, passed: Arc<Passed>) {
+        if let Some(entry) = self.registry.lock().get_mut(&self.id) {
+            entry.passed = Some(passed);
+        }
+    }
+
     pub(crate) fn set_state(&self, state: AssociationState) {
         self.update(|status| status.state = state);
     }
@@ -153,8 +175,8 @@ impl Registration {
     }
 
     fn update(&self, change: impl FnOnce(&mut AssociationStatus)) {
-        if let Some(status) = self.registry.lock().get_mut(&self.id) {
-            change(status);
+        if let Some(entry) = self.registry.lock().get_mut(&self.id) {
+            change(&mut entry.status);
         }
     }
 }

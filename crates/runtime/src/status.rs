@@ -28,6 +28,10 @@ pub struct AssociationStatus {
     pub received: u64,
     /// Messages, probes and reports transferred out.
     pub sent: u64,
+    /// Octets received on the connection, of all layers.
+    pub octets_in: u64,
+    /// Octets sent on it.
+    pub octets_out: u64,
 }
 
 /// What the flight recorder has of one connection.

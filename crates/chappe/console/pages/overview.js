@@ -42,7 +42,7 @@ export function overview(view) {
       ${link.last_failure && html`<blockquote class="mono">${link.last_failure}</blockquote>`}
       <div class="facts"><span><b>${count(link.messages)}</b> waiting${link.messages > 0 ? `, ${octets(link.octets)}` : ""}</span>
         ${link.oldest && html`<span>oldest <b>${since(link.oldest)}</b></span>`}
-        <span>attempt <b>${count(link.failed_attempts)}</b> failed; a message waits for ${count(link.max_open_retries)}</span>
+        <span><b>${count(link.failed_attempts)}</b> ${link.failed_attempts === 1 ? "attempt" : "attempts"} failed; a message waits through ${count(link.max_open_retries)}</span>
         <span>next try <b>${link.next_retry ? until(link.next_retry) : "under way"}</b></span>
         ${link.traffic.last_association && html`<span>last open at <b>${at(link.traffic.last_association)}</b></span>`}</div>
       <div class="press">${linkButtons(link, { main: "retry" })}</div>
@@ -88,11 +88,11 @@ export function overview(view) {
           <span class="tools legend"><span class="state ok">Active</span><span class="state calm">Ready</span><span class="state warn">Frozen</span><span class="state bad">Down</span></span></header>
           ${links.length === 0
             ? empty("No connectors yet", html`Add a [[connector]] to the configuration file, then reload.`, "connectors")
-            : html`<div class="inside scroll">${map(status, drawn, passed)}</div>`}
-          ${links.length > DRAWN && html`<div class="tiles">${links.slice(DRAWN).map((link) => {
+            : html`<div class="inside scroll only-wide">${map(status, drawn, passed)}</div>`}
+          <div class="tiles ${links.length > DRAWN ? "" : "only-narrow"}">${links.map((link, index) => {
             const { tone, word } = stateOf(link);
-            return html`<a class="tile ${tone}" data-key="${link.name}" href="#/connectors/${encodeURIComponent(link.name)}"><b>${link.name}</b><span>${word}${link.messages > 0 ? ` · ${count(link.messages)}` : ""}</span></a>`;
-          })}</div>`}
+            return html`<a class="tile ${tone} ${index < DRAWN ? "only-narrow" : ""}" data-key="${link.name}" href="#/connectors/${encodeURIComponent(link.name)}"><b>${link.name}</b><span>${word}${link.messages > 0 ? ` · ${count(link.messages)}` : ""}</span></a>`;
+          })}</div>
         </section>
         <div class="columns">
           <section class="card"><header><h2>Transfers</h2><span class="sub">per second, since this page is open</span></header>

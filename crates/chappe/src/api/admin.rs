@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use mhs::OrAddress;
 use runtime::{
     AssociationStatus, ConnectorStatus, Event, MessagePage, MonitorStatus, MtaInfo, MtaStatus, QueueStatus,
-    QueuedMessage, ResourceStatus, Selection, Tracking,
+    QueuedMessage, ResourceStatus, Selection,
 };
 
 use super::error::ApiError;
@@ -77,23 +77,6 @@ pub(super) async fn message(
         ));
     }
     Ok(whole(copies))
-}
-
-/// What became of one message, over restarts.
-pub(super) async fn tracking(
-    State(api): State<Api>,
-    Path(mts_id): Path<String>,
-    query: Query,
-) -> Answer<Tracking> {
-    query.only(&[])?;
-    let tracking = api.handle.track(&mts_id).await?;
-    if tracking.items.is_empty() {
-        return Err(ApiError::not_found(
-            format!("nothing is known of `{mts_id}`"),
-            "it was never here, or longer ago than `tracking_days` and `tracking_entries` of [mta] allow, or tracking was off",
-        ));
-    }
-    Ok(Json(tracking))
 }
 
 pub(super) async fn connectors(State(api): State<Api>, query: Query) -> Answer<Page<ConnectorStatus>> {

@@ -42,18 +42,30 @@ const FILES: &[File] = files![
     "api.js",
     "app.js",
     "dialog.js",
+    "fetched.js",
     "format.js",
     "html.js",
     "icons.js",
     "index.html",
     "live.js",
+    "login.js",
     "map.js",
     "mark.svg",
     "operations.js",
+    "pages/associations.js",
     "pages/configuration.js",
+    "pages/connectors.js",
+    "pages/events.js",
     "pages/ladder.js",
+    "pages/mailboxes.js",
+    "pages/message.js",
+    "pages/messages.js",
     "pages/overview.js",
+    "pages/queues.js",
+    "pages/route.js",
+    "pages/tracking.js",
     "parts.js",
+    "path.js",
     "session.js",
     "style/colours.css",
     "style/configuration.css",
@@ -166,7 +178,7 @@ fn help_on(documentation: &str, kind: EventKind) -> EventHelp {
 }
 
 /// A name as the API writes it.
-fn name_of(name: impl serde::Serialize) -> String {
+pub(super) fn name_of(name: impl serde::Serialize) -> String {
     let value = serde_json::to_value(name).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

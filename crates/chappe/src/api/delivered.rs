@@ -43,7 +43,8 @@ pub(super) async fn item(api: &Api, entry: MailboxEntry, octets: usize) -> Resul
     })
 }
 
-async fn message(
+/// A message for the API; at most `octets` of its content are read.
+pub(super) async fn message(
     api: &Api,
     envelope: &MessageTransferEnvelope,
     body: BodyId,

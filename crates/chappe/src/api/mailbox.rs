@@ -233,7 +233,7 @@ pub(super) async fn part(
 }
 
 /// Part of a stored body as the body of an answer, read as fast as the client takes it.
-fn octets(handle: &Handle, body: BodyId, range: Range<u64>) -> Response {
+pub(super) fn octets(handle: &Handle, body: BodyId, range: Range<u64>) -> Response {
     octets_behind(Vec::new(), handle, body, range)
 }
 

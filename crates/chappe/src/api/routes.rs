@@ -6,8 +6,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    Api, admin, config, console, index, login, mailbox, operations, probe, quarantine, ready, recording,
-    stream, submit,
+    Api, admin, config, console, envelope, index, login, mailbox, operations, probe, quarantine, ready,
+    recording, settings, stream, submit, tracking,
 };
 use crate::roles::Role;
 
@@ -123,6 +123,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     Post "/api/v1/probes", OPERATOR, probe::submit, "submit a probe";
     Get "/api/v1/messages", VIEWER, admin::messages, "messages of all queues";
     Get "/api/v1/messages/{reference}", VIEWER, admin::message, "copies of one message";
+    Get "/api/v1/messages/{reference}/envelope", VIEWER, envelope::envelope, "its envelope, and the way it has come";
+    Get "/api/v1/messages/{reference}/content", OPERATOR, envelope::content, "its content, octet for octet";
     Delete "/api/v1/messages/{reference}", OPERATOR, operations::delete, "delete it";
     Post "/api/v1/messages/{reference}/{operation}", OPERATOR, operations::one, "hold, release, move, priority";
     Post "/api/v1/selection/{operation}", OPERATOR, operations::selected, "the same, or delete, to all that is selected";
@@ -138,6 +140,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     Post "/api/v1/quarantine/{number}/release", OPERATOR, quarantine::release, "try it again";
     Get "/api/v1/connectors", VIEWER, admin::connectors, "connectors";
     Get "/api/v1/connectors/{connector}", VIEWER, admin::connector, "one connector";
+    Get "/api/v1/connectors/{connector}/settings", VIEWER, settings::settings, "its settings";
     Post "/api/v1/connectors/{connector}/connect", OPERATOR, admin::connect, "connect now";
     Get "/api/v1/associations", VIEWER, admin::associations, "associations";
     Get "/api/v1/associations/{number}/recording", OPERATOR, recording::recording, "its last TPDUs, as a packet capture";
@@ -151,7 +154,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     Put "/api/v1/config", ADMINISTRATOR, config::replace, "replace it";
     Post "/api/v1/config/check", ADMINISTRATOR, config::check, "what is wrong with another one, or different";
     Post "/api/v1/config/reload", ADMINISTRATOR, config::reload, "read the file again";
-    Get "/api/v1/tracking/{mts_id}", VIEWER, admin::tracking, "what became of a message";
+    Get "/api/v1/tracking", VIEWER, tracking::search, "what happened of late, searched";
+    Get "/api/v1/tracking/{mts_id}", VIEWER, tracking::show, "what became of a message";
     Get "/api/v1/events", VIEWER, admin::events, "newest events";
     Get "/api/v1/event-kinds", VIEWER, console::event_kinds, "what each kind means, and what to do";
     Get "/api/v1/stream", VIEWER, stream::stream, "all at a glance, live (server-sent events)";
