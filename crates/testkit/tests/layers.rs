@@ -8,7 +8,7 @@ use std::path::Path;
 /// From the bottom of the protocol to the program.
 const ORDER: [&str; 8] = ["clock", "ber", "osi", "mhs", "spool", "agent", "runtime", "chappe"];
 /// For tests alone.
-const DEVELOPMENT: [&str; 3] = ["testkit", "fuzzing", "sim"];
+const DEVELOPMENT: [&str; 4] = ["testkit", "fuzzing", "sim", "browser"];
 /// Allowed to read clocks, open sockets and start tasks.
 const IMPURE: [&str; 3] = ["spool", "runtime", "chappe"];
 /// Words that only those crates may use in their sources.

@@ -16,6 +16,8 @@ pub mod random;
 pub mod site;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,9 +39,29 @@ pub const ANNA: &str = "S=anna;O=Acme;P=ALPHA;A= ;C=GB";
 /// A mailbox at MTA-B.
 pub const OPERATIONS: &str = "S=operations;O=Acme;P=BETA;A= ;C=GB";
 
-/// The program under test.
+/// The program under test. Cargo tells the tests of its own package where it is; tests of another package have it built
+/// where they are themselves.
 pub fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_chappe"))
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    match option_env!("CARGO_BIN_EXE_chappe") {
+        Some(path) => Path::new(path),
+        None => BUILT.get_or_init(build),
+    }
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let output = test.ancestors().find(|path| path.ends_with("debug") || path.ends_with("release"));
+    let output = output.expect("a test is in the directory of build output");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--locked", "-p", "chappe", "--target-dir"]);
+    command.arg(output.parent().expect("it has a parent")).current_dir(repository());
+    if output.ends_with("release") {
+        command.arg("--release");
+    }
+    assert!(command.status().expect("cargo runs").success(), "the program can't be built");
+    output.join("chappe")
 }
 
 /// The root of the repository.

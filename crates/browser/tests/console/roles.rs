@@ -1,0 +1,44 @@
+//! Who may do what: a token opens the console, and its role says what can be pressed.
+
+use crate::support::{Pair, Plan, wait_for};
+use crate::{Test, console};
+
+#[test]
+fn a_token_opens_the_console_as_far_as_its_role_goes() -> Test {
+    let plan = Plan::default();
+    let Pair { mut a, b } = plan.build();
+    let tokens: Vec<String> = [("anna", "operator"), ("bert", "viewer")]
+        .into_iter()
+        .map(|(name, role)| {
+            let file = a.file(name, format!("token-of-{name}\n").as_bytes());
+            format!("{{ name = \"{name}\", role = \"{role}\", token_file = {file:?} }}")
+        })
+        .collect();
+    let text = plan.text(&a, "ALPHA") + &format!("api_tokens = [{}]\n", tokens.join(", "));
+    a.configure(&(text + &plan.link("B", "BETA", plan.a_connects_to)));
+    a.start();
+    let Some(browser) = console("roles", &a)? else { return Ok(()) };
+    browser.visit("/")?;
+    browser.see("h1", "Chappe")?;
+    browser.picture("login")?;
+    assert_eq!(browser.count("#side a")?, 0, "nothing is shown to nobody");
+    browser.fill("#token", "a guess\u{e007}")?;
+    browser.see(".problem", "token is wrong")?;
+    browser.fill("#token", "token-of-bert\u{e007}")?;
+    browser.see("#side", "bert")?;
+    browser.go("/queues")?;
+    browser.see("[data-queue='to-b']", "ready")?;
+    let freeze = "[data-queue='to-b'] [data-do='freeze']";
+    assert_eq!(browser.count(&format!("{freeze}:disabled"))?, 1, "a viewer presses nothing");
+    browser.press("[data-do='logout']")?;
+    browser.fill("#token", "token-of-anna\u{e007}")?;
+    browser.see("#side", "anna, operator")?;
+    browser.go("/queues")?;
+    browser.press(freeze)?;
+    browser.press("#dialog [data-do='confirm']")?;
+    browser.see("[data-queue='to-b']", "frozen")?;
+    browser.go("/events")?;
+    wait_for("the event of what anna did", || browser.see(".events", "anna").ok());
+    drop(b);
+    Ok(())
+}
