@@ -27,7 +27,7 @@ use super::{BenchError, io};
 const LONGEST_LIFE: Duration = Duration::from_millis(1_000);
 /// Time without any message in which nothing comes any more, once all have been accepted.
 const QUIET: Duration = Duration::from_secs(5);
-/// How long the last messages may take.
+/// How long a start may take, and the last messages: a campaign runs beside other work.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Most messages of a campaign, one octet each.
 const MOST: u64 = 200_000_000;
@@ -112,14 +112,14 @@ pub(super) fn run(args: &CrashArgs) -> Result<(), BenchError> {
         .collect();
     let mut random = Random(seed | 1);
     for kill in 0..args.kills {
-        let mta = MtaProcess::start(&dir, &configuration, address)?;
+        let mta = MtaProcess::start_within(PATIENCE, &dir, &configuration, address)?;
         thread::sleep(random.below(LONGEST_LIFE));
         drop(mta);
         if !args.json && (kill + 1) % 100 == 0 {
             eprintln!("{} kills, {} accepted", kill + 1, ledger.accepted.load(Ordering::Relaxed));
         }
     }
-    let mta = MtaProcess::start(&dir, &configuration, address)?;
+    let mta = MtaProcess::start_within(PATIENCE, &dir, &configuration, address)?;
     ledger.ending.store(true, Ordering::Relaxed);
     for generator in generators {
         generator.join().map_err(|_| BenchError::Association("a generator thread panicked".to_owned()))??;

@@ -10,11 +10,12 @@ use clap::{Args, ValueEnum};
 use mhs::NameError;
 use serde::Serialize;
 
+use super::fill::fill;
 use super::flow::{self, Arrived};
 use super::peer::{self, PASSWORD};
 use super::plot::{self, Panel};
 use super::process::{MtaProcess, free_address};
-use super::{BenchError, fill, io};
+use super::{BenchError, io};
 use crate::descriptors;
 
 /// Octets of content where size is not what changes.
@@ -268,7 +269,7 @@ fn measure(args: &CurvesArgs, x: u64, load: &Load) -> Result<Point, BenchError> 
     let dir = temporary.map_err(io("make a temporary directory"))?;
     let data = dir.path().join("data");
     if load.waiting > 0 {
-        fill::fill(&data, "waiting", "WAITING", load.waiting, SIZE)?;
+        fill(&data, load.waiting, SIZE, |_| ("waiting".to_owned(), "WAITING".to_owned()))?;
     }
     let arrived = Arc::new(Arrived::default());
     let sinks = (0..load.connectors).map(|number| {
@@ -282,9 +283,9 @@ fn measure(args: &CurvesArgs, x: u64, load: &Load) -> Result<Point, BenchError> 
     wait_until_idle(&mta)?;
     let (idle, cpu) = (mta.resident_kib()?, mta.cpu()?);
     let start = Instant::now();
-    let (size, recipients, connectors) = (load.size, load.recipients, load.connectors);
+    let (size, recipients, connectors, waiting) = (load.size, load.recipients, load.connectors, load.waiting);
     flow::generate(p1, load.associations, load.messages, move |number| {
-        message(&sink_name(number % connectors), number, size, recipients)
+        message(&sink_name(number % connectors), waiting + number, size, recipients)
     })?;
     arrived.wait(load.messages)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -1,9 +1,13 @@
-//! Fills a store directly with what messages leave there that came over P1 and wait: content and queue entry.
+//! Fills a store directly with what messages leave there that came over P1 and wait: content, queue entry
+//! and the digest of the transfer.
 
 use std::collections::VecDeque;
 use std::path::Path;
 
-use agent::record::{Item, META, OUTBOUND, OutboundKey, OutboundRecord, Rank, Record, Source, Tries};
+use agent::record::{
+    DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey, Item, META, OUTBOUND, OutboundKey, OutboundRecord, Rank,
+    Record, Source, Tries,
+};
 use clock::WallTime;
 use spool::{Batch, EmbeddedSpool, Options, Spool};
 
@@ -13,13 +17,13 @@ use super::{BenchError, peer};
 const BATCH: u64 = 500;
 const BATCHES: usize = 4;
 
-/// Puts `messages` into the queue of `connector` in a new store; they are for the private domain `prmd`.
+/// Puts `messages` into a new store. `to` tells in the queue of which connector the nth waits, and for which private domain it is;
+/// generators number theirs from `messages` on.
 pub(super) fn fill(
     data: &Path,
-    connector: &str,
-    prmd: &str,
     messages: u64,
     size: usize,
+    to: impl Fn(u64) -> (String, String),
 ) -> Result<(), BenchError> {
     let store = |error: &dyn std::fmt::Display| BenchError::Spool(error.to_string());
     let spool = EmbeddedSpool::open(data, Options::default()).map_err(|error| store(&error))?;
@@ -34,8 +38,8 @@ pub(super) fn fill(
             let mut writer = spool.begin_body().map_err(|error| store(&error))?;
             writer.write(&content).map_err(|error| store(&error))?;
             let body = batch.link_body(writer.finish().map_err(|error| store(&error))?);
-            // Numbers which no generator uses.
-            let envelope = peer::envelope_to(prmd, u64::MAX - number)
+            let (connector, prmd) = to(number);
+            let envelope = peer::envelope_to(&prmd, number)
                 .map_err(|error| BenchError::Association(error.to_string()))?;
             let record = OutboundRecord {
                 mts_identifier: envelope.message_identifier.to_string(),
@@ -53,9 +57,11 @@ pub(super) fn fill(
                 tries: Tries::default(),
             };
             // From 1, as the sequence of a store begins.
-            let key =
-                OutboundKey { connector: connector.to_owned(), rank: Rank::Normal, sequence: number + 1 };
+            let key = OutboundKey { connector, rank: Rank::Normal, sequence: number + 1 };
             batch.put(OUTBOUND, key.encode(), record.encode());
+            let digest = digest(number);
+            batch.put(DUPLICATE, digest, []);
+            batch.put(DUPLICATE_AGE, DuplicateAgeKey { accepted: now, digest }.encode(), []);
         }
         next = messages.min(next + BATCH);
         batch.put(META, *b"sequence", (next + 1).to_be_bytes());
@@ -70,4 +76,18 @@ pub(super) fn fill(
         commit.wait().map_err(|error| store(&error))?;
     }
     Ok(())
+}
+
+/// Like a digest: spread over all values.
+fn digest(number: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    let mut state = number;
+    for part in digest.chunks_exact_mut(8) {
+        // The finalizer of SplitMix64.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        part.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
+    }
+    digest
 }

@@ -19,6 +19,16 @@ pub(super) struct MtaProcess {
 impl MtaProcess {
     /// Writes `configuration` into `dir` and starts this very program on it; returns once `p1` answers.
     pub(super) fn start(dir: &Path, configuration: &str, p1: SocketAddr) -> Result<MtaProcess, BenchError> {
+        Self::start_within(READY_TIMEOUT, dir, configuration, p1)
+    }
+
+    /// The same with another time to listen.
+    pub(super) fn start_within(
+        patience: Duration,
+        dir: &Path,
+        configuration: &str,
+        p1: SocketAddr,
+    ) -> Result<MtaProcess, BenchError> {
         let file = dir.join("mta.toml");
         std::fs::write(&file, configuration).map_err(io("write the configuration"))?;
         let program = std::env::current_exe().map_err(io("find this program"))?;
@@ -42,7 +52,7 @@ impl MtaProcess {
             last
         });
         let mut process = MtaProcess { child };
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let deadline = Instant::now() + patience;
         loop {
             // Asked first: somebody else may answer where the MTA could not listen.
             let answers = TcpStream::connect(p1).is_ok();
@@ -53,7 +63,7 @@ impl MtaProcess {
                 return Ok(process);
             }
             if Instant::now() >= deadline {
-                return Err(BenchError::Mta(format!("does not listen after {} s", READY_TIMEOUT.as_secs())));
+                return Err(BenchError::Mta(format!("does not listen after {} s", patience.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(20));
         }

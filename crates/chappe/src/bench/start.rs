@@ -4,7 +4,6 @@
 //! The store is filled directly, with what messages leave there that came over P1: content, queue entry and the digest of
 //! the transfer. The MTA then starts on it as a process of its own, and sinks take what comes.
 
-use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -13,24 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use agent::record::{
-    DUPLICATE, DUPLICATE_AGE, DuplicateAgeKey, Item, META, OUTBOUND, OutboundKey, OutboundRecord, Rank,
-    Record, Source, Tries,
-};
-use clock::WallTime;
 use mhs::MtaName;
 use osi::stack::StackConfig;
 use runtime::p1_application;
 use serde::Serialize;
-use spool::{Batch, EmbeddedSpool, Options, Spool};
 
+use super::fill::fill;
 use super::peer::{self, PASSWORD, Peer};
 use super::process::{MtaProcess, free_address};
 use super::{BenchError, StartArgs, io};
 
-/// Messages put into the store by one step, and steps under way at once.
-const BATCH: u64 = 500;
-const BATCHES: usize = 4;
 /// Messages of which the rate of draining is taken.
 const DRAINED: u64 = 10_000;
 /// Messages of which the rate of accepting is taken, and associations that bring them.
@@ -111,7 +102,10 @@ fn one_queue(args: &StartArgs, messages: u64) -> Result<Figures, BenchError> {
     let dir = temporary.map_err(io("make a temporary directory"))?;
     let data = dir.path().join("data");
     let began = Instant::now();
-    fill(&data, args, messages)?;
+    fill(&data, messages, args.size, |number| {
+        let to = u32::try_from(number % u64::from(args.connectors)).unwrap_or(0);
+        (connector_name(to), sink_name(to))
+    })?;
     let fill_seconds = began.elapsed().as_secs_f64();
     let store_mib = size_of(&data) >> 20;
 
@@ -155,84 +149,6 @@ fn one_queue(args: &StartArgs, messages: u64) -> Result<Figures, BenchError> {
         memory_at_first_transfer_kib,
         peak_memory_kib,
     })
-}
-
-/// Puts the messages into a new store, spread over the connectors.
-fn fill(data: &Path, args: &StartArgs, messages: u64) -> Result<(), BenchError> {
-    let store = |error: &dyn std::fmt::Display| BenchError::Spool(error.to_string());
-    let spool = EmbeddedSpool::open(data, Options::default()).map_err(|error| store(&error))?;
-    let now = WallTime::from_unix(now_unix());
-    let content = vec![b'x'; args.size];
-    let mut under_way = VecDeque::new();
-    let mut next = 0;
-    while next < messages {
-        let mut batch = Batch::default();
-        for number in next..messages.min(next + BATCH) {
-            let mut writer = spool.begin_body().map_err(|error| store(&error))?;
-            writer.write(&content).map_err(|error| store(&error))?;
-            let body = batch.link_body(writer.finish().map_err(|error| store(&error))?);
-            let to = u32::try_from(number % u64::from(args.connectors)).unwrap_or(0);
-            let envelope = peer::envelope_to(&sink_name(to), number)
-                .map_err(|error| BenchError::Association(error.to_string()))?;
-            let record = OutboundRecord {
-                mts_identifier: envelope.message_identifier.to_string(),
-                originator: envelope.originator_name.to_string(),
-                item: Item::Message {
-                    envelope: envelope.to_octets(),
-                    body,
-                    content_length: args.size as u64,
-                },
-                source: Source::Connector("generator".to_owned()),
-                arrived: now,
-                queued: now,
-                expires: WallTime::from_unix(now.unix() + 2 * 86_400),
-                attempts: 0,
-                size: args.size as u64,
-                recipients: 1,
-                exhausted: Vec::new(),
-                last_failure: None,
-                tries: Tries::default(),
-            };
-            // From 1, as the sequence of a store begins.
-            let sequence = number + 1;
-            let key = OutboundKey { connector: connector_name(to), rank: Rank::Normal, sequence };
-            batch.put(OUTBOUND, key.encode(), record.encode());
-            let digest = digest(number);
-            batch.put(DUPLICATE, digest, []);
-            batch.put(DUPLICATE_AGE, DuplicateAgeKey { accepted: now, digest }.encode(), []);
-        }
-        next = messages.min(next + BATCH);
-        batch.put(META, *b"sequence", (next + 1).to_be_bytes());
-        under_way.push_back(spool.commit(batch));
-        if under_way.len() >= BATCHES
-            && let Some(commit) = under_way.pop_front()
-        {
-            commit.wait().map_err(|error| store(&error))?;
-        }
-    }
-    for commit in under_way {
-        commit.wait().map_err(|error| store(&error))?;
-    }
-    Ok(())
-}
-
-/// Like a digest: spread over all values.
-fn digest(number: u64) -> [u8; 32] {
-    let mut digest = [0; 32];
-    let mut state = number;
-    for part in digest.chunks_exact_mut(8) {
-        // The finalizer of SplitMix64.
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        part.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
-    }
-    digest
-}
-
-fn now_unix() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn size_of(path: &Path) -> u64 {
