@@ -1,30 +1,7 @@
-//! The program `chappe`: command line, configuration file and HTTP API of an X.400 message transfer agent.
-//!
-//! It wires the crates together and shows them to people; what an MTA decides is in `agent`, what it does with
-//! sockets and disks in `runtime`. Every command that asks a running service goes through [`client`] to [`api`].
-
-mod api;
-mod bench;
-mod check;
-mod cli;
-mod client;
-mod config;
-mod decode;
-mod demo;
-mod descriptors;
-mod keeper;
-mod ladder;
-mod log;
-mod model;
-mod notify;
-mod roles;
-mod service;
-mod style;
-mod time_text;
-mod tls;
+//! The program `chappe`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    chappe::main()
 }

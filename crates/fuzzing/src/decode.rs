@@ -4,9 +4,7 @@
 
 use std::fmt::Write;
 
-// The program is no library; what it shows of files stands by itself in these modules.
-#[path = "../../chappe/src/decode/mod.rs"]
-mod program;
+use chappe::decode as program;
 
 pub(crate) fn run(octets: &[u8]) {
     let shown = match program::decode(octets) {

@@ -36,9 +36,9 @@ use toml::de::DeTable;
 use crate::roles::ApiToken;
 use crate::tls::TlsIdentity;
 pub(crate) use difference::{Difference, differences};
-pub(crate) use init::starting_file;
-pub(crate) use problem::ConfigError;
+pub use init::starting_file;
 use problem::Problems;
+pub use problem::{ConfigError, Located};
 use section::Section;
 pub(crate) use source::Source;
 
@@ -49,9 +49,9 @@ const MAX_FILE_OCTETS: u64 = 16 << 20;
 
 /// Everything that `chappe serve` runs on.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// The MTA and its connectors.
-    pub(crate) settings: AgentSettings,
+    pub settings: AgentSettings,
     /// Where the store is.
     pub(crate) data_dir: PathBuf,
     /// What the program listens on.
@@ -118,7 +118,7 @@ pub(crate) fn load(file: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// Every mistake in it.
-pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
     let problems = Problems::default();
     let (tree, errors) = DeTable::parse_recoverable(text);
     for error in &errors {

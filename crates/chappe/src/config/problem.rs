@@ -11,20 +11,20 @@ use std::path::{Path, PathBuf};
 
 /// One mistake in a configuration file, ready to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Located {
+pub struct Located {
     /// Line, counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Column in characters, counted from 1.
-    pub(crate) column: usize,
+    pub column: usize,
     /// What is wrong.
-    pub(crate) what: String,
+    pub what: String,
     /// What the operator can do about it.
-    pub(crate) fix: String,
+    pub fix: String,
 }
 
 /// Why there is no configuration.
 #[derive(Debug)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// The file can't be read at all.
     Unreadable {
         /// The file.

@@ -11,45 +11,45 @@ use super::pcap::Side;
 
 /// One connection as a ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ladder {
+pub struct Ladder {
     /// The end that opened it.
-    pub(crate) initiator: SocketAddr,
+    pub initiator: SocketAddr,
     /// The end that accepted it.
-    pub(crate) responder: SocketAddr,
+    pub responder: SocketAddr,
     /// Oldest first.
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// Octets that are not kept and were read as zeros.
-    pub(crate) cut: u64,
+    pub cut: u64,
     /// Sides that are in the middle of a TSDU or an activity where the steps end.
-    pub(crate) unfinished: Vec<Side>,
+    pub unfinished: Vec<Side>,
 }
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub struct Step {
     /// Number of the packet that completed it; of a recording, the number of the TPDU.
-    pub(crate) number: u64,
+    pub number: u64,
     /// When, in microseconds since 1970.
-    pub(crate) micros: u64,
+    pub micros: u64,
     /// Who sent it.
-    pub(crate) side: Side,
+    pub side: Side,
     /// What it is.
-    pub(crate) kind: StepKind,
+    pub kind: StepKind,
     /// Octets on the wire, with the TPKT header; of a gap, those that are missing.
-    pub(crate) octets: u64,
+    pub octets: u64,
     /// Octets of these that are not kept and were read as zeros.
-    pub(crate) cut: u64,
+    pub cut: u64,
     /// The protocols in it from the outside to the inside, each with its PDU.
-    pub(crate) layers: Vec<Layer>,
+    pub layers: Vec<Layer>,
     /// What was transferred as a whole when this had come: the APDU of P1 in an activity that ends here.
-    pub(crate) completes: Option<String>,
+    pub completes: Option<String>,
     /// What is in it.
-    pub(crate) details: Vec<Tree>,
+    pub details: Vec<Tree>,
 }
 
 /// What a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StepKind {
+pub enum StepKind {
     /// The TCP connection was opened.
     Opened,
     /// One TPDU.
@@ -66,7 +66,7 @@ pub(crate) enum StepKind {
 
 impl StepKind {
     /// Its name in JSON.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             StepKind::Opened => "opened",
             StepKind::Tpdu => "tpdu",
@@ -80,11 +80,11 @@ impl StepKind {
 
 /// One protocol in a TPDU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Layer {
+pub struct Layer {
     /// The protocol: `COTP`, `session`, `presentation`, `ACSE`, `RTSE`, `P1`.
-    pub(crate) protocol: &'static str,
+    pub protocol: &'static str,
     /// Its PDU, by the name that its Recommendation gives it.
-    pub(crate) pdu: &'static str,
+    pub pdu: &'static str,
 }
 
 /// The layers of a TPDU, while it is taken apart.
@@ -103,7 +103,7 @@ impl Layers {
 
 impl Side {
     /// The name of the end.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Side::Initiator => "initiator",
             Side::Responder => "responder",

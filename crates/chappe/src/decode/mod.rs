@@ -4,7 +4,7 @@
 
 pub(crate) mod dialogue;
 mod inside;
-pub(crate) mod ladder;
+pub mod ladder;
 pub(crate) mod pcap;
 
 use mhs::Tree;
@@ -13,11 +13,11 @@ use mhs::p1::MtsApdu;
 use mhs::{ContentType, DecodeError};
 
 use ladder::Ladder;
-pub(crate) use pcap::PcapError;
+pub use pcap::{PcapError, Side};
 
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// An APDU of P1.
     Apdu,
     /// A content of type P2 or P22.
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DecodeFailure {
+pub enum DecodeFailure {
     /// Neither APDU nor content.
     #[error("it is no P1 APDU ({apdu}) and no P2 or P22 content ({content})")]
     Neither {
@@ -49,7 +49,10 @@ pub(crate) enum DecodeFailure {
 }
 
 /// Decodes the contents of a file: octets, or the same in hexadecimal.
-pub(crate) fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
+///
+/// # Errors
+/// It can't be.
+pub fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
     if file.is_empty() {
         return Err(DecodeFailure::Empty);
     }
@@ -69,7 +72,10 @@ pub(crate) fn decode(file: &[u8]) -> Result<(Kind, Vec<Tree>), DecodeFailure> {
 }
 
 /// The connections of a capture as ladders.
-pub(crate) fn ladders(file: &[u8]) -> Result<Vec<Ladder>, DecodeFailure> {
+///
+/// # Errors
+/// It is no capture, or can't be read.
+pub fn ladders(file: &[u8]) -> Result<Vec<Ladder>, DecodeFailure> {
     if file.is_empty() {
         return Err(DecodeFailure::Empty);
     }

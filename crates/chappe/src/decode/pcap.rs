@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Why a capture can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PcapError {
+pub enum PcapError {
     /// The newer pcapng format.
     #[error("it is a pcapng capture; convert it with `editcap -F pcap IN OUT`")]
     PcapNg,
@@ -22,7 +22,7 @@ pub(crate) enum PcapError {
 
 /// Who sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
     /// The end that opened the TCP connection.
     Initiator,
     /// The end that accepted it.
