@@ -65,7 +65,7 @@ fn exchange(a: &Site, b: &Site) {
     outcomes.sort_by_key(ToString::to_string);
     assert_eq!(outcomes, ["delivered", "non-delivered"]);
     for site in [a, b] {
-        assert_eq!(site.logged("TransferFailed"), 0, "{}", site.log());
+        assert_eq!(site.logged("transfer-failed"), 0, "{}", site.log());
     }
 }
 

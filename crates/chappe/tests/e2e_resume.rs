@@ -53,7 +53,7 @@ fn arrived_once(pair: &Pair, content: &[u8]) {
 
 /// It went on where it had stopped: the wire has not seen it twice.
 fn was_resumed(receiver: &Site, proxy: &Proxy) {
-    assert_eq!(receiver.logged("TransferResumed"), 1, "nothing was resumed");
+    assert_eq!(receiver.logged("transfer-resumed"), 1, "nothing was resumed");
     // Base64 of the file and headers are a part more than the file itself; a message begun anew is twice as much.
     let (octets, most) = (sent(&proxy.recordings()), LARGE + LARGE / 100 + UNCONFIRMED + IN_FLIGHT);
     assert!(octets < most, "{octets} octets were sent, at most {most} expected");
@@ -63,7 +63,7 @@ fn was_resumed(receiver: &Site, proxy: &Proxy) {
 fn a_sender_stopped_in_mid_transfer_goes_on_after_its_restart() {
     let (mut pair, proxy, content) = half_sent();
     assert_eq!(pair.a.stop().code(), Some(0));
-    assert_eq!(pair.a.logged("TransferInterrupted"), 1);
+    assert_eq!(pair.a.logged("transfer-interrupted"), 1);
     assert!(pair.b.mailbox(OPERATIONS).is_empty(), "half a message was delivered");
     pair.a.start();
     arrived_once(&pair, &content);
@@ -74,7 +74,7 @@ fn a_sender_stopped_in_mid_transfer_goes_on_after_its_restart() {
 fn a_receiver_stopped_in_mid_transfer_goes_on_after_its_restart() {
     let (mut pair, proxy, content) = half_sent();
     assert_eq!(pair.b.stop().code(), Some(0));
-    assert_eq!(pair.b.logged("TransferInterrupted"), 1);
+    assert_eq!(pair.b.logged("transfer-interrupted"), 1);
     pair.b.start();
     assert!(pair.b.mailbox(OPERATIONS).is_empty(), "half a message was delivered");
     arrived_once(&pair, &content);
@@ -96,7 +96,7 @@ fn a_receiver_killed_in_mid_transfer_is_sent_the_whole_message_again() {
     pair.b.start();
     arrived_once(&pair, &content);
     // What it had was in memory only, which is said and not counted as a failed transfer.
-    assert_eq!(pair.b.logged("TransferResumed"), 0);
+    assert_eq!(pair.b.logged("transfer-resumed"), 0);
     assert_eq!(pair.a.logged("will be sent from the beginning"), 1);
 }
 

@@ -40,7 +40,7 @@ fn the_turn_passes_to_and_fro_without_a_failure() {
             site.wait_until_empty();
             assert_eq!(site.mailbox_size(mailbox), 2 * MESSAGES as u64);
             assert_eq!(site.subjects(mailbox).len(), MESSAGES);
-            for trouble in ["InternalError", "TransferFailed", "AssociationEndedAbnormally"] {
+            for trouble in ["internal-error", "transfer-failed", "association-ended-abnormally"] {
                 assert_eq!(site.logged(trouble), 0, "{trouble} with up to {max_associations} associations");
             }
         }

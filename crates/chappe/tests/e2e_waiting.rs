@@ -29,13 +29,13 @@ fn a_message_waits_for_a_peer_that_is_down_and_goes_when_it_is_up() {
     let table = a.run(&["connector", "list"]).ok();
     assert!(table.contains("retry") && table.contains("refused"), "{table}");
     // It goes on trying, and says so each time.
-    wait_for("a third try", || (a.logged("ConnectionNotOpened") >= 3).then_some(()));
+    wait_for("a third try", || (a.logged("connection-not-opened") >= 3).then_some(()));
 
     b.start();
-    let tries = a.logged("ConnectionNotOpened");
+    let tries = a.logged("connection-not-opened");
     b.wait_for_mail(OPERATIONS, 1);
     // One more may have been under way while B started; then the next one has to succeed.
-    assert!(a.logged("ConnectionNotOpened") <= tries + 1, "{}", a.log());
+    assert!(a.logged("connection-not-opened") <= tries + 1, "{}", a.log());
     a.wait_until_empty();
     let connector = items(&a.json(&["connector", "list"])).remove(0);
     assert_eq!((&connector["consecutive_failures"], &connector["last_failure"]), (&0.into(), &().into()));

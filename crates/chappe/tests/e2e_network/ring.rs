@@ -43,12 +43,12 @@ fn a_report_whose_originator_nobody_knows_ends_in_a_ring_too() {
     x.send(&user("xavier", "X"), &user("nobody", "Z"), "lost");
     let a = network.site("A");
     crate::support::wait_for("the end of the report", || {
-        RING[..3].iter().any(|name| network.site(name).logged("ReportDiscarded") > 0).then_some(())
+        RING[..3].iter().any(|name| network.site(name).logged("report-discarded") > 0).then_some(())
     });
     network.wait_until_empty();
     // X to A, round to A, where the loop is reported; the report goes round and ends where it began.
     assert_eq!(network.transfers(), 1 + 3 + 3, "{}", a.log());
-    let discarded: usize = RING[..3].iter().map(|name| network.site(name).logged("ReportDiscarded")).sum();
+    let discarded: usize = RING[..3].iter().map(|name| network.site(name).logged("report-discarded")).sum();
     assert_eq!(discarded, 1);
     assert!(x.mailbox(&user("xavier", "X")).is_empty());
     network.judge("report-ring");

@@ -230,7 +230,7 @@ impl Drop for Site {
             return;
         }
         // Whatever a test is about: a service that noticed a defect of its own has failed it.
-        for defect in ["InternalError", "panicked at"] {
+        for defect in ["internal-error", "panicked at"] {
             assert_eq!(self.logged(defect), 0, "{defect} in the log of {}:\n{}", self.name, self.log());
         }
     }
