@@ -3,19 +3,20 @@
 //! These types are the contract with every client; what the runtime and the agent call things may change behind
 //! them. Addresses are in the text form of RFC 1685, times in RFC 3339, sizes in octets.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Difference;
 
 /// Answer to every request that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ErrorBody {
     /// The failure.
     pub(crate) error: ErrorText,
 }
 
 /// A failure in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ErrorText {
     /// What failed.
     pub(crate) what: String,
@@ -23,8 +24,17 @@ pub(crate) struct ErrorText {
     pub(crate) why: String,
 }
 
+/// Whether all is well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Health {
+    /// `ready`, `degraded` or `stopping`.
+    pub(crate) condition: String,
+    /// What is not well; only told to those who may know.
+    pub(crate) reasons: Vec<String>,
+}
+
 /// Who makes a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Session {
     /// Name of the token, or what the client says of itself where none is asked for.
     pub(crate) name: String,
@@ -37,7 +47,7 @@ pub(crate) struct Session {
 }
 
 /// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Page<T> {
     /// The items.
     pub(crate) items: Vec<T>,
@@ -46,7 +56,7 @@ pub(crate) struct Page<T> {
 }
 
 /// A message was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Submitted {
     /// Its MTS-identifier; if it has only blind copies, that of the first.
     pub(crate) mts_id: String,
@@ -58,7 +68,7 @@ pub(crate) struct Submitted {
 }
 
 /// A copy for one blind copy recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct BlindCopy {
     /// The recipient.
     pub(crate) recipient: String,
@@ -67,14 +77,14 @@ pub(crate) struct BlindCopy {
 }
 
 /// A probe was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Probed {
     /// Its MTS-identifier.
     pub(crate) mts_id: String,
 }
 
 /// The queue of one connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Queue {
     /// Connector.
     pub(crate) connector: String,
@@ -97,7 +107,7 @@ pub(crate) struct Queue {
 }
 
 /// One entry of a queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct QueuedMessage {
     /// Number, unique for ever in this MTA.
     pub(crate) number: u64,
@@ -136,7 +146,7 @@ pub(crate) struct QueuedMessage {
 }
 
 /// An operator's change to a queue was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct QueueChange {
     /// The connector.
     pub(crate) connector: String,
@@ -145,7 +155,7 @@ pub(crate) struct QueueChange {
 }
 
 /// Something in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct QuarantineItem {
     /// Its number.
     pub(crate) number: u64,
@@ -174,14 +184,14 @@ pub(crate) struct QuarantineItem {
 }
 
 /// Something has left the quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OutOfQuarantine {
     /// The number that it had there.
     pub(crate) number: u64,
 }
 
 /// What became of an operation on some copies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Operated {
     /// Each of them.
     pub(crate) items: Vec<OperatedCopy>,
@@ -192,7 +202,7 @@ pub(crate) struct Operated {
 }
 
 /// What became of an operation on one copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OperatedCopy {
     /// Its number.
     pub(crate) number: u64,
@@ -213,7 +223,7 @@ pub(crate) struct OperatedCopy {
 }
 
 /// A link monitor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Monitor {
     /// Its name.
     pub(crate) name: String,
@@ -252,7 +262,7 @@ pub(crate) struct Monitor {
 }
 
 /// One connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Connector {
     /// Name.
     pub(crate) name: String,
@@ -291,7 +301,7 @@ pub(crate) struct Connector {
 }
 
 /// Amounts of what associations need.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Held {
     /// Places of associations.
     pub(crate) slots: u64,
@@ -306,7 +316,7 @@ pub(crate) struct Held {
 }
 
 /// What one connector holds, or all callers that have not bound.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Holder {
     /// Connector; none for callers that have not bound.
     pub(crate) connector: Option<String>,
@@ -317,7 +327,7 @@ pub(crate) struct Holder {
 }
 
 /// What is held, of what there is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Resources {
     /// The budgets.
     pub(crate) limits: ResourceLimits,
@@ -332,7 +342,7 @@ pub(crate) struct Resources {
 }
 
 /// Budgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ResourceLimits {
     /// Associations.
     pub(crate) slots: u64,
@@ -343,7 +353,7 @@ pub(crate) struct ResourceLimits {
 }
 
 /// The MTA at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Status {
     /// Name and the like.
     pub(crate) info: StatusInfo,
@@ -368,7 +378,7 @@ pub(crate) struct Status {
 }
 
 /// Who the MTA is and what it has done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StatusInfo {
     /// MTA name.
     pub(crate) name: String,
@@ -383,7 +393,7 @@ pub(crate) struct StatusInfo {
 }
 
 /// Selectors as they are written in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Selectors {
     /// Transport selector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -397,7 +407,7 @@ pub(crate) struct Selectors {
 }
 
 /// One association.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Association {
     /// Number in this process.
     pub(crate) id: u64,
@@ -430,7 +440,7 @@ pub(crate) struct Association {
 }
 
 /// What is recorded of one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Recording {
     /// Number of the association.
     pub(crate) association: u64,
@@ -455,7 +465,7 @@ pub(crate) struct Recording {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Event {
     /// Number since the start of the service.
     pub(crate) number: u64,
@@ -484,7 +494,7 @@ pub(crate) struct Event {
 }
 
 /// What one kind of event means, in the words of `docs/events.md`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EventHelp {
     /// The kind.
     pub(crate) kind: String,
@@ -504,7 +514,7 @@ pub(crate) struct EventHelp {
 }
 
 /// What became of a message, and of the reports on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tracking {
     /// Its MTS-identifier.
     pub(crate) mts_id: String,
@@ -515,7 +525,7 @@ pub(crate) struct Tracking {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tracked {
     /// When.
     pub(crate) time: String,
@@ -544,7 +554,7 @@ pub(crate) struct Tracked {
 }
 
 /// A message on its way, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Envelope {
     /// Number of the copy.
     pub(crate) number: u64,
@@ -561,7 +571,7 @@ pub(crate) struct Envelope {
 }
 
 /// A recipient as the envelope names him.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EnvelopeRecipient {
     /// His number in the message.
     pub(crate) number: i64,
@@ -574,7 +584,7 @@ pub(crate) struct EnvelopeRecipient {
 }
 
 /// A domain, or an MTA of a domain, that a message has passed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Hop {
     /// The MTA, if it is known.
     pub(crate) mta: Option<String>,
@@ -594,7 +604,7 @@ impl Hop {
 }
 
 /// A decoded field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Field {
     /// Its name.
     pub(crate) name: String,
@@ -605,7 +615,7 @@ pub(crate) struct Field {
 }
 
 /// The settings of a connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConnectorSettingsPages {
     /// The connector.
     pub(crate) connector: String,
@@ -614,7 +624,7 @@ pub(crate) struct ConnectorSettingsPages {
 }
 
 /// The settings on one property page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SettingsPage {
     /// Name of the page.
     pub(crate) page: String,
@@ -623,7 +633,7 @@ pub(crate) struct SettingsPage {
 }
 
 /// One setting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Setting {
     /// As it is called in `[[connector]]`; on the page of address spaces, the space.
     pub(crate) key: String,
@@ -634,14 +644,14 @@ pub(crate) struct Setting {
 }
 
 /// A connector was told to connect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Connecting {
     /// The connector.
     pub(crate) connector: String,
 }
 
 /// Where a message for an address would go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Route {
     /// The address asked about.
     pub(crate) address: String,
@@ -656,7 +666,7 @@ pub(crate) struct Route {
 }
 
 /// Where a message would go now, and with an edited configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RouteComparison {
     /// The recipient that was asked for.
     pub(crate) address: String,
@@ -669,7 +679,7 @@ pub(crate) struct RouteComparison {
 }
 
 /// The configuration of the service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigText {
     /// Its file.
     pub(crate) file: String,
@@ -682,7 +692,7 @@ pub(crate) struct ConfigText {
 }
 
 /// What another configuration would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigVerdict {
     /// Whether it can be put into force.
     pub(crate) ok: bool,
@@ -697,7 +707,7 @@ pub(crate) struct ConfigVerdict {
 }
 
 /// One mistake in a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigProblem {
     /// Line, from 1.
     pub(crate) line: usize,
@@ -710,7 +720,7 @@ pub(crate) struct ConfigProblem {
 }
 
 /// A configuration was replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigReplaced {
     /// Digest of the new one.
     pub(crate) digest: String,
@@ -729,7 +739,7 @@ pub(crate) struct ConfigReplaced {
 }
 
 /// The file was read again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigReloaded {
     /// Connectors that are new.
     pub(crate) added: Vec<String>,
@@ -742,7 +752,7 @@ pub(crate) struct ConfigReloaded {
 }
 
 /// One mailbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Mailbox {
     /// Its address.
     pub(crate) address: String,
@@ -751,7 +761,7 @@ pub(crate) struct Mailbox {
 }
 
 /// One page of a mailbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MailboxPage {
     /// The messages and reports, oldest first.
     pub(crate) items: Vec<MailboxItem>,
@@ -763,7 +773,7 @@ pub(crate) struct MailboxPage {
 }
 
 /// A message or report in a mailbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct MailboxItem {
     /// Number in the mailbox, growing with time.
     pub(crate) number: u64,
@@ -777,7 +787,7 @@ pub(crate) struct MailboxItem {
 }
 
 /// What was delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum MailboxContent {
     /// A message.
@@ -792,7 +802,7 @@ pub(crate) enum MailboxContent {
 }
 
 /// A delivered message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeliveredMessage {
     /// Originator, from the envelope.
     pub(crate) from: String,
@@ -819,7 +829,7 @@ pub(crate) struct DeliveredMessage {
 }
 
 /// A body part.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Part {
     /// Number in the message, from 1: what `--attachment` takes.
     pub(crate) number: usize,
@@ -836,7 +846,7 @@ pub(crate) struct Part {
 }
 
 /// A delivered report.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeliveredReport {
     /// MTS-identifier of the message or probe that it is about.
     pub(crate) subject_mts_id: String,
@@ -847,7 +857,7 @@ pub(crate) struct DeliveredReport {
 }
 
 /// What became of one recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReportedRecipient {
     /// The recipient.
     pub(crate) address: String,
@@ -859,7 +869,7 @@ pub(crate) struct ReportedRecipient {
 }
 
 /// What became of a recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub(crate) enum Outcome {
     /// Delivered.

@@ -78,6 +78,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     };
     let gate = Arc::new(Gate::new(config.listen.api_tokens.clone()));
     gate.replace_tls(config.listen.api_tls.as_ref())?;
+    gate.limit_requests(config.listen.api_requests_per_s);
     let scheme = if config.listen.api_tls.is_some() { "https" } else { "http" };
     // A store that takes long to open must not hold up a stop either.
     let mta = tokio::select! {
@@ -167,6 +168,7 @@ pub(crate) async fn apply(
             handle.apply_limits(new.limits.clone());
             handle.set_monitors(new.monitors.clone());
             gate.replace_tokens(&new.listen.api_tokens);
+            gate.limit_requests(new.listen.api_requests_per_s);
             if current.listen.api_tls.is_some()
                 && let Err(error) = gate.replace_tls(new.listen.api_tls.as_ref())
             {

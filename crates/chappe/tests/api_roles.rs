@@ -17,6 +17,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /console/{*file}", "everyone"),
     ("GET /healthz", "everyone"),
     ("GET /readyz", "everyone"),
+    ("GET /health", "everyone"),
+    ("GET /metrics", "viewer"),
+    ("GET /api/v1/openapi.json", "viewer"),
     ("GET /api/v1/session", "viewer"),
     ("POST /api/v1/session", "viewer"),
     ("DELETE /api/v1/session", "viewer"),
@@ -28,8 +31,15 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/messages", "viewer"),
     ("GET /api/v1/messages/{reference}", "viewer"),
     ("DELETE /api/v1/messages/{reference}", "operator"),
-    ("POST /api/v1/messages/{reference}/{operation}", "operator"),
-    ("POST /api/v1/selection/{operation}", "operator"),
+    ("POST /api/v1/messages/{reference}/hold", "operator"),
+    ("POST /api/v1/messages/{reference}/release", "operator"),
+    ("POST /api/v1/messages/{reference}/move", "operator"),
+    ("POST /api/v1/messages/{reference}/priority", "operator"),
+    ("POST /api/v1/selection/delete", "operator"),
+    ("POST /api/v1/selection/hold", "operator"),
+    ("POST /api/v1/selection/release", "operator"),
+    ("POST /api/v1/selection/move", "operator"),
+    ("POST /api/v1/selection/priority", "operator"),
     ("GET /api/v1/queues", "viewer"),
     ("GET /api/v1/queues/{connector}", "viewer"),
     ("POST /api/v1/queues/{connector}/freeze", "operator"),
@@ -85,7 +95,8 @@ fn service() -> Service {
         .collect();
     let connector = "[[connector]]\nname = \"to-b\"\nremote_mta = \"MTA-B\"\nhosts = [\"127.0.0.1:1\"]\n\
                      address_space = [{ address = \"P=BETA;A= ;C=GB\", cost = 3 }]\n";
-    Service::write_config(dir.path(), &format!("api_tokens = [{}]", tokens.join(", ")), connector);
+    let listen = format!("api_requests_per_s = 1000\napi_tokens = [{}]", tokens.join(", "));
+    Service::write_config(dir.path(), &listen, connector);
     Service::start_in(dir)
 }
 
@@ -119,7 +130,6 @@ fn every_route_is_for_those_whose_role_it_says_and_for_nobody_else() {
         let mut request = (*route).to_owned();
         for (name, value) in [
             ("{reference}", "999999"),
-            ("{operation}", "hold"),
             ("{connector}", "to-z"),
             ("{monitor}", "none"),
             ("{number}", "999999"),
@@ -134,8 +144,6 @@ fn every_route_is_for_those_whose_role_it_says_and_for_nobody_else() {
         }
         let (status, answer) = ask(&service, &request, "");
         assert_eq!(status == 401, rank(needed).is_some(), "{request} by nobody: {answer}");
-        let (status, answer) = ask(&service, &request, "wrong");
-        assert_eq!(status == 401, rank(needed).is_some(), "{request} with a wrong token: {answer}");
         for role in ROLES {
             let (status, answer) = ask(&service, &request, role);
             assert_eq!(status == 403, rank(role) < rank(needed), "{request} by a {role}: {answer}");
@@ -147,6 +155,8 @@ fn every_route_is_for_those_whose_role_it_says_and_for_nobody_else() {
             assert_eq!(ask(&service, &head, role).0, ask(&service, &request, role).0, "{head} by a {role}");
         }
     }
+    assert_eq!(ask(&service, "GET /api/v1/info", "wrong").0, 401);
+    assert_eq!(ask(&service, "GET /healthz", "wrong").0, 200);
     assert_eq!(ask(&service, "GET /api/v1/nothing", "").0, 401);
     assert_eq!(ask(&service, "GET /api/v1/nothing", "viewer").0, 404);
     assert_eq!(ask(&service, "DELETE /api/v1/queues", "viewer").0, 405);
@@ -230,4 +240,24 @@ fn tokens_that_can_not_be_told_apart_are_mistakes_of_the_file() {
         let told = check(&tokens).failed(2);
         assert!(told.contains(why), "{tokens}: {told}");
     }
+}
+
+#[test]
+fn who_guesses_tokens_or_asks_too_often_has_to_wait() {
+    let service = service();
+    let guesses: Vec<u16> = (0..40).map(|_| ask(&service, "GET /api/v1/info", "wrong").0).collect();
+    assert!(guesses.iter().filter(|status| **status == 401).count() >= 20, "{guesses:?}");
+    assert!(guesses.contains(&429), "{guesses:?}");
+    // A right token is no way to find out either.
+    let (status, answer) = ask(&service, "GET /api/v1/info", "viewer");
+    assert!(status == 200 || answer.to_lowercase().contains("retry-after: "), "{answer}");
+    assert_eq!(ask(&service, "GET /healthz", "").0, 200);
+
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "viewer-token").unwrap();
+    Service::write_config(dir.path(), &format!("api_requests_per_s = 1\napi_token_file = {token:?}"), "");
+    let service = Service::start_in(dir);
+    let asked: Vec<u16> = (0..8).map(|_| ask(&service, "GET /api/v1/info", "viewer").0).collect();
+    assert!(asked.starts_with(&[200, 200]) && asked.contains(&429), "{asked:?}");
 }

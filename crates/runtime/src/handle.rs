@@ -20,7 +20,7 @@ use crate::recorder::RecordedConnection;
 use crate::shared::Shared;
 use crate::status::{
     AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, RecordingStatus,
-    ResourceStatus,
+    ResourceStatus, TimesStatus,
 };
 use crate::tracking::{self, Tracking};
 use crate::tracking_search::{self, TrackingPage, TrackingSpan};
@@ -374,6 +374,17 @@ impl Handle {
         wanted: impl Fn(&TrackRecord) -> bool,
     ) -> Result<TrackingPage, AdminError> {
         tracking_search::search(&self.shared, span, after, limit, wanted).await
+    }
+
+    /// How often each kind of event has happened since the start.
+    pub fn event_counts(&self) -> Vec<(EventKind, u64)> {
+        self.shared.events.counts()
+    }
+
+    /// How long things took since the start.
+    pub fn times(&self) -> TimesStatus {
+        let times = &self.shared.times;
+        TimesStatus { commits: times.commits.now(), transits: times.transits.now() }
     }
 
     /// What became of a message, probe or report and of the reports on it, by its MTS-identifier; over restarts, as far

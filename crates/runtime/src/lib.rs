@@ -51,6 +51,7 @@ pub mod status;
 mod submission;
 mod supervisor;
 mod taken;
+mod times;
 mod tracking;
 mod tracking_search;
 mod traffic;

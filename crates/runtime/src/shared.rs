@@ -28,6 +28,7 @@ use crate::sequence::DurableSequence;
 use crate::signal::Signal;
 use crate::status::Counters;
 use crate::supervisor::Surrender;
+use crate::times::Times;
 use crate::traffic::Traffic;
 use crate::trials::Trials;
 use crate::work::{self, Decide};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counts,
     /// What has passed each link.
     pub(crate) traffic: Traffic,
+    /// How long things took.
+    pub(crate) times: Times,
     /// What outlives broken associations.
     pub(crate) recovery: Arc<Recovery>,
     /// How long an association may take to end in order when its connector or the MTA stops.
@@ -155,6 +158,7 @@ impl Shared {
             recorder: Arc::new(Recorder::new(recorder)),
             counters: Counts::default(),
             traffic: Traffic::default(),
+            times: Times::default(),
             recovery: Arc::default(),
             // What is left of the timeout is for the store and for the peers to hear of the end.
             stop_grace: MAX_STOP_GRACE.min(stop_timeout / 4 * 3),
@@ -271,7 +275,10 @@ impl Shared {
     async fn write(&self, mut batch: Batch, patiently: bool) -> Result<(), CommitError> {
         loop {
             let again = if patiently { batch.duplicate() } else { None };
-            match (self.spool.commit(batch).await, again) {
+            let began = self.clocks.mono();
+            let committed = self.spool.commit(batch).await;
+            self.times.commits.observe(self.clocks.mono().saturating_since(began));
+            match (committed, again) {
                 (Err(CommitError::NoSpace { .. }), Some(again)) if !self.stop.is_given() => batch = again,
                 (outcome, _) => return outcome,
             }
@@ -320,9 +327,9 @@ impl Shared {
                     None => self.orphans.notify_one(),
                 }
             }
-            Effect::Dequeued { connector, rank, sequence, size, why, .. } => {
+            Effect::Dequeued { connector, rank, sequence, size, why, recipients, .. } => {
                 if why == Departure::Transferred {
-                    self.traffic.sent(&connector, size, self.clocks.wall());
+                    self.traffic.sent(&connector, size, recipients, self.clocks.wall());
                 }
                 let key = OutboundKey { connector: connector.clone(), rank, sequence }.encode();
                 if let Some(entry) = self.connector(&connector) {
@@ -339,9 +346,9 @@ impl Shared {
                     entry.hold_no_more();
                 }
             }
-            Effect::Accepted { connector, size, .. } => {
+            Effect::Accepted { connector, size, recipients, .. } => {
                 self.counters.transferred_in.add();
-                self.traffic.received(&connector, size, self.clocks.wall());
+                self.traffic.received(&connector, size, recipients, self.clocks.wall());
             }
             Effect::Submitted { mts_identifier, originator, size, recipients, .. } => {
                 self.counters.submitted.add();

@@ -292,10 +292,16 @@ pub struct LinkTraffic {
     pub octets_in: u64,
     /// Octets of what was transferred out.
     pub octets_out: u64,
+    /// Recipients for whom this MTA became responsible.
+    pub recipients_in: u64,
+    /// Recipients for whom the next MTA became responsible.
+    pub recipients_out: u64,
     /// Associations that the peer opened.
     pub associations_in: u64,
     /// Associations that this MTA opened.
     pub associations_out: u64,
+    /// Times that it could not open one.
+    pub failed_opens: u64,
     /// When something was last transferred, RFC 3339.
     pub last_transfer: Option<String>,
     /// When an association was last opened, RFC 3339.
@@ -445,6 +451,26 @@ pub struct Counters {
     pub non_delivered: u64,
     /// Opens of associations that failed.
     pub failed_opens: u64,
+}
+
+/// How long something took, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HistogramStatus {
+    /// Bounds in seconds, rising, and how many took no longer.
+    pub up_to: Vec<(f64, u64)>,
+    /// How many there were.
+    pub count: u64,
+    /// All together, in seconds.
+    pub sum_s: f64,
+}
+
+/// How long things took since the start of the process.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimesStatus {
+    /// Commits to the store.
+    pub commits: HistogramStatus,
+    /// From when this MTA became responsible for a message, probe or report to when the next one did.
+    pub transits: HistogramStatus,
 }
 
 /// Amounts of what associations need.

@@ -23,8 +23,11 @@ pub(crate) struct LinkCounts {
     messages_out: AtomicU64,
     octets_in: AtomicU64,
     octets_out: AtomicU64,
+    recipients_in: AtomicU64,
+    recipients_out: AtomicU64,
     associations_in: AtomicU64,
     associations_out: AtomicU64,
+    failed_opens: AtomicU64,
     last_transfer: Moment,
     last_association: Moment,
 }
@@ -61,18 +64,20 @@ impl Traffic {
     }
 
     /// Something was transferred in.
-    pub(crate) fn received(&self, connector: &str, octets: u64, now: WallTime) {
+    pub(crate) fn received(&self, connector: &str, octets: u64, recipients: u32, now: WallTime) {
         let counts = self.of(connector);
         counts.messages_in.fetch_add(1, Ordering::Relaxed);
         counts.octets_in.fetch_add(octets, Ordering::Relaxed);
+        counts.recipients_in.fetch_add(recipients.into(), Ordering::Relaxed);
         counts.last_transfer.set(now);
     }
 
     /// Something was transferred out.
-    pub(crate) fn sent(&self, connector: &str, octets: u64, now: WallTime) {
+    pub(crate) fn sent(&self, connector: &str, octets: u64, recipients: u32, now: WallTime) {
         let counts = self.of(connector);
         counts.messages_out.fetch_add(1, Ordering::Relaxed);
         counts.octets_out.fetch_add(octets, Ordering::Relaxed);
+        counts.recipients_out.fetch_add(recipients.into(), Ordering::Relaxed);
         counts.last_transfer.set(now);
     }
 
@@ -87,6 +92,11 @@ impl Traffic {
         counts.last_association.set(now);
     }
 
+    /// No association could be opened.
+    pub(crate) fn failed_open(&self, connector: &str) {
+        self.of(connector).failed_opens.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What has passed this link.
     pub(crate) fn status(&self, connector: &str) -> LinkTraffic {
         let counts = self.of(connector);
@@ -96,6 +106,9 @@ impl Traffic {
             messages_out: now(&counts.messages_out),
             octets_in: now(&counts.octets_in),
             octets_out: now(&counts.octets_out),
+            recipients_in: now(&counts.recipients_in),
+            recipients_out: now(&counts.recipients_out),
+            failed_opens: now(&counts.failed_opens),
             associations_in: now(&counts.associations_in),
             associations_out: now(&counts.associations_out),
             last_transfer: counts.last_transfer.get(),
@@ -114,13 +127,16 @@ mod tests {
         let traffic = Traffic::default();
         assert_eq!(traffic.status("b"), LinkTraffic::default());
         traffic.opened("b", Role::Initiator, at(1));
-        traffic.sent("b", 10, at(2));
-        traffic.sent("b", 5, at(3));
+        traffic.sent("b", 10, 2, at(2));
+        traffic.sent("b", 5, 1, at(3));
         traffic.opened("c", Role::Responder, at(4));
-        traffic.received("c", 7, at(5));
+        traffic.failed_open("b");
+        traffic.received("c", 7, 4, at(5));
         let b = LinkTraffic {
             messages_out: 2,
             octets_out: 15,
+            recipients_out: 3,
+            failed_opens: 1,
             associations_out: 1,
             last_transfer: Some(at(3).to_string()),
             last_association: Some(at(1).to_string()),
@@ -129,6 +145,7 @@ mod tests {
         let c = LinkTraffic {
             messages_in: 1,
             octets_in: 7,
+            recipients_in: 4,
             associations_in: 1,
             last_transfer: Some(at(5).to_string()),
             last_association: Some(at(4).to_string()),

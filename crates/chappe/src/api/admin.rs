@@ -22,8 +22,9 @@ fn whole<T>(items: Vec<T>) -> Json<Page<T>> {
     Json(Page { items, next: None })
 }
 
-pub(super) async fn info(State(api): State<Api>) -> Json<MtaInfo> {
-    Json(api.handle.info())
+pub(super) async fn info(State(api): State<Api>, query: Query) -> Answer<MtaInfo> {
+    query.only(&[])?;
+    Ok(Json(api.handle.info()))
 }
 
 pub(super) async fn status(State(api): State<Api>, query: Query) -> Answer<MtaStatus> {

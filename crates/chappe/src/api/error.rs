@@ -1,7 +1,9 @@
 //! Failures of the API: a status and two sentences, as JSON.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use runtime::AdminError;
 use spool::SpoolError;
@@ -13,12 +15,18 @@ use crate::model::{ErrorBody, ErrorText};
 pub(crate) struct ApiError {
     status: StatusCode,
     text: ErrorText,
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     /// A failure with this status: what failed, and why.
     pub(crate) fn new(status: StatusCode, what: impl Into<String>, why: impl Into<String>) -> Self {
-        ApiError { status, text: ErrorText { what: what.into(), why: why.into() } }
+        ApiError { status, text: ErrorText { what: what.into(), why: why.into() }, retry_after: None }
+    }
+
+    /// When it may be tried again.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        ApiError { retry_after: Some(wait), ..self }
     }
 
     /// Its status.
@@ -52,7 +60,12 @@ impl IntoResponse for ApiError {
         if self.status.is_server_error() {
             tracing::warn!("API: {}: {}", self.text.what, self.text.why);
         }
-        (self.status, Json(ErrorBody { error: self.text })).into_response()
+        let mut response = (self.status, Json(ErrorBody { error: self.text })).into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 

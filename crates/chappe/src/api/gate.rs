@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use mhs::MtsIdentifier;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::Api;
+use super::paces::Limits;
 use super::sessions::Sessions;
 use crate::roles::{ApiToken, Role};
 use crate::tls::{TlsError, TlsIdentity};
@@ -28,6 +30,9 @@ pub(crate) struct Gate {
     tokens: RwLock<Arc<[ApiToken]>>,
     sessions: Sessions,
     tls: RwLock<Option<Arc<ServerConfig>>>,
+    /// How fast somebody may go on.
+    pub(super) limits: Limits,
+    requests_per_s: AtomicU32,
 }
 
 /// Who makes a request.
@@ -76,6 +81,16 @@ impl Gate {
             *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(server);
         }
         Ok(())
+    }
+
+    /// Sets how many requests one token may make in a second.
+    pub(crate) fn limit_requests(&self, per_second: u32) {
+        self.requests_per_s.store(per_second, Ordering::Relaxed);
+    }
+
+    /// How many requests one token may make in a second.
+    pub(super) fn requests_per_s(&self) -> u32 {
+        self.requests_per_s.load(Ordering::Relaxed)
     }
 
     /// How TLS is spoken, if it is.

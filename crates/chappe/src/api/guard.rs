@@ -8,7 +8,7 @@
 //! cookie takes a sign that a page of ours asks for it.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,6 +19,10 @@ use super::error::ApiError;
 use super::gate::{Caller, Shown};
 use super::routes::{self, Access};
 use super::{Api, console};
+
+/// The address that a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// Lets a request pass, or answers it.
 pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -47,7 +51,12 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
 
 fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiError> {
     let changes = !request.method().is_safe();
-    let caller = identify(api, request.headers(), access == Access::Everyone, changes)?;
+    let (from, now) = (request.extensions().get::<Peer>().map(|Peer(address)| *address), Instant::now());
+    let caller = identify(api, request.headers(), access == Access::Everyone, changes, from)?;
+    if caller.shown != Shown::Nothing {
+        let allowed = api.gate.limits.request(&caller.who, api.gate.requests_per_s(), now);
+        allowed.map_err(|wait| too_many("too many requests of this token", wait))?;
+    }
     match access {
         Access::From(role) if caller.role < role => {
             let what = format!("{} {}", request.method(), request.uri().path());
@@ -63,7 +72,13 @@ fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiErro
 }
 
 /// Who makes a request with these headers.
-fn identify(api: &Api, headers: &HeaderMap, public: bool, changes: bool) -> Result<Caller, ApiError> {
+fn identify(
+    api: &Api,
+    headers: &HeaderMap,
+    public: bool,
+    changes: bool,
+    from: Option<IpAddr>,
+) -> Result<Caller, ApiError> {
     let Api { gate, site, .. } = api;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if let Some(origin) = headers.get(header::ORIGIN)
@@ -89,10 +104,21 @@ fn identify(api: &Api, headers: &HeaderMap, public: bool, changes: bool) -> Resu
     let given = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let given = given.and_then(|value| value.strip_prefix(b"Bearer "));
     let cookie = site.cookie_in(headers).filter(|_| given.is_none());
-    let found = match (given, cookie) {
-        (Some(given), _) => gate.owner(given),
-        (None, Some(cookie)) => gate.session(cookie.as_bytes(), Instant::now()),
-        (None, None) => None,
+    let now = Instant::now();
+    let found = match (given, cookie, from) {
+        (Some(given), _, Some(from)) => {
+            // Looked at before the token is, or every guess would be told from a hit.
+            let allowed = gate.limits.try_token(from, now);
+            allowed.map_err(|wait| too_many("too many wrong tokens have come from this address", wait))?;
+            let owner = gate.owner(given);
+            if owner.is_none() {
+                gate.limits.wrong_token(from, now);
+            }
+            owner
+        }
+        (Some(given), _, None) => gate.owner(given),
+        (None, Some(cookie), _) => gate.session(cookie.as_bytes(), now),
+        (None, None, _) => None,
     };
     match found {
         // A browser sends the cookie by itself, whoever made it ask.
@@ -115,6 +141,15 @@ fn identify(api: &Api, headers: &HeaderMap, public: bool, changes: bool) -> Resu
             "name the file that holds it with --token-file, or log in",
         )),
     }
+}
+
+fn too_many(what: &str, wait: Duration) -> ApiError {
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        what,
+        format!("try again in {} s", wait.as_secs().saturating_add(1)),
+    )
+    .retry_after(wait)
 }
 
 /// Whether a request that a browser makes comes from a page of this service: the browser says so, or there is a header that

@@ -13,7 +13,11 @@ mod gate;
 mod guard;
 mod login;
 mod mailbox;
+mod metrics;
+mod openapi;
 mod operations;
+mod paces;
+mod parameters;
 mod probe;
 mod quarantine;
 mod query;
@@ -25,6 +29,7 @@ mod settings;
 mod site;
 mod stream;
 mod submit;
+mod table;
 mod tracking;
 
 use std::fmt::Write as _;
@@ -42,9 +47,10 @@ use tokio::sync::oneshot;
 use error::ApiError;
 pub(crate) use gate::{Gate, OPERATOR};
 use query::Query;
-use routes::{ROUTES, Route};
+use routes::Route;
 use site::Site;
 use stream::Hub;
+use table::ROUTES;
 
 use crate::keeper::Keeper;
 

@@ -105,25 +105,43 @@ fn answer(items: Vec<Outcome>, next: Option<String>, performed: Performed) -> Js
     Json(Operated { items: items.collect(), next, dry_run: performed == Performed::Not })
 }
 
-pub(super) async fn delete(
-    State(api): State<Api>,
-    Path(reference): Path<String>,
-    caller: Caller,
-    query: Query,
-) -> Answer<Operated> {
-    one(State(api), Path((reference, "delete".to_owned())), caller, query).await
+/// The requests for each operation, which differ in its name.
+macro_rules! operations {
+    ($($one:ident, $selected:ident = $name:literal;)*) => {$(
+        pub(super) async fn $one(
+            api: State<Api>,
+            reference: Path<String>,
+            caller: Caller,
+            query: Query,
+        ) -> Answer<Operated> {
+            one(api, reference, $name, caller, query).await
+        }
+
+        pub(super) async fn $selected(api: State<Api>, caller: Caller, query: Query) -> Answer<Operated> {
+            selected(api, $name, caller, query).await
+        }
+    )*};
+}
+
+operations! {
+    delete_one, delete_selected = "delete";
+    hold_one, hold_selected = "hold";
+    release_one, release_selected = "release";
+    move_one, move_selected = "move";
+    priority_one, priority_selected = "priority";
 }
 
 /// Does something to every copy of one message.
-pub(super) async fn one(
+async fn one(
     State(api): State<Api>,
-    Path((reference, name)): Path<(String, String)>,
+    Path(reference): Path<String>,
+    name: &str,
     Caller { who: by, .. }: Caller,
     query: Query,
 ) -> Answer<Operated> {
-    let own = parameters(&name).ok_or_else(|| no_such_operation(&name))?;
+    let own = parameters(name).ok_or_else(|| no_such_operation(name))?;
     let query = query.only(&[own, &["dry_run"]].concat())?;
-    let (operation, performed) = (operation(&name, &query)?, performed(&query)?);
+    let (operation, performed) = (operation(name, &query)?, performed(&query)?);
     let outcomes = api.handle.operate(&reference, &operation, performed, &by).await?;
     let refused: Vec<&str> = outcomes.iter().filter_map(|outcome| outcome.refused.as_deref()).collect();
     if refused.len() == outcomes.len() {
@@ -134,16 +152,16 @@ pub(super) async fn one(
 }
 
 /// Does something to a part of what is selected.
-pub(super) async fn selected(
+async fn selected(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    name: &str,
     Caller { who: by, .. }: Caller,
     query: Query,
 ) -> Answer<Operated> {
-    let own = parameters(&name).ok_or_else(|| no_such_operation(&name))?;
+    let own = parameters(name).ok_or_else(|| no_such_operation(name))?;
     let common = ["limit", "after", "dry_run", "all"];
     let query = query.only(&[&SELECTION[..], own, &common].concat())?;
-    let (operation, performed) = (operation(&name, &query)?, performed(&query)?);
+    let (operation, performed) = (operation(name, &query)?, performed(&query)?);
     if !query.flag("all")? && SELECTION.iter().all(|name| query.all(name).next().is_none()) {
         return Err(ApiError::bad_request(
             "nothing is selected",

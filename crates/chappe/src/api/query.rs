@@ -7,7 +7,7 @@ use super::error::ApiError;
 /// Default length of a page.
 const DEFAULT_LIMIT: usize = 50;
 /// Longest page.
-const MAX_LIMIT: usize = 1000;
+pub(super) const MAX_LIMIT: usize = 1000;
 
 /// The decoded query of a request, every name as often as it was given.
 #[derive(Debug)]

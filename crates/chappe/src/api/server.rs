@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::gate::Gate;
+use super::guard::Peer;
 
 /// Connections at one time. More wait to be accepted.
 const MAX_CONNECTIONS: usize = 128;
@@ -50,8 +53,8 @@ pub(super) async fn serve(
             _ = &mut stop => break,
         };
         while connections.try_join_next().is_some() {}
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, Peer(peer.ip())),
             Err(error) => {
                 tracing::warn!("API: cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -63,12 +66,12 @@ pub(super) async fn serve(
         connections.spawn(async move {
             let _slot = slot;
             match tls {
-                None => converse(stream, router, closed).await,
+                None => converse(stream, peer, router, closed).await,
                 // Who does not come to an end with it, or speaks something else, is not worth a word.
                 Some(tls) => {
                     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await
                     {
-                        converse(stream, router, closed).await;
+                        converse(stream, peer, router, closed).await;
                     }
                 }
             }
@@ -79,11 +82,15 @@ pub(super) async fn serve(
 }
 
 /// Answers the requests of one connection.
-async fn converse<S>(stream: S, router: Router, mut closed: watch::Receiver<bool>)
+async fn converse<S>(stream: S, peer: Peer, router: Router, mut closed: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -7,16 +7,25 @@ use agent::settings::{ServedSelectors, split_host};
 use super::section::{Section, Text};
 use super::{Listen, selectors, tls, tokens};
 
+/// Requests that one token may make in a second, if nothing else is said.
+const REQUESTS_PER_S: u32 = 100;
+
 impl Listen {
     /// No listener at all: an MTA which only opens associations itself and has no API.
     pub(crate) fn nothing() -> Listen {
-        Listen { p1: Vec::new(), api: None, api_tokens: Vec::new(), api_tls: None }
+        Listen {
+            p1: Vec::new(),
+            api: None,
+            api_tokens: Vec::new(),
+            api_tls: None,
+            api_requests_per_s: REQUESTS_PER_S,
+        }
     }
 
     /// Whether a reload can put this in place of `old`: other tokens, another certificate; but not that no tokens are asked
     /// for any more, or that TLS is spoken where it was not, or the reverse.
     pub(crate) fn can_replace(&self, old: &Listen) -> bool {
-        let Listen { p1, api, api_tokens, api_tls } = self;
+        let Listen { p1, api, api_tokens, api_tls, api_requests_per_s: _ } = self;
         *p1 == old.p1
             && *api == old.api
             && (!api_tokens.is_empty() || old.api_tokens.is_empty())
@@ -62,9 +71,12 @@ pub(super) fn read(mut section: Section<'_>) -> (Listen, Vec<ServedSelectors>) {
             );
         }
     }
+    let api_requests_per_s = section.number_in("api_requests_per_s", 1..=10_000);
+    let api_requests_per_s =
+        api_requests_per_s.and_then(|number| u32::try_from(number).ok()).unwrap_or(REQUESTS_PER_S);
     let served = section.sections("selectors").into_iter().map(selectors::read_served).collect();
     section.finish();
-    (Listen { p1, api, api_tokens, api_tls }, served)
+    (Listen { p1, api, api_tokens, api_tls, api_requests_per_s }, served)
 }
 
 /// An IP address with or without a port. Port 0 lets the system choose.

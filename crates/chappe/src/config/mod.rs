@@ -1,6 +1,6 @@
 //! The configuration file: one TOML file, validated as a whole.
 //!
-//! [`load`] gives either a complete [`Config`] or every mistake of the file at once, each with line, column and
+//! `load` gives either a complete [`Config`] or every mistake of the file at once, each with line, column and
 //! what to do. Names, units and defaults of what concerns the agent are those of [`agent::settings`], which also
 //! checks their ranges; this module adds the listeners, the store and the program itself. Paths are relative to the
 //! directory that the program runs in.
@@ -83,6 +83,8 @@ pub(crate) struct Listen {
     pub(crate) api_tokens: Vec<ApiToken>,
     /// What the API's listener shows of itself, if it speaks TLS.
     pub(crate) api_tls: Option<TlsIdentity>,
+    /// Requests that one token may make in a second. Default 100.
+    pub(crate) api_requests_per_s: u32,
 }
 
 impl Config {

@@ -1,10 +1,10 @@
 //! `listen.api_tls_certificate_file` and `listen.api_tls_key_file`: TLS of the API.
 
-use std::fs;
 use std::io::Read;
 
 use agent::settings::Secret;
 
+use super::regular;
 use super::section::{Section, Text};
 use crate::tls::TlsIdentity;
 
@@ -44,8 +44,7 @@ fn alone(section: &Section<'_>, text: &Text, missing: &str) -> Option<TlsIdentit
 
 fn file(section: &Section<'_>, text: &Text) -> Option<String> {
     let mut content = String::new();
-    let read =
-        fs::File::open(&text.value).and_then(|file| file.take(MAX_OCTETS).read_to_string(&mut content));
+    let read = regular::open(&text.value).and_then(|file| file.take(MAX_OCTETS).read_to_string(&mut content));
     match read {
         Ok(_) => Some(content),
         Err(error) => {

@@ -9,6 +9,7 @@ pub(crate) mod text;
 use clock::WallTime;
 use mhs::Tree;
 use runtime::{RecordedConnection, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::dialogue;
@@ -21,7 +22,7 @@ const MAX_VALUE: usize = 2_048;
 const MAX_NODES: usize = 4_000;
 
 /// Some steps of the connections of one association, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LadderPage {
     /// The connections that are recorded; more than one if several addresses were tried.
     pub(crate) connections: Vec<LadderConnection>,
@@ -34,7 +35,7 @@ pub(crate) struct LadderPage {
 }
 
 /// One TCP connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LadderConnection {
     /// Its number among all that were recorded, or in the file.
     pub(crate) number: u64,
@@ -63,7 +64,7 @@ pub(crate) struct LadderConnection {
 }
 
 /// One step: a TPDU, a gap, or begin or end of the connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LadderStep {
     /// Where it stands, as `after` and `before` take it.
     pub(crate) place: String,
@@ -91,7 +92,7 @@ pub(crate) struct LadderStep {
 }
 
 /// One protocol in a TPDU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LadderLayer {
     /// `COTP`, `session`, `presentation`, `ACSE`, `RTSE` or `P1`.
     pub(crate) protocol: String,
@@ -100,7 +101,7 @@ pub(crate) struct LadderLayer {
 }
 
 /// A name with a value, parts, or both.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LadderNode {
     /// The name.
     pub(crate) name: String,

@@ -291,6 +291,8 @@ impl Association {
             let _ = removal.await;
         }
         self.shared.counters.transferred_out.add();
+        let here = self.shared.clocks.wall().unix().saturating_sub(sending.record().arrived.unix());
+        self.shared.times.transits.observe(Duration::from_secs(u64::try_from(here).unwrap_or(0)));
         self.registration.sent();
         self.registration.set_state(AssociationState::Idle);
         let resumed = sending.resumes.as_ref().map_or_else(String::new, |resumed| {

@@ -44,6 +44,7 @@ impl Connector {
 
     fn failed(&mut self, association: AssociationId, text: String) {
         self.shared.counters.failed_opens.add();
+        self.shared.traffic.failed_open(&self.settings.name);
         let told = match self.policy.state() {
             // Many a peer takes one association and no second: that is no outage.
             ConnectorState::Active => format!("no further association was opened: {text}"),

@@ -14,6 +14,17 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Information => "information",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// What part of the MTA an event is about: the categories in which the Exchange MTA keeps its diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {

@@ -3,7 +3,7 @@
 mod kinds;
 mod repeats;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use clock::WallTime;
@@ -61,6 +61,8 @@ struct Kept {
     next: u64,
     events: VecDeque<Event>,
     repeats: Repeats,
+    /// How often each kind has happened.
+    counts: BTreeMap<EventKind, u64>,
 }
 
 impl EventLog {
@@ -81,6 +83,7 @@ impl EventLog {
         mut text: String,
     ) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept.counts.entry(kind).or_default() += 1;
         let number = kept.next;
         let (mut count, mut since) = (None, None);
         if kind.is_condensed() {
@@ -127,6 +130,12 @@ impl EventLog {
     /// What was wrong with `subject` is over: if it happens again it is news.
     pub(crate) fn is_over(&self, subject: &str) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).repeats.forget(subject);
+    }
+
+    /// How often each kind has happened since the start, those included that were not told again.
+    pub fn counts(&self) -> Vec<(EventKind, u64)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        EventKind::ALL.iter().map(|kind| (*kind, kept.counts.get(kind).copied().unwrap_or(0))).collect()
     }
 
     /// Tells of each new event: the number that the one after it gets.
