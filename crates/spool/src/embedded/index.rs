@@ -34,6 +34,8 @@ const ENTRY_OCTETS: usize = 33;
 /// Smallest journal that the index can be told to keep to.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const WORKERS: usize = 2;
+/// How often a step opens the database anew because a background task keeps failing.
+const REOPENINGS: usize = 5;
 
 /// The index.
 ///
@@ -173,9 +175,10 @@ impl Index {
         let mut last = lock(&self.step);
         let step = last.number.saturating_add(1);
         let mut outcome = self.write(batch, step);
-        if let Err(fjall::Error::Poisoned) = outcome {
+        for _ in 0..REOPENINGS {
+            let Err(fjall::Error::Poisoned) = outcome else { break };
             // A background task failed before; nothing of this batch was written. What the task would have done is
-            // done again from the journal.
+            // done again from the journal, and may fail again as long as the disk is short of space.
             self.open_again(step)?;
             outcome = self.write(batch, step);
         }
