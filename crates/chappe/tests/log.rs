@@ -4,8 +4,8 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -77,6 +77,37 @@ fn a_syslog_that_nobody_reads_is_told_once_and_stops_nothing() {
     };
     assert_eq!(child.wait().unwrap().code(), Some(0), "{told:#?}");
     assert_eq!(told.iter().filter(|line| line.contains("can't be reached")).count(), 1, "{told:#?}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    const LINES: usize = 3_000;
+    let connector = "[[connector]]\nname = \"to-b\"\nremote_mta = \"MTA-B\"\nhosts = [\"127.0.0.1:1\"]\n\
+                     address_space = [{ address = \"P=BETA;A= ;C=GB\" }]\n";
+    let mut service = Service::start("", connector);
+    // Each of these is a line, and a pipe holds 64 KB.
+    let mut stream = TcpStream::connect(service.api.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for n in 0..LINES {
+        let request =
+            "POST /api/v1/queues/to-b/freeze HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let from = head.len();
+            answers.read_line(&mut head).unwrap_or_else(|error| panic!("{n}: no answer: {error}"));
+            if let Some(value) = head[from..].strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{n}: {head}");
+        answers.read_exact(&mut vec![0; length]).unwrap();
+    }
+    // Whoever reads again hears how many there are not.
+    service.wait_for_log("lines of the log were lost");
+    service.signal("-TERM");
+    assert_eq!(service.wait().0, Some(0));
 }
 
 #[test]

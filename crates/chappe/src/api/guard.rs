@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::gate::{Caller, Shown};
+use super::patience::Progress;
 use super::routes::{self, Access};
 use super::{Api, console};
 
@@ -35,7 +36,10 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     match admit(&api, &request, access) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let (head, body) = request.into_parts();
+            let (progress, body) = Progress::watch(body);
+            let answer = next.run(Request::from_parts(head, body));
+            progress.answered(answer).await.unwrap_or_else(IntoResponse::into_response)
         }
         Err(error) => {
             let unauthorized = error.status() == StatusCode::UNAUTHORIZED;

@@ -18,6 +18,7 @@ mod openapi;
 mod operations;
 mod paces;
 mod parameters;
+mod patience;
 mod probe;
 mod quarantine;
 mod query;

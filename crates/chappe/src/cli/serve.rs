@@ -34,7 +34,7 @@ impl Serve {
             (None, _) => None,
         };
         let config = config::load(&self.config).map_err(|error| Failure::Usage(error.to_string()))?;
-        // Kept to the end, so that the last lines get to syslog as well.
+        // Kept to the end, so that the last lines get where they are to go.
         let _log = Log::start(&config.log, filter.as_deref())
             .map_err(|error| Failure::Usage(format!("the log can't be written: {error}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,32 +1,30 @@
-//! Where `tracing` hands over what is said: each line goes to standard error and into the queue to syslog.
-
-use std::io::{self, Write as _};
+//! Where `tracing` hands over what is said: each line goes to standard error and to syslog.
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::line::{Line, Look};
+use super::line::Line;
+use super::stderr::Stderr;
 use super::syslog::Syslog;
 
 /// The end of the log that `tracing` knows.
 #[derive(Debug)]
 pub(super) struct Lines {
-    look: Look,
+    stderr: Stderr,
     syslog: Option<Syslog>,
 }
 
 impl Lines {
-    pub(super) fn new(look: Look, syslog: Option<Syslog>) -> Lines {
-        Lines { look, syslog }
+    pub(super) fn new(stderr: Stderr, syslog: Option<Syslog>) -> Lines {
+        Lines { stderr, syslog }
     }
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let line = Line::of(event);
-        // There is nobody left to be told that this does not work.
-        let _ = io::stderr().lock().write_all(line.on_stderr(self.look).as_bytes());
+        self.stderr.say(&line);
         if let Some(syslog) = &self.syslog {
             syslog.send(&line);
         }

@@ -71,6 +71,12 @@ impl Line {
         line
     }
 
+    /// What the log has to say of itself.
+    pub(super) fn own(text: String) -> Line {
+        let time = now(SystemTime::now());
+        Line { time, level: "warning", severity: 4, module: Some("chappe::log"), text, ..Line::default() }
+    }
+
     /// Severity of RFC 5424: 3 error, 4 warning, 6 informational, 7 debug.
     pub(super) fn severity(&self) -> u8 {
         self.severity

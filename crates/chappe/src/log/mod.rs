@@ -6,6 +6,8 @@
 
 mod layer;
 mod line;
+mod outlet;
+mod stderr;
 mod syslog;
 
 use std::io::{self, IsTerminal};
@@ -20,10 +22,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use layer::Lines;
 use line::Look;
+use outlet::Flush;
+use stderr::Stderr;
+use syslog::Syslog;
 pub(crate) use syslog::{FACILITIES, Form, SyslogAddress, SyslogSettings};
-use syslog::{Flush, Syslog};
 
-/// How long the end of the program waits for what is still on its way to syslog.
+/// How long the end of the program waits for what is still on its way to standard error, and to syslog.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Settings of the log, `[log]` of the configuration.
@@ -53,18 +57,18 @@ pub(crate) enum LogError {
     /// What is to be logged can't be understood.
     #[error("{0}")]
     Filter(String),
-    /// The thread that sends to syslog can't be started.
-    #[error("cannot start the thread that sends to syslog: {0}")]
+    /// A thread that writes can't be started.
+    #[error("cannot start a thread that writes: {0}")]
     Thread(io::Error),
     /// Somebody else has the log already.
     #[error("the log is set up already: {0}")]
     SetUp(String),
 }
 
-/// A log that is in force. What is still on its way to syslog has a moment to get there when this is dropped.
+/// A log that is in force. What is still on its way has a moment to get there when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Log {
-    syslog: Option<Flush>,
+    ends: Vec<Flush>,
 }
 
 impl Log {
@@ -81,21 +85,22 @@ impl Log {
             colours: io::stderr().is_terminal() && crate::style::wanted(),
         };
         let syslog = settings.syslog.clone().map(Syslog::start).transpose().map_err(LogError::Thread)?;
-        let flush = syslog.as_ref().map(Syslog::flush);
-        let lines = Lines::new(look, syslog);
+        let stderr = Stderr::start(look).map_err(LogError::Thread)?;
+        let ends = std::iter::once(stderr.flush()).chain(syslog.as_ref().map(Syslog::flush)).collect();
+        let lines = Lines::new(stderr, syslog);
         tracing_subscriber::registry()
             .with(filter)
             .with(lines)
             .try_init()
             .map_err(|error| LogError::SetUp(error.to_string()))?;
-        Ok(Log { syslog: flush })
+        Ok(Log { ends })
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if let Some(syslog) = &self.syslog {
-            syslog.wait(FLUSH_PATIENCE);
+        for end in &self.ends {
+            end.wait(FLUSH_PATIENCE);
         }
     }
 }

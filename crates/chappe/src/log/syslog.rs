@@ -1,27 +1,20 @@
 //! Syslog, as RFC 5424 messages in UDP (RFC 5426) or to a local socket, where the short form of syslog(3) is usual.
 //!
-//! A thread of its own sends; the rest of the program only puts lines into its queue and never waits. What does not fit, or
-//! can't be sent, is counted, and the count is told when there is somebody to be told.
+//! A thread of its own sends; the rest of the program only puts lines into its queue and never waits.
 
 use std::io;
 use std::net::{ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::line::Line;
+use super::outlet::{Far, Flush, Outlet};
 
-/// Lines that wait to be sent. The longest are 2 KB.
-const QUEUE: usize = 1_024;
 /// Longest datagram, in octets: what RFC 5426 says each receiver should take.
 const MAX_OCTETS: usize = 2_048;
 /// Wait after a socket could not be opened, and time for which one datagram may wait for a local receiver.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two lines that tell of losses.
-const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 /// Who we are.
 const APPLICATION: &str = "chappe";
 /// Private enterprise number in names of structured data: the one that RFC 5612 sets aside for those without their own.
@@ -97,75 +90,39 @@ impl std::fmt::Display for SyslogAddress {
     }
 }
 
-enum Job {
-    Datagram(Vec<u8>),
-    Flush(SyncSender<()>),
-}
-
 /// The near end of the queue.
 #[derive(Debug)]
 pub(super) struct Syslog {
-    queue: SyncSender<Job>,
-    lost: Arc<AtomicU64>,
+    queue: Outlet,
     settings: SyslogSettings,
     host: String,
-}
-
-/// Waits for what is in the queue.
-#[derive(Debug)]
-pub(super) struct Flush(SyncSender<Job>);
-
-impl Flush {
-    /// Returns when everything said before has been sent, or after `patience`.
-    pub(super) fn wait(&self, patience: Duration) {
-        let (done, sent) = sync_channel(1);
-        // A full queue means that nothing moves: what is in it is lost with the process.
-        if self.0.try_send(Job::Flush(done)).is_ok() {
-            let _ = sent.recv_timeout(patience);
-        }
-    }
 }
 
 impl Syslog {
     /// Starts the thread that sends.
     pub(super) fn start(settings: SyslogSettings) -> io::Result<Syslog> {
-        let (queue, jobs) = sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let sender = Sender {
-            address: settings.address.clone(),
-            lost: Arc::clone(&lost),
-            socket: None,
-            closed_until: None,
-            is_out: false,
-            complained: None,
-        };
-        std::thread::Builder::new().name("syslog".to_owned()).spawn(move || sender.run(&jobs))?;
+        let queue = Outlet::start("syslog", Sender::new(settings.address.clone()))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Syslog { queue, lost, settings, host })
+        Ok(Syslog { queue, settings, host })
     }
 
     /// For the end of the program.
     pub(super) fn flush(&self) -> Flush {
-        Flush(self.queue.clone())
+        self.queue.flush()
     }
 
     /// Queues a line, or counts it as lost. Never waits.
     pub(super) fn send(&self, line: &Line) {
-        let octets = datagram(&self.settings, &self.host, std::process::id(), line);
-        if self.queue.try_send(Job::Datagram(octets)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.queue.send(datagram(&self.settings, &self.host, std::process::id(), line));
     }
 }
 
 /// The far end of the queue.
 struct Sender {
     address: SyslogAddress,
-    lost: Arc<AtomicU64>,
     socket: Option<Socket>,
     closed_until: Option<Instant>,
     is_out: bool,
-    complained: Option<Instant>,
 }
 
 enum Socket {
@@ -174,36 +131,8 @@ enum Socket {
 }
 
 impl Sender {
-    fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Flush(done) => {
-                    // Whoever asked may have gone.
-                    let _ = done.try_send(());
-                }
-                Job::Datagram(octets) => self.pass_on(&octets),
-            }
-        }
-    }
-
-    fn pass_on(&mut self, octets: &[u8]) {
-        match self.send(octets) {
-            Ok(()) => {
-                self.is_out = false;
-                let is_soon = self.complained.is_some_and(|at| at.elapsed() < COMPLAINT_PAUSE);
-                let lost = if is_soon { 0 } else { self.lost.swap(0, Ordering::Relaxed) };
-                if lost > 0 {
-                    self.complained = Some(Instant::now());
-                    tracing::warn!("{lost} lines of the log did not get to syslog at {}", self.address);
-                }
-            }
-            Err(error) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-                if !std::mem::replace(&mut self.is_out, true) {
-                    tracing::warn!("syslog at {} can't be reached: {error}; lines are lost", self.address);
-                }
-            }
-        }
+    fn new(address: SyslogAddress) -> Sender {
+        Sender { address, socket: None, closed_until: None, is_out: false }
     }
 
     fn send(&mut self, octets: &[u8]) -> io::Result<()> {
@@ -231,6 +160,24 @@ impl Sender {
         };
         self.socket = Some(socket);
         Ok(())
+    }
+}
+
+impl Far for Sender {
+    fn pass_on(&mut self, octets: &[u8]) -> bool {
+        match self.send(octets) {
+            Ok(()) => self.is_out = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_out, true) {
+                    tracing::warn!("syslog at {} can't be reached: {error}; lines are lost", self.address);
+                }
+            }
+        }
+        !self.is_out
+    }
+
+    fn tell_lost(&mut self, lost: u64) {
+        tracing::warn!("{lost} lines of the log did not get to syslog at {}", self.address);
     }
 }
 
@@ -314,6 +261,7 @@ fn name_of(text: &str, longest: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outlet::QUEUE;
     use super::*;
 
     fn line(text: &str) -> Line {
@@ -386,37 +334,25 @@ mod tests {
         for _ in 0..enough {
             syslog.send(&line("one"));
         }
-        let lost = syslog.lost.load(Ordering::Relaxed);
-        assert!(lost > 0, "{enough} lines can't all be queued");
+        assert!(syslog.queue.lost() > 0, "{enough} lines can't all be queued");
     }
 
     #[test]
     fn a_receiver_that_comes_late_gets_what_is_said_then() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let address = SyslogAddress::Unix(path.clone());
-        let lost = Arc::new(AtomicU64::new(0));
-        let mut sender = Sender {
-            address,
-            lost: Arc::clone(&lost),
-            socket: None,
-            closed_until: None,
-            is_out: false,
-            complained: None,
-        };
-        sender.pass_on(b"early");
-        assert_eq!(lost.load(Ordering::Relaxed), 1);
+        let mut sender = Sender::new(SyslogAddress::Unix(path.clone()));
+        assert!(!sender.pass_on(b"early"));
         let receiver = UnixDatagram::bind(&path).unwrap();
         sender.closed_until = None;
-        sender.pass_on(b"late");
-        assert_eq!(lost.load(Ordering::Relaxed), 0, "told and counted anew");
+        assert!(sender.pass_on(b"late"));
         let mut buffer = [0; 16];
         assert_eq!(receiver.recv(&mut buffer).unwrap(), 4);
         // The receiver is restarted: the first datagram after it is not lost.
         drop(receiver);
         std::fs::remove_file(&path).unwrap();
         let receiver = UnixDatagram::bind(&path).unwrap();
-        sender.pass_on(b"again");
+        assert!(sender.pass_on(b"again"));
         assert_eq!(receiver.recv(&mut buffer).unwrap(), 5);
     }
 }

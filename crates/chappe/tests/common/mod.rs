@@ -59,7 +59,8 @@ pub(crate) struct Service {
     pub(crate) dir: TempDir,
     pub(crate) api: String,
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// Until nobody wants to know.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Service {
@@ -76,7 +77,7 @@ impl Service {
         let mut child =
             command(&["serve", "--config", config.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        let mut service = Service { dir, api: String::new(), child, log };
+        let mut service = Service { dir, api: String::new(), child, log: Some(log) };
         let line = service.wait_for_log("API on http");
         let address = &line[line.find("http").unwrap()..];
         // Whatever the format of the log, what follows is white space or the end of a string.
@@ -98,18 +99,21 @@ impl Service {
     /// Reads the service's log up to a line with `part`. Fails when the service ends without writing one.
     pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
         let mut seen = String::new();
+        let log = self.log.as_mut().unwrap();
         loop {
             let mut line = String::new();
-            assert_ne!(
-                self.log.read_line(&mut line).unwrap(),
-                0,
-                "the service ended without `{part}`:\n{seen}"
-            );
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the service ended without `{part}`:\n{seen}");
             if line.contains(part) {
                 return line;
             }
             seen.push_str(&line);
         }
+    }
+
+    /// Reads the log no more, however much the service goes on writing.
+    pub(crate) fn forget_log(&mut self) {
+        let mut log = self.log.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -119,9 +123,10 @@ impl Service {
 
     /// Waits for the end; gives the exit status and the directory.
     pub(crate) fn wait(mut self) -> (Option<i32>, TempDir) {
-        // A full pipe would hold the service up.
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        // What is said at the end has room.
+        if let Some(mut log) = self.log.take() {
+            std::io::copy(&mut log, &mut std::io::sink()).unwrap();
+        }
         let code = self.child.wait().unwrap().code();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         (code, dir)
