@@ -1,10 +1,10 @@
-//! Listening sockets. What IPv6 sockets do about IPv4 is always said, never left to the system's default.
+//! Sockets and the addresses of this end. What listening IPv6 sockets do about IPv4 is always said, never left to the system's default.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -34,6 +34,37 @@ fn takes_ipv4(address: SocketAddr, all: &[SocketAddr]) -> bool {
     address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !all.contains(&v4)
 }
 
+/// Connects to `address`, from this address of ours if one is named.
+pub(crate) async fn connect(address: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(address).await };
+    // One of IPv4 in the dress of IPv6 is one of IPv4.
+    let address = canonical(address);
+    let Some(local) = local_end(from, address) else {
+        let family = if from.is_ipv4() { "IPv4" } else { "IPv6" };
+        let why = format!("not tried: local_address {from} is of {family} and this is not");
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+    };
+    let socket = if local.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let unusable = |error: io::Error| {
+        io::Error::new(error.kind(), format!("local_address {from} can't be used: {error}"))
+    };
+    socket.bind(local).map_err(unusable)?;
+    socket.connect(address).await
+}
+
+/// Where a connection from `from` to `address` begins, with a port of the system's choice; nothing if their families differ.
+fn local_end(from: IpAddr, address: SocketAddr) -> Option<SocketAddr> {
+    match (from, address) {
+        (IpAddr::V4(_), SocketAddr::V4(_)) => Some(SocketAddr::new(from, 0)),
+        // A link-local address of ours is on the link of the peer's.
+        (IpAddr::V6(v6), SocketAddr::V6(peer)) if v6.is_unicast_link_local() => {
+            Some(SocketAddrV6::new(v6, 0, 0, peer.scope_id()).into())
+        }
+        (IpAddr::V6(_), SocketAddr::V6(_)) => Some(SocketAddr::new(from, 0)),
+        (IpAddr::V4(_), SocketAddr::V6(_)) | (IpAddr::V6(_), SocketAddr::V4(_)) => None,
+    }
+}
+
 /// The address of a peer as its operator knows it: one of IPv4 that came in over an IPv6 socket is shown as IPv4.
 pub(crate) fn canonical(peer: SocketAddr) -> SocketAddr {
     match peer.ip().to_canonical() {
@@ -57,5 +88,40 @@ mod tests {
         assert!(!takes_ipv4(address("[::1]:102"), &[]));
         assert_eq!(canonical(address("[::ffff:10.0.0.1]:5")), address("10.0.0.1:5"));
         assert_eq!(canonical(address("[fe80::1%3]:5")), address("[fe80::1%3]:5"));
+    }
+
+    #[test]
+    fn a_connection_begins_at_an_address_of_the_family_of_the_peers() {
+        let end = |from: &str, to: &str| {
+            let from = from.parse().unwrap_or_else(|e| panic!("{from}: {e}"));
+            local_end(from, to.parse().unwrap_or_else(|e| panic!("{to}: {e}"))).map(|end| end.to_string())
+        };
+        assert_eq!(end("192.0.2.1", "192.0.2.9:102").as_deref(), Some("192.0.2.1:0"));
+        assert_eq!(end("2001:db8::1", "[2001:db8::9]:102").as_deref(), Some("[2001:db8::1]:0"));
+        assert_eq!(end("fe80::1", "[fe80::9%3]:102").as_deref(), Some("[fe80::1%3]:0"));
+        for (from, to) in [("192.0.2.1", "[2001:db8::9]:102"), ("2001:db8::1", "192.0.2.9:102")] {
+            assert_eq!(end(from, to), None, "{from} {to}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_peer_sees_the_local_address_that_is_set_and_one_that_is_not_ours_is_named() {
+        let any = "127.0.0.1:0".parse().unwrap_or_else(|e| panic!("{e}"));
+        let listener = listen(any, &[any]).unwrap_or_else(|e| panic!("{e}"));
+        let address = listener.local_addr().unwrap_or_else(|e| panic!("{e}"));
+        for from in ["127.0.0.2", "127.0.0.3"] {
+            let from: IpAddr = from.parse().unwrap_or_else(|e| panic!("{e}"));
+            let connection = connect(address, Some(from)).await.unwrap_or_else(|e| panic!("{from}: {e}"));
+            let (_, peer) = listener.accept().await.unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!((peer.ip(), connection.local_addr().ok()), (from, Some(peer)));
+        }
+        for from in ["192.0.2.1", "2001:db8::1"] {
+            let from = from.parse().unwrap_or_else(|e| panic!("{e}"));
+            let refused = connect(address, Some(from)).await.err().map(|error| error.to_string());
+            assert!(
+                refused.as_ref().is_some_and(|text| text.contains(&format!("local_address {from}"))),
+                "{refused:?}"
+            );
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,8 +34,9 @@ pub trait World: Send + Sync {
     /// Addresses of a host, in the order in which they are to be tried.
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> WorldFuture<'a, Vec<SocketAddr>>;
 
-    /// Connects to `address`. May take for ever; the caller has its time limit.
-    fn connect(&self, address: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>>;
+    /// Connects to `address`, from an address of this host if one is named. May take for ever; the caller has its time
+    /// limit.
+    fn connect(&self, address: SocketAddr, from: Option<IpAddr>) -> WorldFuture<'_, Box<dyn Connection>>;
 
     /// Listens on `address`.
     ///
@@ -122,10 +123,10 @@ impl Surroundings {
         }
     }
 
-    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
+    pub(crate) async fn connect(&self, address: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
         match self {
-            Surroundings::System(_) => TcpStream::connect(address).await.map(Socket::Tcp),
-            Surroundings::World(world) => world.connect(address).await.map(Socket::Other),
+            Surroundings::System(_) => bind::connect(address, from).await.map(Socket::Tcp),
+            Surroundings::World(world) => world.connect(address, from).await.map(Socket::Other),
         }
     }
 

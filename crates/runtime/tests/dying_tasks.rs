@@ -6,7 +6,7 @@
 mod support;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -106,7 +106,7 @@ impl World for Doors {
         Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
     }
 
-    fn connect(&self, _: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>> {
+    fn connect(&self, _: SocketAddr, _: Option<IpAddr>) -> WorldFuture<'_, Box<dyn Connection>> {
         Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
     }
 

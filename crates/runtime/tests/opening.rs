@@ -5,7 +5,7 @@
 mod support;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -134,7 +134,7 @@ impl World for Swallowing {
         Box::pin(async move { Ok(vec![address]) })
     }
 
-    fn connect(&self, _address: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>> {
+    fn connect(&self, _address: SocketAddr, _from: Option<IpAddr>) -> WorldFuture<'_, Box<dyn Connection>> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         Box::pin(std::future::pending())
     }

@@ -5,7 +5,7 @@
 mod support;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -38,7 +38,7 @@ impl World for Defective {
         Box::pin(async move { Ok(vec![address]) })
     }
 
-    fn connect(&self, _address: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>> {
+    fn connect(&self, _address: SocketAddr, _from: Option<IpAddr>) -> WorldFuture<'_, Box<dyn Connection>> {
         assert!(self.attempts.fetch_add(1, Ordering::SeqCst) > 0, "the defect of this test");
         Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
     }

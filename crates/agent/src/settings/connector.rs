@@ -1,5 +1,7 @@
 //! Settings of one connector: a link to an adjacent MTA.
 
+use std::net::IpAddr;
+
 use mhs::p1::{ContentCoding, ExtensionCoding};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName};
 
@@ -23,6 +25,9 @@ pub struct ConnectorSettings {
     /// `host`, `host:port`, `[v6]` or `[v6]:port`, tried in order, port 102 by default; at most 32.
     /// May be empty only for a connector that never opens associations itself.
     pub hosts: Vec<String>,
+    /// Address of this machine from which the associations that we open come, for peers and firewalls that know us by it.
+    /// Addresses of the other family are then not tried. Default none: the system chooses.
+    pub local_address: Option<IpAddr>,
     /// Selectors of the peer, called when we open an association. Default none.
     pub called_selectors: Selectors,
     /// Our own selectors on this link, given as calling address. Default none.
@@ -91,6 +96,7 @@ impl ConnectorSettings {
             local_mta: None,
             local_password: None,
             hosts: Vec::new(),
+            local_address: None,
             called_selectors: Selectors::default(),
             calling_selectors: Selectors::default(),
             conformance: Conformance::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::{
     Activation, AgentSettings, ConnectorSettings, MtaSettings, Secret, Selectors, ServedSelectors, split_host,
@@ -149,6 +150,7 @@ fn connector(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
     found.password(at("local_password"), settings.local_password.as_ref());
     aliases(index, settings, found);
     hosts(index, settings, found);
+    local_address(index, settings, found);
     selectors(&at("called_selectors"), &settings.called_selectors, found);
     selectors(&at("calling_selectors"), &settings.calling_selectors, found);
     let tpdu_size = settings.form.tpdu_size;
@@ -239,6 +241,35 @@ fn hosts(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
             );
         }
     }
+}
+
+fn local_address(index: usize, settings: &ConnectorSettings, found: &mut Problems) {
+    let Some(address) = settings.local_address else { return };
+    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    if address.is_unspecified() || address.is_multicast() || is_broadcast {
+        found.add(
+            format!("connector[{index}].local_address"),
+            format!("`{address}` is no address of one machine"),
+            "name an address of this machine, or leave the setting out and the system chooses",
+        );
+    }
+    // Whether a name has addresses of this family is known when it is resolved.
+    let hosts = settings.hosts.iter().filter_map(|host| split_host(host).ok());
+    let known: Vec<Option<IpAddr>> = hosts.map(|(host, _)| host_address(host)).collect();
+    let is_other = |host: &Option<IpAddr>| host.is_some_and(|host| host.is_ipv4() != address.is_ipv4());
+    if !known.is_empty() && known.iter().all(is_other) {
+        found.add(
+            format!("connector[{index}].local_address"),
+            format!("none of the hosts can be reached from `{address}`: all are of the other address family"),
+            "name an address of this machine that is of the family of the hosts",
+        );
+    }
+}
+
+/// The address that a host is, if it is no name; of one in a zone, the address without it.
+fn host_address(host: &str) -> Option<IpAddr> {
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    address.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 fn aliases(index: usize, settings: &ConnectorSettings, found: &mut Problems) {

@@ -23,6 +23,7 @@ fn the_defaults_are_those_that_operators_know() {
     assert_eq!(transfer.urgent_s_per_kb, 1000);
     assert_eq!((transfer.normal_s_per_kb, transfer.non_urgent_s_per_kb), (2000, 3000));
     assert_eq!((connector.two_way_alternate, connector.activation), (false, Activation::Always));
+    assert_eq!(connector.local_address, None);
 }
 
 #[test]
@@ -147,4 +148,37 @@ fn a_problem_reads_as_what_is_wrong_and_what_to_do() {
     bad.connectors[0].rts.window_size = 256;
     let text = bad.validate()[0].to_string();
     assert_eq!(text, "connector[0].rts.window_size: 256 is out of range; use a value from 1 to 255");
+}
+
+#[test]
+fn a_local_address_is_of_one_machine_and_of_the_family_of_a_host() {
+    let with = |local: &str, hosts: &[&str]| {
+        let mut connector = ConnectorSettings::new("to-b", MtaName::new("MTA-B").unwrap());
+        connector.local_address = Some(local.parse().unwrap());
+        connector.hosts = hosts.iter().map(ToString::to_string).collect();
+        let mut all = settings("A", &[]);
+        all.connectors = vec![connector];
+        all.validate().into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    let wrong = ["connector[0].local_address"];
+    for (local, hosts) in [
+        ("192.0.2.1", &["192.0.2.9"][..]),
+        ("192.0.2.1", &["[2001:db8::9]:102", "192.0.2.9:1102"]),
+        ("192.0.2.1", &["[2001:db8::9]:102", "a-name"]),
+        ("2001:db8::1", &["[fe80::9%eth0]"]),
+        ("192.0.2.1", &["[::ffff:192.0.2.9]"]),
+    ] {
+        assert_eq!(with(local, hosts), [""; 0], "{local} {hosts:?}");
+    }
+    for (local, hosts) in [
+        ("0.0.0.0", &["b"][..]),
+        ("::", &["b"]),
+        ("224.0.0.1", &["b"]),
+        ("ff02::1", &["b"]),
+        ("255.255.255.255", &["b"]),
+        ("192.0.2.1", &["[2001:db8::9]:102"]),
+        ("2001:db8::1", &["192.0.2.9", "198.51.100.9:1102"]),
+    ] {
+        assert_eq!(with(local, hosts), wrong, "{local} {hosts:?}");
+    }
 }

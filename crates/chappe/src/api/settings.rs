@@ -91,7 +91,10 @@ fn general(connector: &ConnectorSettings) -> Vec<Setting> {
 }
 
 fn stack(connector: &ConnectorSettings) -> Vec<Setting> {
-    let mut settings = vec![setting("hosts", list(&connector.hosts), "")];
+    let mut settings = vec![
+        setting("hosts", list(&connector.hosts), ""),
+        setting("local_address", connector.local_address.map(|ip| ip.to_string()).unwrap_or_default(), ""),
+    ];
     for (side, selectors) in [
         ("called_selectors", &connector.called_selectors),
         ("calling_selectors", &connector.calling_selectors),

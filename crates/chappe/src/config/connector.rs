@@ -1,5 +1,7 @@
 //! `[[connector]]`: one link to an adjacent MTA.
 
+use std::net::IpAddr;
+
 use agent::settings::{
     Activation, AddressSpaceEntry, AssociationSettings, BindErrorCoding, Conformance, ConnectorSettings,
     FormSettings, HoldSettings, RetrySettings, RtsSettings, Schedule, TransferTimeouts,
@@ -8,7 +10,7 @@ use mhs::p1::{ContentCoding, ExtensionCoding};
 
 use super::mta::{address_space, domain, mta_name, secret, stand_in_name};
 use super::restriction::{self, relay_to};
-use super::section::Section;
+use super::section::{Section, Text};
 use super::selectors;
 
 const CONFORMANCE: [(&str, Conformance); 3] = [
@@ -47,6 +49,7 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.local_password = secret(&mut section, "local_password", "local_password_file");
     connector.hosts =
         section.strings("hosts").unwrap_or_default().into_iter().map(|text| text.value).collect();
+    connector.local_address = section.string("local_address").and_then(|text| local_address(&section, &text));
     connector.called_selectors = section.section("called_selectors").map(selectors::read).unwrap_or_default();
     connector.calling_selectors =
         section.section("calling_selectors").map(selectors::read).unwrap_or_default();
@@ -74,6 +77,20 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
         section.section("transfer_timeout").map(transfer_timeout).unwrap_or_default();
     section.finish();
     connector
+}
+
+fn local_address(section: &Section<'_>, text: &Text) -> Option<IpAddr> {
+    match text.value.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_canonical()),
+        Err(_) => {
+            section.problems().wrong(
+                text.at,
+                format!("{}: `{}` is not an IP address", text.path, text.value),
+                "name an address of this machine without a port, as in \"192.0.2.1\" or \"2001:db8::1\"",
+            );
+            None
+        }
+    }
 }
 
 fn entry(mut section: Section<'_>) -> Option<AddressSpaceEntry> {

@@ -108,6 +108,24 @@ window_size = -1
 }
 
 #[test]
+fn the_local_address_of_a_connector_is_an_address_without_a_port() {
+    let with = |line: &str| GOOD.replace("[connector.retry]", &format!("{line}\n[connector.retry]"));
+    let connector = |text: &str| parse(Path::new("x.toml"), text).unwrap().settings.connectors.remove(0);
+    assert_eq!(connector(GOOD).local_address, None);
+    let set = connector(&with("local_address = \"127.0.0.2\"")).local_address;
+    assert_eq!(set, Some("127.0.0.2".parse().unwrap()));
+    for (wrong, part) in [
+        ("local_address = \"127.0.0.2:102\"", "is not an IP address"),
+        ("local_address = \"localhost\"", "is not an IP address"),
+        ("local_address = \"0.0.0.0\"", "is no address of one machine"),
+        ("local_adress = \"127.0.0.2\"", "did you mean `local_address`?"),
+    ] {
+        let found = mistakes(&with(wrong));
+        assert!(found.len() == 1 && found[0].2.contains(part), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn the_form_of_a_link_is_read_and_typos_in_it_are_found() {
     let with = |form: &str| {
         GOOD.replace("[connector.retry]", &format!("conformance = \"1984\"\n{form}\n[connector.retry]"))

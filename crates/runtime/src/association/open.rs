@@ -177,7 +177,7 @@ async fn open_address(
     );
     let mut config = shared.limits().initiator_stack(connector);
     let mut counted = shared.ledger.connection(Caller::Connector(&connector.name));
-    let mut socket = connect(shared, address).await?;
+    let mut socket = connect(shared, connector, address).await?;
     if let Some((_, Recover { connection, turn })) = recover.take() {
         config.rtse.initial_turn = turn;
         let data = OpenData::Recover(connection);
@@ -191,7 +191,7 @@ async fn open_address(
         }
         config.rtse.initial_turn = InitialTurn::Initiator;
         counted = shared.ledger.connection(Caller::Connector(&connector.name));
-        socket = connect(shared, address).await?;
+        socket = connect(shared, connector, address).await?;
     }
     let agent = shared.agent();
     let argument = agent.bind_argument_for(connector);
@@ -216,9 +216,14 @@ async fn open_address(
     Ok(Opened { link, agreed, registration, recovered: false })
 }
 
-async fn connect(shared: &Shared, address: SocketAddr) -> Result<Socket, String> {
+async fn connect(
+    shared: &Shared,
+    connector: &ConnectorSettings,
+    address: SocketAddr,
+) -> Result<Socket, String> {
     let timeout = shared.limits().connect_timeout;
-    let socket = match tokio::time::timeout(timeout, shared.surroundings.connect(address)).await {
+    let connecting = shared.surroundings.connect(address, connector.local_address);
+    let socket = match tokio::time::timeout(timeout, connecting).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return Err(format!("TCP: {error}")),
         Err(_) => return Err(format!("TCP: no answer within {} s", timeout.as_secs())),

@@ -126,8 +126,12 @@ impl World for HostWorld {
         }))
     }
 
-    fn connect(&self, address: SocketAddr) -> WorldFuture<'_, Box<dyn Connection>> {
+    fn connect(&self, address: SocketAddr, from: Option<IpAddr>) -> WorldFuture<'_, Box<dyn Connection>> {
         Box::pin(async move {
+            // A host has one address.
+            if from.is_some_and(|from| from != self.host) {
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            }
             if self.network.inner.sabotage.again {
                 for _ in 0..3 {
                     drop(self.open(address).await);
