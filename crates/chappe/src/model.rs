@@ -734,6 +734,10 @@ pub(crate) struct ConfigReplaced {
     pub(crate) changed: Vec<String>,
     /// Connectors that are no more.
     pub(crate) removed: Vec<String>,
+    /// Addresses at which peers are accepted now and were not.
+    pub(crate) listens: Vec<String>,
+    /// Addresses at which they were and are no longer.
+    pub(crate) listens_no_more: Vec<String>,
     /// What is not done yet, and why; the service goes on trying.
     pub(crate) outstanding: Vec<String>,
 }
@@ -747,6 +751,10 @@ pub(crate) struct ConfigReloaded {
     pub(crate) changed: Vec<String>,
     /// Connectors that are no more.
     pub(crate) removed: Vec<String>,
+    /// Addresses at which peers are accepted now and were not.
+    pub(crate) listens: Vec<String>,
+    /// Addresses at which they were and are no longer.
+    pub(crate) listens_no_more: Vec<String>,
     /// What is not done yet, and why; the service goes on trying.
     pub(crate) outstanding: Vec<String>,
 }

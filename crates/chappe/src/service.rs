@@ -71,7 +71,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     // First the API's address: a mistake there must not leave a store half opened.
     let listener = match config.listen.api {
         Some(address) => {
-            let bound = runtime::listen(address, &[address]);
+            let bound = runtime::listen(address);
             Some(bound.map_err(|source| ServiceError::Api { address, source })?)
         }
         None => None,
@@ -86,7 +86,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         () = signals.stop() => return Ok(()),
     };
     mta.handle().set_monitors(config.monitors.clone());
-    for address in mta.p1_addresses() {
+    for address in mta.p1_addresses().await {
         tracing::info!("listening for peers on {address}");
     }
     let (stop_api, api_stopped) = oneshot::channel();
@@ -163,7 +163,7 @@ pub(crate) async fn apply(
     if !waiting.is_empty() {
         tracing::warn!("{} take effect at the next start only", waiting.join(", "));
     }
-    match handle.reload(new.settings.clone()).await {
+    match handle.reload_listening(new.settings.clone(), new.listen.p1.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
             handle.set_monitors(new.monitors.clone());
@@ -178,7 +178,9 @@ pub(crate) async fn apply(
             let limits = new.limits.with_resources_of(&current.limits);
             let source = new.source;
             let monitors = new.monitors;
-            Ok((Config { settings: new.settings, limits, source, monitors, ..current.clone() }, summary))
+            let mut config = Config { settings: new.settings, limits, source, monitors, ..current.clone() };
+            config.listen.p1 = new.listen.p1;
+            Ok((config, summary))
         }
         Err(error) => {
             handle.reload_refused(&error.to_string());
@@ -195,7 +197,7 @@ pub(crate) fn needs_restart(current: &Config, new: &Config) -> Vec<&'static str>
         (current.stop_timeout != new.stop_timeout, "mta.stop_timeout_s"),
         (
             !new.listen.can_replace(&current.listen),
-            "all of [listen] but its selectors, tokens and certificates",
+            "listen.api, whether it wants tokens, and whether it speaks TLS",
         ),
         (
             !new.limits.has_resources_of(&current.limits),

@@ -9,17 +9,46 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Listens on `address`, one of `all`.
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The address; with port 0 the system chooses one.
+    pub(crate) address: SocketAddr,
+    /// An IPv6 socket takes IPv4 as well.
+    takes_ipv4: bool,
+}
+
+impl Place {
+    /// Whether a socket at one of them may keep another from the other.
+    pub(crate) fn shares_port(&self, other: &Place) -> bool {
+        let (one, two) = (self.address, other.address);
+        let overlap = one.ip() == two.ip() || one.ip().is_unspecified() || two.ip().is_unspecified();
+        one.port() != 0 && one.port() == two.port() && overlap
+    }
+}
+
+/// Where to listen for these addresses together.
 ///
 /// `[::]` takes IPv4 as well, unless `0.0.0.0` is listed with the same port and takes it; any other IPv6 address
 /// takes IPv6 alone.
+pub(crate) fn places(addresses: &[SocketAddr]) -> Vec<Place> {
+    let place = |&address| Place { address, takes_ipv4: takes_ipv4(address, addresses) };
+    addresses.iter().map(place).collect()
+}
+
+/// Listens on `address`; on `[::]` for IPv4 as well.
 ///
 /// # Errors
 /// The address can't be listened on.
-pub fn listen(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    listen_at(Place { address, takes_ipv4: takes_ipv4(address, &[]) })
+}
+
+pub(crate) fn listen_at(place: Place) -> io::Result<TcpListener> {
+    let Place { address, takes_ipv4 } = place;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!takes_ipv4(address, all))?;
+        socket.set_only_v6(!takes_ipv4)?;
     }
     // A port whose old connections still linger can be listened on again, as after a restart.
     socket.set_reuse_address(true)?;
@@ -91,6 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn places_share_a_port_where_a_socket_at_one_keeps_another_from_the_other() {
+        let place = |text: &str| {
+            let address = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            places(&[address])[0]
+        };
+        let shared = |one: &str, two: &str| place(one).shares_port(&place(two));
+        assert!(shared("0.0.0.0:102", "127.0.0.1:102") && shared("127.0.0.1:102", "[::]:102"));
+        assert!(shared("127.0.0.1:102", "127.0.0.1:102"));
+        assert!(!shared("127.0.0.1:102", "127.0.0.2:102") && !shared("0.0.0.0:102", "127.0.0.1:103"));
+        assert!(!shared("0.0.0.0:0", "127.0.0.1:0"), "each has a port of its own");
+    }
+
+    #[test]
     fn a_connection_begins_at_an_address_of_the_family_of_the_peers() {
         let end = |from: &str, to: &str| {
             let from = from.parse().unwrap_or_else(|e| panic!("{from}: {e}"));
@@ -107,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn the_peer_sees_the_local_address_that_is_set_and_one_that_is_not_ours_is_named() {
         let any = "127.0.0.1:0".parse().unwrap_or_else(|e| panic!("{e}"));
-        let listener = listen(any, &[any]).unwrap_or_else(|e| panic!("{e}"));
+        let listener = listen(any).unwrap_or_else(|e| panic!("{e}"));
         let address = listener.local_addr().unwrap_or_else(|e| panic!("{e}"));
         for from in ["127.0.0.2", "127.0.0.3"] {
             let from: IpAddr = from.parse().unwrap_or_else(|e| panic!("{e}"));

@@ -1,6 +1,7 @@
 //! The running connectors: started with the MTA, changed by a reload.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::connector::Connector;
 use crate::events::EventKind;
 use crate::line::Message;
+use crate::listeners::{ListenError, Listeners};
 use crate::recovery;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
@@ -35,6 +37,9 @@ pub enum ReloadError {
     /// They contradict themselves.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Settings(Vec<SettingsProblem>),
+    /// Peers can't be accepted where they are to be.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The MTA is stopping.
     #[error("the MTA is stopping")]
     Stopping,
@@ -60,6 +65,10 @@ pub struct ReloadSummary {
     pub changed: Vec<String>,
     /// Connectors that are gone; their queues were routed anew.
     pub removed: Vec<String>,
+    /// Addresses at which peers are accepted now and were not, ports filled in.
+    pub listens: Vec<SocketAddr>,
+    /// Addresses at which they were accepted and are no longer; their associations live on.
+    pub listens_no_more: Vec<SocketAddr>,
     /// What is not done yet, and why. The settings are in force all the same, and the MTA goes on trying.
     pub outstanding: Vec<String>,
 }
@@ -69,6 +78,14 @@ impl std::fmt::Display for ReloadSummary {
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let [added, changed, removed] = [&self.added, &self.changed, &self.removed].map(|names| list(names));
         write!(f, "connectors added: {added}; changed: {changed}; removed: {removed}")?;
+        let addresses =
+            |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if !self.listens.is_empty() {
+            write!(f, "; peers are accepted at {}", addresses(&self.listens))?;
+        }
+        if !self.listens_no_more.is_empty() {
+            write!(f, "; no more at {}", addresses(&self.listens_no_more))?;
+        }
         if !self.outstanding.is_empty() {
             write!(f, "; not done yet, but tried again: {}", self.outstanding.join("; "))?;
         }
@@ -187,11 +204,12 @@ impl Connectors {
         self.running.contains_key(name) || self.ending.contains_key(name)
     }
 
-    /// Puts new settings into force while mail flows.
+    /// Puts new settings into force while mail flows; with `door`, peers are accepted there from then on.
     pub(crate) async fn reload(
         &mut self,
         shared: &Arc<Shared>,
         settings: AgentSettings,
+        door: Option<(&mut Listeners, &[SocketAddr])>,
     ) -> Result<ReloadSummary, ReloadError> {
         if shared.stop.is_given() {
             return Err(ReloadError::Stopping);
@@ -207,6 +225,13 @@ impl Connectors {
                 Some(_) => {}
             }
         }
+        let door = match door {
+            Some((listeners, wanted)) => {
+                let change = listeners.prepare(shared, wanted).await?;
+                Some((listeners, change))
+            }
+            None => None,
+        };
         // From here on nothing new is routed to a connector that goes away.
         shared.replace_agent(agent);
         self.stop(shared, summary.removed.iter().chain(&summary.changed)).await;
@@ -234,6 +259,11 @@ impl Connectors {
             if let Err(error) = self.start(shared, connector.clone()).await {
                 summary.outstanding.push(format!("{name}: its queue can't be read: {error}"));
             }
+        }
+        if let Some((listeners, change)) = door {
+            // Whoever comes in meets the new connectors.
+            let changed = listeners.commit(shared, change).await;
+            (summary.listens, summary.listens_no_more) = (changed.added, changed.removed);
         }
         if let Err(error) = self.requeue_orphans(shared).await {
             shared.orphans.notify_one();

@@ -1,5 +1,6 @@
 //! What administration asks of a running MTA, and local users of their mailboxes. What they submit is in `submission`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::events::{Event, EventKind};
 use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
+use crate::listeners::Listeners;
 use crate::pages::Pages;
 use crate::recorder::RecordedConnection;
 use crate::shared::Shared;
@@ -30,6 +32,7 @@ use crate::tracking_search::{self, TrackingPage, TrackingSpan};
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) connectors: Arc<Mutex<Connectors>>,
+    pub(crate) listeners: Arc<Mutex<Listeners>>,
 }
 
 /// Why an administrative request failed.
@@ -74,8 +77,17 @@ pub struct MailboxEntry {
 }
 
 impl Handle {
-    pub(crate) fn new(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>) -> Handle {
-        Handle { shared, connectors }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        connectors: Arc<Mutex<Connectors>>,
+        listeners: Arc<Mutex<Listeners>>,
+    ) -> Handle {
+        Handle { shared, connectors, listeners }
+    }
+
+    /// The addresses on which peers are accepted, ports filled in.
+    pub async fn p1_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.lock().await.addresses()
     }
 
     /// All connectors.
@@ -257,8 +269,33 @@ impl Handle {
     /// The settings contradict themselves, or the MTA is stopping; the old settings stay in force. Whatever else goes wrong
     /// is in the summary.
     pub async fn reload(&self, settings: AgentSettings) -> Result<ReloadSummary, ReloadError> {
-        let (connectors, shared) = (Arc::clone(&self.connectors), Arc::clone(&self.shared));
-        let task = tokio::spawn(async move { connectors.lock().await.reload(&shared, settings).await });
+        self.clone().reload_in_a_task(settings, None).await
+    }
+
+    /// The same, and from then on peers are accepted at the addresses `p1` and no others. Associations live on, wherever
+    /// they were accepted.
+    ///
+    /// # Errors
+    /// As for [`Handle::reload`]; and one of the addresses can't be listened on: all settings stay as they are then.
+    pub async fn reload_listening(
+        &self,
+        settings: AgentSettings,
+        p1: Vec<SocketAddr>,
+    ) -> Result<ReloadSummary, ReloadError> {
+        self.clone().reload_in_a_task(settings, Some(p1)).await
+    }
+
+    async fn reload_in_a_task(
+        self,
+        settings: AgentSettings,
+        p1: Option<Vec<SocketAddr>>,
+    ) -> Result<ReloadSummary, ReloadError> {
+        let task = tokio::spawn(async move {
+            let mut connectors = self.connectors.lock().await;
+            let mut listeners = self.listeners.lock().await;
+            let door = p1.as_deref().map(|p1| (&mut *listeners, p1));
+            connectors.reload(&self.shared, settings, door).await
+        });
         // A task that does not end in order ends with the process.
         task.await.unwrap_or(Err(ReloadError::Stopping))
     }

@@ -14,14 +14,14 @@ use crate::connectors::{Connectors, OrphansError};
 use crate::events::EventKind;
 use crate::handle::Handle;
 use crate::limits::RuntimeLimits;
-use crate::listener::Doorway;
+use crate::listeners::{ListenError, Listeners};
 use crate::recorder::RecorderSettings;
 use crate::sequence::{DurableSequence, SequenceError};
 use crate::shared::Shared;
 use crate::supervisor::{Work, supervise};
 use crate::work::Decide;
 use crate::world::{Surroundings, World};
-use crate::{housekeeping, listener, monitor, recovery, start_check, trials, work};
+use crate::{housekeeping, listeners, monitor, recovery, start_check, trials, work};
 
 /// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,21 +67,15 @@ pub enum StartError {
     #[error(transparent)]
     Queues(#[from] OrphansError),
     /// An address can't be listened on.
-    #[error("can't listen for P1 on {address}: {error}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 /// A running MTA. Dropping it ends it at once; [`Mta::stop`] ends it in order.
 pub struct Mta {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
-    connectors: Arc<Mutex<Connectors>>,
-    p1: Vec<SocketAddr>,
+    handle: Handle,
     stop_timeout: Duration,
     /// The store, if it was opened here.
     own_store: Option<Arc<EmbeddedSpool>>,
@@ -141,14 +135,7 @@ impl Mta {
         decide: Decide,
     ) -> Result<Mta, StartError> {
         let agent = Agent::new(config.settings).map_err(StartError::Settings)?;
-        let mut listeners = Vec::new();
-        for &address in &config.p1 {
-            let listener = surroundings
-                .listen(address, &config.p1)
-                .map_err(|error| StartError::Listen { address, error })?;
-            listeners.push(listener);
-        }
-        let p1 = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let sockets = listeners::open(&surroundings, &config.p1)?;
         let sequence = DurableSequence::open(&*spool).await?;
         let mut shared = Shared::new(
             surroundings,
@@ -181,14 +168,13 @@ impl Mta {
         let (of_house, connectors_of_house) = (Arc::clone(&shared), Arc::clone(&connectors));
         let house = move || housekeeping::run(Arc::clone(&of_house), Arc::clone(&connectors_of_house));
         keep("housekeeping", Box::new(move || Box::pin(house())));
-        let handle = Handle::new(Arc::clone(&shared), Arc::clone(&connectors));
-        keep("link monitors", Box::new(move || Box::pin(monitor::run(handle.clone()))));
-        for listener in listeners {
-            let (of_listener, doorway) = (Arc::clone(&shared), Doorway::new(listener));
-            let listen = move || listener::run(Arc::clone(&of_listener), Arc::clone(&doorway));
-            keep("listener", Box::new(move || Box::pin(listen())));
-        }
-        let mta = Mta { shared, tasks, connectors, p1, stop_timeout: config.stop_timeout, own_store: None };
+        let mut listeners = Listeners::default();
+        listeners.start(&shared, sockets);
+        let listeners = Arc::new(Mutex::new(listeners));
+        let handle = Handle::new(Arc::clone(&shared), Arc::clone(&connectors), Arc::clone(&listeners));
+        let of_monitors = handle.clone();
+        keep("link monitors", Box::new(move || Box::pin(monitor::run(of_monitors.clone()))));
+        let mta = Mta { shared, tasks, handle, stop_timeout: config.stop_timeout, own_store: None };
         let name = mta.shared.agent().settings().mta.name.to_string();
         mta.shared.event(
             EventKind::StartupComplete,
@@ -200,12 +186,12 @@ impl Mta {
 
     /// For administration and submission.
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.shared), Arc::clone(&self.connectors))
+        self.handle.clone()
     }
 
     /// The addresses on which peers are accepted, ports filled in.
-    pub fn p1_addresses(&self) -> Vec<SocketAddr> {
-        self.p1.clone()
+    pub async fn p1_addresses(&self) -> Vec<SocketAddr> {
+        self.handle.p1_addresses().await
     }
 
     /// Waits until a defect keeps the MTA from going on, and tells which: it is to be stopped then, and a new process
@@ -223,13 +209,15 @@ impl Mta {
             entry.stop.give();
         }
         let tasks = &mut self.tasks;
-        let connectors = Arc::clone(&self.connectors);
+        let (connectors, listeners) =
+            (Arc::clone(&self.handle.connectors), Arc::clone(&self.handle.listeners));
         let ending = async {
             let mut connectors = connectors.lock().await;
             for (_, task) in connectors.running.values_mut() {
                 // A task that panicked has ended as well.
                 let _ = task.await;
             }
+            listeners.lock().await.ended().await;
             while tasks.join_next().await.is_some() {}
         };
         // Both together, so that the whole takes no longer than was promised.
@@ -239,6 +227,10 @@ impl Mta {
         let shared = &self.shared;
         let ending = async {
             self.tasks.shutdown().await;
+            let mut listeners = self.handle.listeners.lock().await;
+            listeners.cut_off();
+            listeners.ended().await;
+            drop(listeners);
             recovery::store::persist(shared, to_persist).await;
             let ended = tokio::task::spawn_blocking(move || own_store.map_or(Ok(()), |store| store.end()));
             if let Ok(Err(error)) = ended.await {
@@ -260,7 +252,10 @@ impl Drop for Mta {
         for (_, entry) in self.shared.connectors() {
             entry.stop.give();
         }
-        if let Ok(connectors) = self.connectors.try_lock() {
+        if let Ok(mut listeners) = self.handle.listeners.try_lock() {
+            listeners.cut_off();
+        }
+        if let Ok(connectors) = self.handle.connectors.try_lock() {
             for (_, task) in connectors.running.values() {
                 task.abort();
             }
@@ -328,7 +323,7 @@ mod tests {
         let mta = started().await;
         let before = mta.shared.connector("peer").unwrap();
         // Held, so that housekeeping does not do it first.
-        let mut connectors = mta.connectors.lock().await;
+        let mut connectors = mta.handle.connectors.lock().await;
         connectors.running["peer"].1.abort();
         while !connectors.running["peer"].1.is_finished() {
             tokio::task::yield_now().await;
@@ -368,7 +363,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connector_that_dies_again_and_again_is_given_more_time() {
         let mta = started().await;
-        let mut connectors = mta.connectors.lock().await;
+        let mut connectors = mta.handle.connectors.lock().await;
         let mut pauses = Vec::new();
         for _ in 0..4 {
             connectors.running["peer"].1.abort();
@@ -419,7 +414,7 @@ mod tests {
     async fn a_connector_that_a_reload_starts_during_a_stop_ends_as_well() {
         let mta = started().await;
         mta.shared.stop.give();
-        let mut connectors = mta.connectors.lock().await;
+        let mut connectors = mta.handle.connectors.lock().await;
         connectors.start(&mta.shared, connector("late")).await.unwrap();
         let (_, task) = connectors.running.remove("late").unwrap();
         drop(connectors);
@@ -444,7 +439,7 @@ mod tests {
         while agent::Sequence::next(&shared.sequence) <= LONG {}
         // Nothing can be counted for the moment.
         let reading = shared.surveys.acquire().await.unwrap();
-        let mut connectors = mta.connectors.lock().await;
+        let mut connectors = mta.handle.connectors.lock().await;
         connectors.start(&shared, connector("long")).await.unwrap();
         drop(connectors);
         let entry = shared.connector("long").unwrap();

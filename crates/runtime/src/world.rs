@@ -14,7 +14,7 @@ use clock::WallTime;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
-use crate::bind;
+use crate::bind::{self, Place};
 use crate::clocks;
 use crate::limits::RuntimeLimits;
 
@@ -130,11 +130,11 @@ impl Surroundings {
         }
     }
 
-    /// Listens on `address`, one of `all`.
-    pub(crate) fn listen(&self, address: SocketAddr, all: &[SocketAddr]) -> io::Result<Listener> {
+    /// Listens at a place.
+    pub(crate) fn listen(&self, place: Place) -> io::Result<Listener> {
         match self {
-            Surroundings::System(_) => bind::listen(address, all).map(Listener::Tcp),
-            Surroundings::World(world) => world.listen(address).map(Listener::Other),
+            Surroundings::System(_) => bind::listen_at(place).map(Listener::Tcp),
+            Surroundings::World(world) => world.listen(place.address).map(Listener::Other),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The configuration: looked at, checked, replaced, and asked what it would do.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,9 +99,20 @@ pub(super) async fn replace(
             api.handle.audit("", &caller.who, &format!("{what} ({})", in_short(&words)), None);
             let digest = source.digest();
             let restart = verdict.restart.into_iter().map(str::to_owned).collect();
-            let ReloadSummary { added, changed, removed, outstanding } = summary;
+            let ReloadSummary { added, changed, removed, listens, listens_no_more, outstanding } = summary;
+            let (listens, listens_no_more) = (texts(&listens), texts(&listens_no_more));
             let tag = format!("\"{digest}\"");
-            let answer = ConfigReplaced { digest, words, restart, added, changed, removed, outstanding };
+            let answer = ConfigReplaced {
+                digest,
+                words,
+                restart,
+                added,
+                changed,
+                removed,
+                listens,
+                listens_no_more,
+                outstanding,
+            };
             Ok(([(header::ETAG, tag)], Json(answer)))
         }
         Err(error) => {
@@ -116,8 +128,13 @@ pub(super) async fn reload(State(api): State<Api>, caller: Caller, query: Query)
     let outcome = keeper(&api)?.reload().await;
     let refused = outcome.as_ref().err().map(ToString::to_string);
     api.handle.audit("", &caller.who, "read the configuration again", refused);
-    let ReloadSummary { added, changed, removed, outstanding } = outcome?;
-    Ok(Json(ConfigReloaded { added, changed, removed, outstanding }))
+    let ReloadSummary { added, changed, removed, listens, listens_no_more, outstanding } = outcome?;
+    let (listens, listens_no_more) = (texts(&listens), texts(&listens_no_more));
+    Ok(Json(ConfigReloaded { added, changed, removed, listens, listens_no_more, outstanding }))
+}
+
+fn texts(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
 }
 
 /// Where a message would go now, and where with an edited configuration.

@@ -218,6 +218,8 @@ kinds! {
     ConfigurationRefused = "configuration-refused", None, Configuration, Error, false;
     /// The configuration was replaced, and part of what follows from it is still to be done.
     ConfigurationIncomplete = "configuration-incomplete", None, Configuration, Error, false;
+    /// An address at which peers were accepted can't be listened on any more.
+    ListenerLost = "listener-lost", None, Configuration, Error, true;
     /// An operator changed something, or tried to.
     OperatorAction = "operator-action", None, MtaAdministration, Information, false;
     /// The handling of an item has failed: a panic, a decision that takes too long, a process that died.
