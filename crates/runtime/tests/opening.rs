@@ -41,6 +41,29 @@ async fn without_a_place_the_peer_is_not_called_and_has_not_failed() {
     mta_b.stop().await;
 }
 
+/// The peer sees the address that is set, after a reload the new one; one that this machine has not is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_connects_from_its_local_address() {
+    let (mut a, b) = pair(false);
+    let (mta_a, mta_b) = (a.start().await, b.start().await);
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    for (sent, local) in ["127.0.0.2", "127.0.0.3"].into_iter().enumerate() {
+        a.settings.connectors[0].local_address = Some(local.parse().unwrap());
+        at_a.reload(a.settings.clone()).await.unwrap();
+        submit(&at_a, OPERATIONS, b"from there").await;
+        until(async || (at_a.info().counters.transferred_out == sent as u64 + 1).then_some(())).await;
+        let callers: Vec<String> = at_b.associations().into_iter().map(|open| open.peer).collect();
+        assert!(callers.iter().any(|peer| peer.starts_with(&format!("{local}:"))), "{local}: {callers:?}");
+    }
+    a.settings.connectors[0].local_address = Some("192.0.2.1".parse().unwrap());
+    at_a.reload(a.settings.clone()).await.unwrap();
+    submit(&at_a, OPERATIONS, b"from nowhere").await;
+    let told = until(async || events(&at_a, EventKind::ConnectError).pop()).await;
+    assert!(told.contains("local_address 192.0.2.1 can't be used"), "{told}");
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
 /// It has nothing to send, so it tries nothing; nobody knows whether it would still fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_has_nothing_to_try_does_not_fail_for_ever() {
