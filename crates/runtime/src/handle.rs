@@ -9,10 +9,10 @@ use agent::settings::{AgentSettings, ConnectorSettings, SettingsProblem};
 use agent::{Agent, Route, RouteDecision, RouteQuestion, TrackRecord};
 use mhs::OrAddress;
 use spool::{BodyId, CommitError, SpoolError};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
-use crate::events::{Event, EventKind};
+use crate::events::{Event, EventKind, EventNews};
 use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
@@ -394,8 +394,8 @@ impl Handle {
         self.shared.events.since(after)
     }
 
-    /// Changes with each new event, to the number that the one after it gets.
-    pub fn event_news(&self) -> watch::Receiver<u64> {
+    /// Tells of new events.
+    pub fn event_news(&self) -> EventNews {
         self.shared.events.news()
     }
 

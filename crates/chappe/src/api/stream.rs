@@ -105,7 +105,7 @@ impl Hub {
     /// Looks until nobody listens.
     async fn run(self: Arc<Self>) {
         let mut news = self.handle.event_news();
-        self.shown().next_event = *news.borrow_and_update();
+        self.shown().next_event = news.latest();
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -121,8 +121,8 @@ impl Hub {
                     }
                     self.look().await;
                 }
-                Ok(()) = news.changed() => {
-                    self.tell_events(*news.borrow_and_update());
+                Some(next) = news.next() => {
+                    self.tell_events(next);
                     tokio::time::sleep_until(Instant::now() + EVENT_PAUSE).await;
                 }
             }

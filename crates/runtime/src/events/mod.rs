@@ -65,6 +65,26 @@ struct Kept {
     counts: BTreeMap<EventKind, u64>,
 }
 
+/// Tells of new events.
+///
+/// It gives numbers and no references: who held one while asking for the events would stop whoever records one, and with
+/// that the MTA.
+#[derive(Debug)]
+pub struct EventNews(watch::Receiver<u64>);
+
+impl EventNews {
+    /// The number that the next event gets, as far as is known now.
+    pub fn latest(&mut self) -> u64 {
+        *self.0.borrow_and_update()
+    }
+
+    /// Waits until there are events that [`latest`](Self::latest) has not told of, and tells. None if there will be none.
+    pub async fn next(&mut self) -> Option<u64> {
+        self.0.changed().await.ok()?;
+        Some(self.latest())
+    }
+}
+
 impl EventLog {
     /// Records an event. Two of a kind are alike if their texts differ in numbers only.
     pub(crate) fn record(&self, time: WallTime, kind: EventKind, subject: &str, text: impl Into<String>) {
@@ -138,9 +158,9 @@ impl EventLog {
         EventKind::ALL.iter().map(|kind| (*kind, kept.counts.get(kind).copied().unwrap_or(0))).collect()
     }
 
-    /// Tells of each new event: the number that the one after it gets.
-    pub(crate) fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    /// Tells of each new event.
+    pub(crate) fn news(&self) -> EventNews {
+        EventNews(self.news.subscribe())
     }
 
     /// The newest events, oldest first, whose number is `after` or above.

@@ -28,6 +28,22 @@ fn a_day_of_failures_is_a_handful_of_events_with_counts() {
 }
 
 #[test]
+fn who_has_heard_of_news_holds_up_nobody() {
+    let log = std::sync::Arc::new(EventLog::default());
+    let mut news = log.news();
+    let (done, finished) = std::sync::mpsc::channel();
+    // A thread, since what would be wrong here never ends.
+    std::thread::spawn(move || {
+        let tell = |from: u64| {
+            log.record(at(0), EventKind::Delivered, "", "x");
+            log.since(from).len()
+        };
+        done.send(tell(news.latest())).unwrap();
+    });
+    assert_eq!(finished.recv_timeout(std::time::Duration::from_secs(60)), Ok(1));
+}
+
+#[test]
 fn a_month_of_failures_is_told_daily_at_least() {
     let log = EventLog::default();
     let told = every(&log, 600, 144 * 30, |_| "down".to_owned());
