@@ -102,6 +102,9 @@ pub(crate) struct Queue {
     pub(crate) oldest: Option<String>,
     /// Seconds until the next attempt after a failure.
     pub(crate) retry_in_s: Option<u64>,
+    /// When that is.
+    #[serde(default)]
+    pub(crate) next_retry: Option<String>,
     /// Why the last attempt failed.
     pub(crate) last_failure: Option<String>,
 }
@@ -286,6 +289,9 @@ pub(crate) struct Connector {
     pub(crate) consecutive_failures: u32,
     /// Seconds until the next attempt after a failure.
     pub(crate) retry_in_s: Option<u64>,
+    /// When that is.
+    #[serde(default)]
+    pub(crate) next_retry: Option<String>,
     /// Why the last attempt failed.
     pub(crate) last_failure: Option<String>,
     /// Since when no association could be opened.
@@ -294,10 +300,40 @@ pub(crate) struct Connector {
     pub(crate) failed_attempts: u64,
     /// How many failed opens in a row a message waits for.
     pub(crate) max_open_retries: u32,
+    /// What has passed the link.
+    #[serde(default)]
+    pub(crate) traffic: Traffic,
     /// What its associations hold.
     pub(crate) held: Held,
     /// Address spaces with their costs.
     pub(crate) address_spaces: Vec<String>,
+}
+
+/// What has passed a link since the start of the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Traffic {
+    /// Messages, probes and reports transferred in.
+    pub(crate) messages_in: u64,
+    /// Messages, probes and reports transferred out.
+    pub(crate) messages_out: u64,
+    /// Octets of what was transferred in.
+    pub(crate) octets_in: u64,
+    /// Octets of what was transferred out.
+    pub(crate) octets_out: u64,
+    /// Recipients for whom this MTA became responsible.
+    pub(crate) recipients_in: u64,
+    /// Recipients for whom the next MTA became responsible.
+    pub(crate) recipients_out: u64,
+    /// Associations that the peer opened.
+    pub(crate) associations_in: u64,
+    /// Associations that this MTA opened.
+    pub(crate) associations_out: u64,
+    /// Times that it could not open one.
+    pub(crate) failed_opens: u64,
+    /// When something was last transferred.
+    pub(crate) last_transfer: Option<String>,
+    /// When an association was last opened.
+    pub(crate) last_association: Option<String>,
 }
 
 /// Amounts of what associations need.
@@ -388,6 +424,9 @@ pub(crate) struct StatusInfo {
     pub(crate) version: String,
     /// When it was started.
     pub(crate) started: String,
+    /// Why no new messages are accepted, if that is so.
+    #[serde(default)]
+    pub(crate) unhealthy: Option<String>,
     /// Counters since then.
     pub(crate) counters: std::collections::BTreeMap<String, u64>,
 }

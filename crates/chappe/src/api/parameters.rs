@@ -120,6 +120,8 @@ pub(super) const STATE: Parameter = Parameter::new(
 
 pub(super) const FROM: Parameter = Parameter::new("from", Kind::Address, "the originator").required();
 pub(super) const TO: Parameter = Parameter::new("to", Kind::Address, "recipients").repeated();
+pub(super) const PROBE_TO: Parameter =
+    Parameter::new("to", Kind::Address, "recipients").repeated().required();
 pub(super) const CC: Parameter = Parameter::new("cc", Kind::Address, "copy recipients").repeated();
 pub(super) const BCC: Parameter =
     Parameter::new("bcc", Kind::Address, "blind copy recipients, 32 at most").repeated();

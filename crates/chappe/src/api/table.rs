@@ -59,7 +59,7 @@ pub(super) static ROUTES: &[Route] = routes! {
         [FROM, TO, CC, BCC, SUBJECT, MESSAGE_PRIORITY, REPORT, DEFERRED, LATEST, ALTERNATE, REQUEST, FILE_NAME],
         201 json::<Submitted>(), "the text in UTF-8; with `file_name`, the file";
     Post "/api/v1/probes", OPERATOR, probe::submit, "submit a probe",
-        [FROM, TO, CONTENT_LENGTH, CONTENT_TYPE, REPORT, ALTERNATE, PROBE_REQUEST], 201 json::<Probed>();
+        [FROM, PROBE_TO, CONTENT_LENGTH, CONTENT_TYPE, REPORT, ALTERNATE, PROBE_REQUEST], 201 json::<Probed>();
     Get "/api/v1/messages", VIEWER, admin::messages, "messages of all queues",
         [QUEUE, FROM_SPACE, TO_SPACE, OLDER, PRIORITY, STATE, LIMIT, AFTER], 200 json::<Page<QueuedMessage>>();
     Get "/api/v1/messages/{reference}", VIEWER, admin::message, "copies of one message", [], 200 json::<Page<QueuedMessage>>();

@@ -13,11 +13,14 @@ impl Random {
     /// A new seed for each run, or that in the environment variable `CHAPPE_TEST_SEED`. It is printed, which a
     /// test runner shows if the test fails.
     pub fn new() -> Random {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Random::from(since.as_nanos() as u64)
+    }
+
+    /// The same seed in each run, unless the environment names one.
+    pub fn from(usual: u64) -> Random {
         let given = std::env::var("CHAPPE_TEST_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = given.unwrap_or_else(|| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            since.as_nanos() as u64
-        });
+        let seed = given.unwrap_or(usual);
         println!("to repeat: CHAPPE_TEST_SEED={seed}");
         Random { seed, state: seed }
     }
