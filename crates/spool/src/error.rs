@@ -50,8 +50,9 @@ pub enum SpoolError {
         /// What the system said.
         source: io::Error,
     },
-    /// The journal of the index is damaged where changes were that had been acknowledged.
-    #[error("the journal {path} is damaged at octet {valid}, and acknowledged changes are lost with it")]
+    /// A journal of the index, or a segment of the log, is damaged where changes were that had been acknowledged, and
+    /// they are nowhere else.
+    #[error("{path} is damaged at octet {valid}, and acknowledged changes are lost with it")]
     IndexDamaged {
         /// The file.
         path: PathBuf,

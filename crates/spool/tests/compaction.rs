@@ -146,6 +146,7 @@ fn whatever_fails_nothing_is_lost() {
             DiskCall::Open | DiskCall::Read => None,
             DiskCall::Create
             | DiskCall::Write
+            | DiskCall::Shorten
             | DiskCall::Sync
             | DiskCall::SyncDirectory
             | DiskCall::CommitIndex

@@ -130,9 +130,12 @@ fn judge(number: u64, errno: i32, which: fn(DiskCall) -> bool) -> (DiskJudge, Ar
 fn wants_space(call: DiskCall) -> bool {
     match call {
         DiskCall::Create | DiskCall::Write | DiskCall::CommitIndex => true,
-        DiskCall::Sync | DiskCall::SyncDirectory | DiskCall::Open | DiskCall::Read | DiskCall::Remove => {
-            false
-        }
+        DiskCall::Shorten
+        | DiskCall::Sync
+        | DiskCall::SyncDirectory
+        | DiskCall::Open
+        | DiskCall::Read
+        | DiskCall::Remove => false,
     }
 }
 
@@ -142,6 +145,7 @@ fn changes(call: DiskCall) -> bool {
         DiskCall::Create
         | DiskCall::Write
         | DiskCall::CommitIndex
+        | DiskCall::Shorten
         | DiskCall::Sync
         | DiskCall::SyncDirectory => true,
         DiskCall::Open | DiskCall::Read | DiskCall::Remove => false,

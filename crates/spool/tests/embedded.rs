@@ -48,9 +48,12 @@ impl Harness for Embedded {
             DiskCall::Create | DiskCall::Write | DiskCall::CommitIndex => {
                 full.load(Ordering::Relaxed).then(|| io::ErrorKind::StorageFull.into())
             }
-            DiskCall::Sync | DiskCall::SyncDirectory | DiskCall::Open | DiskCall::Read | DiskCall::Remove => {
-                None
-            }
+            DiskCall::Shorten
+            | DiskCall::Sync
+            | DiskCall::SyncDirectory
+            | DiskCall::Open
+            | DiskCall::Read
+            | DiskCall::Remove => None,
         });
         self.spool = Some(EmbeddedSpool::open_judged(self.path(), self.options.clone(), judge).unwrap());
         Ability::Done

@@ -72,7 +72,8 @@ fn damaged_bodies_are_named_and_left_alone() {
     spool.close();
     let segment = directory.path().join("segments/0000000000000000.seg");
     let mut octets = fs::read(&segment).unwrap();
-    octets[2 * 352 + 100] ^= 1;
+    let third = octets.windows(300).position(|window| window == [2; 300]).unwrap();
+    octets[third + 100] ^= 1;
     fs::write(&segment, &octets).unwrap();
     fs::remove_file(directory.path().join("segments/0000000000000001.seg")).unwrap();
     fs::write(directory.path().join("segments/notes.txt"), "not ours").unwrap();

@@ -15,6 +15,8 @@ const A: Space = Space(1);
 /// Octets of a record beside the body.
 const HEADER: usize = 28;
 const TRAILER: usize = 24;
+/// Octets with which a segment of small bodies begins.
+const BEGINNING: usize = HEADER + TRAILER;
 
 fn options() -> Options {
     Options { inline_limit: 1000, reserve_bytes: 0, ..Options::default() }
@@ -74,10 +76,13 @@ fn formats_are_checked() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).unwrap().close();
     let mark = directory.path().join("FORMAT");
-    assert_eq!(fs::read_to_string(&mark).unwrap(), "chappe-spool 1\n");
-    fs::write(&mark, "chappe-spool 2\n").unwrap();
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "chappe-spool 2\n");
+    fs::write(&mark, "chappe-spool 3\n").unwrap();
     let refused = open(&directory).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerFormat { found: 2, supported: 1, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::NewerFormat { found: 3, supported: 2, .. }), "{refused}");
+    fs::write(&mark, "chappe-spool 1\n").unwrap();
+    open(&directory).unwrap().close();
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "chappe-spool 2\n", "an older one becomes a newer one");
     let garbage: [&[u8]; 6] =
         [b"", b"chappe-spool", b"chappe-spool x\n", b"chappe-spool 0\n", &[0xff; 500], &[b'1'; 500]];
     for content in garbage {
@@ -165,10 +170,14 @@ fn a_torn_tail_does_not_matter() {
     spool.close();
     let path = segments(directory.path()).remove(0);
     let linked = fs::read(&path).unwrap();
-    assert_eq!(linked.len(), HEADER + 6 + TRAILER);
+    let last = directory.path().join("LAST");
     for cut in 0..=linked.len() {
-        // A record that was being appended when the machine went down.
+        // What was being appended when the machine went down.
         fs::write(&path, [&linked[..], &linked[..cut]].concat()).unwrap();
+        if cut % 2 == 0 {
+            // Without it the log is looked through.
+            fs::remove_file(&last).unwrap();
+        }
         let spool = open(&directory).unwrap();
         assert_eq!(read(&spool, id).unwrap(), b"linked", "cut after {cut}");
         assert_eq!(spool.stats().bodies_damaged, 0);
@@ -193,7 +202,7 @@ fn damage_is_told_and_kept() {
     let whole = fs::read(&path).unwrap();
     for at in 0..HEADER + octets.len() + TRAILER {
         let mut bytes = whole.clone();
-        bytes[at] ^= 0x10;
+        bytes[BEGINNING + at] ^= 0x10;
         fs::write(&path, &bytes).unwrap();
         let spool = open(&directory).unwrap();
         let found = read(&spool, damaged);
@@ -246,8 +255,12 @@ fn a_cut_or_missing_segment_is_counted_at_open() {
     spool.close();
     let path = segments(directory.path()).remove(0);
     let whole = fs::read(&path).unwrap();
-    let first_record = HEADER + 5 + TRAILER;
-    for cut in 0..whole.len() {
+    let end_of = |body: &[u8]| {
+        let at = whole.windows(body.len()).position(|window| window == body).unwrap();
+        at + body.len() + TRAILER
+    };
+    let first_record = end_of(b"first");
+    for cut in 0..end_of(b"last") {
         OpenOptions::new().write(true).open(&path).unwrap().set_len(cut as u64).unwrap();
         let spool = open(&directory).unwrap();
         let damaged = if cut < first_record { 2 } else { 1 };
@@ -292,10 +305,12 @@ fn an_entry_nobody_understands_keeps_every_file() {
 #[test]
 fn a_failed_write_stops_writing_until_reopened() {
     let directory = tempfile::tempdir().unwrap();
-    let spool = open(&directory).unwrap();
+    // Each step wants a segment of its own.
+    let options = Options { segment_size: 1, ..options() };
+    let spool = EmbeddedSpool::open(directory.path(), options).unwrap();
     put(&spool, b"before").unwrap();
-    let folder = directory.path().join("segments");
-    fs::remove_dir(&folder).unwrap();
+    let (folder, aside) = (directory.path().join("segments"), directory.path().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
     let mut batch = Batch::default();
     batch.link_body(spool.begin_body().unwrap().finish().unwrap());
     batch.put(A, b"failed", b"v");
@@ -308,7 +323,7 @@ fn a_failed_write_stops_writing_until_reopened() {
     assert!(spool.stats().last_error.is_some_and(|text| text.contains("create")));
     assert!(block_on(spool.get(A, b"before")).unwrap().is_some(), "reads go on");
     spool.close();
-    fs::create_dir(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
     let spool = open(&directory).unwrap();
     assert!(block_on(spool.get(A, b"failed")).unwrap().is_none());
     assert!(spool.unhealthy_reason().is_none());

@@ -1,16 +1,18 @@
 //! Looks through a store that nobody has open: every record, every body, every file.
 //!
-//! Finding out changes nothing beyond what any start does (a torn end of the journal is cut off, files that no batch
-//! ever linked go). With `repair`, what can't be read is moved out of the way, never deleted: a damaged journal goes
-//! to the directory `quarantine` and what is valid in it takes its place; reference counts which are too low are
+//! Finding out changes nothing beyond what any start does (a torn end of the journal is cut off, what it lacks is taken
+//! from the log, files that no batch ever linked go). With `repair`, what can't be read is moved out of the way, never
+//! deleted: a damaged journal, or segment of the log, goes to the directory `quarantine` and what is valid in it takes
+//! its place; reference counts which are too low are
 //! raised. What the records mean, and which of them refer to damaged bodies, their owner knows.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::directory::{Directory, Found};
 use super::disk::{failed, sync_directory};
 use super::last::{self, Told};
+use super::opening::free_name;
 use super::{EmbeddedSpool, OpenError, Options, journal};
 use crate::{BodyId, MAX_READ_OCTETS, Space, Spool, SpoolError, block_on};
 
@@ -20,6 +22,8 @@ const PAGE: usize = 1024;
 const PIECE: usize = 1 << 20;
 /// Findings that are described; more are only counted.
 const DESCRIBED: usize = 1000;
+/// Most files which a repair moves out of the way.
+const REPAIRS: u64 = 100;
 
 /// How bad a finding is, from the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,34 +137,25 @@ impl EmbeddedSpool {
     ) -> Result<Examined, OpenError> {
         let root = directory.as_ref();
         let mut examined = Examined::default();
-        {
+        let torn = {
             let (directory, found) = Directory::lock_existing(root)?;
             if found == Found::Nothing {
                 return Err(OpenError::NoStore { directory: root.to_owned() });
             }
-            examined.journals(&directory, repair, on_progress)?;
-        }
-        let spool = match EmbeddedSpool::open(root, options.clone()) {
-            Ok(spool) => spool,
-            Err(OpenError::Storage { source: source @ SpoolError::IndexBehind { .. } }) => {
-                let done = if repair {
-                    let (directory, _) = Directory::lock_existing(root)?;
-                    Some(set_aside(&directory, &directory.root().join(last::NAME))?)
-                } else {
-                    None
-                };
-                examined.find(Gravity::Serious, source.to_string(), done);
-                if !repair {
-                    return Ok(examined);
-                }
-                EmbeddedSpool::open(root, options)?
-            }
-            Err(OpenError::Storage { source }) => {
-                examined.find(Gravity::Serious, format!("the store can't be opened: {source}"), None);
-                return Ok(examined);
-            }
-            Err(other) => return Err(other),
+            on_progress(Stage::Journals, 0, None);
+            let acknowledged = Told::read(directory.root())?.map(|told| told.step);
+            let state = journal::State::of(&directory.index(), acknowledged)?;
+            [state.torn, state.doubtful].concat()
         };
+        let Some(spool) = examined.open(root, &options, repair)? else { return Ok(examined) };
+        on_progress(Stage::Journals, 1, Some(1));
+        if examined.count == 0 {
+            for (path, _) in torn {
+                let what = format!("the journal {} was torn at its end by a stop", path.display());
+                let done = "cut off; nothing acknowledged was in it alone".to_owned();
+                examined.find(Gravity::Harmless, what, Some(done));
+            }
+        }
         examined.records(&spool, on_progress);
         examined.bodies(&spool, on_progress);
         examined.files(&spool);
@@ -178,39 +173,41 @@ impl EmbeddedSpool {
 }
 
 impl Examined {
-    fn journals(
+    /// Opens the store; with `repair`, after what hinders that has been moved out of the way.
+    fn open(
         &mut self,
-        directory: &Directory,
+        root: &Path,
+        options: &Options,
         repair: bool,
-        on_progress: OnProgress<'_>,
-    ) -> Result<(), SpoolError> {
-        let journals = journal::journals(&directory.index())?;
-        let total = journals.len() as u64;
-        let mut scans = Vec::new();
-        for (number, path) in journals.iter().enumerate() {
-            on_progress(Stage::Journals, number as u64, Some(total));
-            scans.push((path, journal::scan(path)?));
-        }
-        on_progress(Stage::Journals, total, Some(total));
-        let acknowledged = Told::read(directory.root())?.map(|told| told.step);
-        let lacks = journal::is_behind(scans.iter().filter_map(|(_, scan)| scan.step).max(), acknowledged);
-        let mut valid_behind = false;
-        for (path, scan) in scans.iter().rev() {
-            if scan.resumes.is_some() || (scan.torn && (valid_behind || lacks)) {
-                let what = format!("the journal {} is damaged at octet {}", path.display(), scan.valid);
-                let done = if repair { Some(salvage(directory, path)?) } else { None };
-                self.find(Gravity::Serious, what, done);
-            } else if scan.torn {
-                let what = format!("the journal {} was torn at its end by a stop", path.display());
-                self.find(
-                    Gravity::Harmless,
-                    what,
-                    Some("cut off; nothing acknowledged was in it".to_owned()),
-                );
+    ) -> Result<Option<EmbeddedSpool>, OpenError> {
+        loop {
+            let source = match EmbeddedSpool::open(root, options.clone()) {
+                Ok(spool) => return Ok(Some(spool)),
+                Err(OpenError::Storage { source }) => source,
+                Err(other) => return Err(other),
+            };
+            let (what, moved) = match &source {
+                SpoolError::IndexDamaged { path, .. } => (source.to_string(), path.clone()),
+                SpoolError::IndexBehind { .. } => (source.to_string(), root.join(last::NAME)),
+                _ => {
+                    self.find(Gravity::Serious, format!("the store can't be opened: {source}"), None);
+                    return Ok(None);
+                }
+            };
+            if !repair || self.count >= REPAIRS {
+                self.find(Gravity::Serious, what, None);
+                return Ok(None);
             }
-            valid_behind |= scan.batches > 0;
+            let (directory, _) = Directory::lock_existing(root)?;
+            let done = match &source {
+                SpoolError::IndexDamaged { valid, .. } if moved.starts_with(directory.segments()) => {
+                    cut_log(&directory, &moved, *valid)?
+                }
+                SpoolError::IndexDamaged { .. } => salvage(&directory, &moved)?,
+                _ => set_aside(&directory, &moved)?,
+            };
+            self.find(Gravity::Serious, what, Some(done));
         }
-        Ok(())
     }
 
     fn records(&mut self, spool: &EmbeddedSpool, on_progress: OnProgress<'_>) {
@@ -306,9 +303,8 @@ impl Examined {
 fn salvage(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
     let quarantine = directory.quarantine();
     fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let kept = free_name(&quarantine, &name);
-    let new = quarantine.join(format!("{name}.new"));
+    let kept = free_name(&quarantine, path);
+    let new = quarantine.join("journal.new");
     fs::remove_file(&new).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
         _ => Err(failed("remove the unfinished", &new)(error)),
@@ -327,8 +323,7 @@ fn salvage(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
 fn set_aside(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
     let quarantine = directory.quarantine();
     fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let kept = free_name(&quarantine, &name);
+    let kept = free_name(&quarantine, path);
     fs::rename(path, &kept).map_err(failed("rename", path))?;
     sync_directory(&quarantine)?;
     sync_directory(directory.root())?;
@@ -338,8 +333,15 @@ fn set_aside(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
     ))
 }
 
-/// A name in `folder` that is not taken.
-fn free_name(folder: &Path, name: &str) -> PathBuf {
-    let numbered = (1_u32..).map(|number| folder.join(format!("{name}.{number}")));
-    numbered.into_iter().find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
+/// Ends a segment of the log before what can't be read: the steps behind it are lost. The bodies behind it belong to
+/// them. The segment as it was goes to the quarantine.
+fn cut_log(directory: &Directory, path: &Path, valid: u64) -> Result<String, SpoolError> {
+    let quarantine = directory.quarantine();
+    fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
+    let kept = free_name(&quarantine, path);
+    fs::copy(path, &kept).map_err(failed("copy to", &kept))?;
+    fs::File::open(&kept).and_then(|file| file.sync_all()).map_err(failed("sync", &kept))?;
+    sync_directory(&quarantine)?;
+    journal::cut(path, valid)?;
+    Ok(format!("the steps before it were kept; the segment as it was is in {}", kept.display()))
 }

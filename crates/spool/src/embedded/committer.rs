@@ -1,11 +1,11 @@
 //! The one thread that writes: it takes every batch that waits and makes one durable step of them.
 //!
-//! A step is: judge the batches in order, append small bodies to the growing segment, force that to the disk, then
-//! commit the index durably. Only then are the outcomes told, refusals included: a refusal may rest on an earlier
-//! batch of the same step.
+//! A step is: judge the batches in order, append small bodies to the growing segment and behind them what the step
+//! changes in the index, force that to the disk, and apply it to the index. Only then are the outcomes told, refusals
+//! included: a refusal may rest on an earlier batch of the same step.
 //!
-//! A step for which there is no space is known not to have happened: what it wrote to segments is referred to by
-//! nothing, and what it wrote to the index has been taken back. Its batches are refused, and until a write finds
+//! A step for which there is no space is known not to have happened: what it wrote to segments is cut off again, and
+//! what it wrote to the index has been taken back. Its batches are refused, and until a write finds
 //! space again so are others, with a try every second. After any other failed write the state of the disk is
 //! unknown, so nothing more is written until the store is opened again.
 
@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::compaction::{Compaction, Piece};
-use super::index::IndexBatch;
 use super::place::{Location, OwnSegment, Place, Reservation};
 use super::queue::{Job, Taken};
 use super::reserve;
-use super::segment::Segments;
+use super::segment::{Before, Emptied, Segments};
+use super::step::IndexBatch;
 use crate::staging::{BodyChange, Counted, Settled, Stage, StageError};
 use crate::{BodyId, CommitError, Completer, FinishedBody, SpoolError};
 
@@ -30,7 +30,7 @@ const COMPACTION_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Committer {
     shared: Arc<Shared>,
     segments: Segments,
-    sweeper: Sender<u64>,
+    sweeper: Sender<Emptied>,
     /// When a write was last tried while there was no space.
     tried: Instant,
     compaction: Option<Compaction>,
@@ -40,6 +40,14 @@ pub(super) struct Committer {
 
 /// Who waits for each batch of a step, and what to tell if the step succeeds.
 type Outcomes = Vec<(Completer, Result<(), CommitError>)>;
+
+/// How a step failed.
+enum Failed {
+    /// Nothing of it happened.
+    NoSpace(Arc<SpoolError>),
+    /// What happened is unknown until the store is next opened; nothing more is written.
+    Stopped(Arc<SpoolError>),
+}
 
 /// What a step did to the bodies, to be counted once it is durable.
 #[derive(Default)]
@@ -62,7 +70,7 @@ impl Drop for CloseQueue {
 }
 
 impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, segments: Segments, sweeper: Sender<u64>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, segments: Segments, sweeper: Sender<Emptied>) -> Self {
         let now = Instant::now();
         Committer { shared, segments, sweeper, tried: now, compaction: None, compacted: now }
     }
@@ -109,7 +117,9 @@ impl Committer {
             self.tried = Instant::now();
         }
         let (mut stage, outcomes) = self.judge(jobs);
-        match self.write(&mut stage) {
+        let before = self.segments.before();
+        let written = self.write(&mut stage);
+        match written.map_err(|error| self.take_back(error, before)) {
             Ok(moves) => {
                 self.shared.found_space();
                 self.count(&outcomes);
@@ -119,17 +129,16 @@ impl Committer {
                     completer.complete(outcome);
                 }
             }
-            Err(error @ SpoolError::NoSpace { .. }) => {
+            Err(Failed::NoSpace(cause)) => {
                 for_own_segments(&stage, OwnSegment::let_go);
-                let cause = self.ran_out_of_space(error);
+                self.sweep();
                 for (completer, outcome) in outcomes {
                     // A refusal may rest on a batch that was not applied.
                     drop(outcome);
                     completer.complete(Err(CommitError::NoSpace { cause: Arc::clone(&cause) }));
                 }
             }
-            Err(error) => {
-                let cause = self.shared.stop(error);
+            Err(Failed::Stopped(cause)) => {
                 for (completer, _) in outcomes {
                     completer.complete(Err(CommitError::Io { cause: Arc::clone(&cause) }));
                 }
@@ -137,12 +146,17 @@ impl Committer {
         }
     }
 
-    fn ran_out_of_space(&mut self, error: SpoolError) -> Arc<SpoolError> {
-        self.segments.abandon_growing();
-        self.sweep();
+    /// Makes undone what failed, as far as that can be.
+    fn take_back(&mut self, error: SpoolError, before: Before) -> Failed {
+        if !matches!(error, SpoolError::NoSpace { .. }) {
+            return Failed::Stopped(self.shared.stop(error));
+        }
+        if let Err(worse) = self.segments.take_back(before) {
+            return Failed::Stopped(self.shared.stop(worse));
+        }
         self.tried = Instant::now();
         self.shared.reserve.measure();
-        self.shared.ran_out_of_space(error)
+        Failed::NoSpace(self.shared.ran_out_of_space(error))
     }
 
     fn may_compact(&self) -> bool {
@@ -164,6 +178,7 @@ impl Committer {
                 }
             }
         };
+        let before = self.segments.before();
         match compaction.piece(&self.shared, &mut self.segments) {
             Ok(Piece { moved, finished }) => {
                 for (from, to) in &moved {
@@ -176,8 +191,10 @@ impl Committer {
                 }
                 self.sweep();
             }
-            Err(error @ SpoolError::NoSpace { .. }) => drop(self.ran_out_of_space(error)),
-            Err(error) => drop(self.shared.stop(error)),
+            Err(error) => {
+                self.take_back(error, before);
+                self.sweep();
+            }
         }
     }
 
@@ -187,13 +204,16 @@ impl Committer {
             return;
         }
         self.tried = Instant::now();
-        match self.segments.probe().and_then(|()| self.shared.index.commit(&IndexBatch::default())) {
+        let before = self.segments.before();
+        let probed = self.segments.probe();
+        match probed.and_then(|()| commit(&self.shared, &mut self.segments, &IndexBatch::default())) {
             Ok(()) => {
                 self.shared.reserve.measure();
                 self.shared.found_space();
             }
-            Err(SpoolError::NoSpace { .. }) => {}
-            Err(error) => drop(self.shared.stop(error)),
+            Err(error) => {
+                self.take_back(error, before);
+            }
         }
     }
 
@@ -236,11 +256,9 @@ impl Committer {
         for (&id, change) in &stage.bodies {
             self.write_body(id, change, &mut batch, &mut moves)?;
         }
-        self.segments.sync()?;
-        // From here on the index may refer to them, even if the commit reports failure.
+        // From here on the log may refer to them, even if the commit reports failure.
         for_own_segments(stage, OwnSegment::keep);
-        self.shared.index.commit(&batch)?;
-        self.shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        commit(&self.shared, &mut self.segments, &batch)?;
         self.shared.counters.commits.fetch_add(1, Ordering::Relaxed);
         Ok(moves)
     }
@@ -299,12 +317,23 @@ impl Committer {
 
     /// Hands empty segments to the sweeper: to unlink a large file takes long enough to hold up a step.
     fn sweep(&mut self) {
-        for number in self.segments.take_empty() {
-            self.shared.reader.retire(number);
+        for emptied in self.segments.take_empty() {
+            self.shared.reader.retire(emptied.number);
             // Without a sweeper the file stays until the store is opened again.
-            self.sweeper.send(number).ok();
+            self.sweeper.send(emptied).ok();
         }
     }
+}
+
+/// Makes the step after the last: durable in the log with one sync, which covers the bodies that were appended for it as
+/// well, then applied to the index.
+///
+/// # Errors
+/// After [`SpoolError::NoSpace`] the index is as before, and the log has to be taken back to what it was.
+pub(super) fn commit(shared: &Shared, segments: &mut Segments, batch: &IndexBatch) -> Result<(), SpoolError> {
+    segments.append_step(shared.index.step().saturating_add(1), batch)?;
+    segments.sync()?;
+    shared.index.apply(batch)
 }
 
 /// Does something with the files of bodies that a stage links.

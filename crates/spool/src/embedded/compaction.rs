@@ -2,8 +2,8 @@
 //! the file goes when none is left.
 //!
 //! The committer's thread does this between its steps, in pieces of bounded size, so that nobody else changes the
-//! index meanwhile. A piece is a step like any other: copies are forced to the disk, then the index says so, durably,
-//! and only an empty file is unlinked. A crash between any two of these leaves each body in one of both places and
+//! index meanwhile. A piece is a step like any other: copies and what it changes in the index are forced to the disk
+//! together, and only an empty file is unlinked. A crash between any two of these leaves each body in one of both places and
 //! the index in agreement. A segment in which something can't be read stays as it is.
 
 use std::fs::File;
@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Shared;
+use super::committer;
 use super::disk::failed;
-use super::index::IndexBatch;
 use super::place::{Location, MemoryBody};
-use super::record;
+use super::record::{self, Record};
 use super::segment::Segments;
+use super::step::IndexBatch;
 use crate::staging::Counted;
 use crate::{BodyId, SpoolError};
 
@@ -32,6 +33,8 @@ pub(super) struct Compaction {
     /// Where the next record begins.
     at: u64,
     len: u64,
+    /// Of the steps in it.
+    salt: u32,
 }
 
 /// A body found alive, with what it takes to move it.
@@ -55,7 +58,7 @@ impl Compaction {
         let path = shared.directory.segment(number);
         let file = shared.disk.open(&path).map_err(failed("open", &path))?;
         let len = file.metadata().map_err(failed("look at", &path))?.len();
-        Ok(Compaction { number, path, file, at: 0, len })
+        Ok(Compaction { number, path, file, at: 0, len, salt: 0 })
     }
 
     /// Moves some bodies.
@@ -76,8 +79,7 @@ impl Compaction {
             moved.push((*from, to));
         }
         if !moved.is_empty() {
-            segments.sync()?;
-            shared.index.commit(&batch)?;
+            committer::commit(shared, segments, &batch)?;
         }
         Ok(Piece { moved, finished: self.at >= self.len })
     }
@@ -88,11 +90,16 @@ impl Compaction {
         let mut living = Vec::new();
         let (mut octets, mut records) = (0_u64, 0_u32);
         while self.at < self.len && octets < PIECE_OCTETS && records < PIECE_RECORDS {
-            let Some((id, len, record_len)) = self.header(shared) else {
+            let Some((record, record_len)) = self.header(shared) else {
                 self.at = self.len;
                 break;
             };
-            if let Some(found) = self.body(shared, id, len) {
+            if let Record::Beginning(_, salt) = record {
+                self.salt = salt;
+            }
+            if let Record::Body(id, len) = record
+                && let Some(found) = self.body(shared, id, len)
+            {
                 living.push(found);
                 octets = octets.saturating_add(len);
             }
@@ -102,12 +109,11 @@ impl Compaction {
         living
     }
 
-    fn header(&self, shared: &Shared) -> Option<(BodyId, u64, u64)> {
+    fn header(&self, shared: &Shared) -> Option<(Record, u64)> {
         let mut header = [0; record::HEADER];
         shared.disk.read_exact_at(&self.file, &self.path, &mut header, self.at).ok()?;
-        let (id, len) = record::parse_header(&header)?;
-        let record_len = record::record_len(len).filter(|record_len| *record_len <= self.len)?;
-        Some((id, len, record_len))
+        let record = Record::parse(&header, self.salt)?;
+        Some((record, record.len().filter(|record_len| *record_len <= self.len)?))
     }
 
     /// The body here, if it lives and is whole.

@@ -13,8 +13,13 @@ use super::OpenError;
 use super::disk::{failed, sync_directory};
 use crate::SpoolError;
 
-/// Format of the directory, the records and the index entries that this version writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// Format of the directory, the records and the index entries that this version writes.
+///
+/// Format 1 had no log: the index was forced to the disk with each step. Such a store is read, and becomes one of this
+/// format when it is opened for writing.
+pub(super) const FORMAT: u32 = 2;
+/// The oldest format that this version reads.
+const FORMAT_OLDEST: u32 = 1;
 const FORMAT_LABEL: &str = "chappe-spool ";
 
 /// A locked directory.
@@ -31,6 +36,8 @@ pub(super) struct Directory {
 pub(super) enum Found {
     /// A complete store.
     Store,
+    /// A complete store of an older format.
+    OlderStore,
     /// Nothing, or a creation that didn't end.
     Nothing,
 }
@@ -66,7 +73,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes the format mark durably, and the names of all that was made before.
+    /// Writes the format mark of this version durably, and the names of all that was made before.
     pub(super) fn mark_complete(&self) -> Result<(), SpoolError> {
         // The index does not do so for the directories of its keyspaces.
         sync_names_below(&self.index())?;
@@ -122,10 +129,11 @@ impl Directory {
         }
         let number = text.strip_prefix(FORMAT_LABEL).and_then(|rest| rest.trim_end().parse::<u32>().ok());
         match number {
-            Some(FORMAT) if !self.index().is_dir() || !self.segments.is_dir() => {
+            Some(FORMAT_OLDEST..=FORMAT) if !self.index().is_dir() || !self.segments.is_dir() => {
                 Err(OpenError::IndexMissing { directory: self.root.clone() })
             }
             Some(FORMAT) => Ok(Found::Store),
+            Some(FORMAT_OLDEST..FORMAT) => Ok(Found::OlderStore),
             Some(found) if found > FORMAT => {
                 Err(OpenError::NewerFormat { directory: self.root.clone(), found, supported: FORMAT })
             }

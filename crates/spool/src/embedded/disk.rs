@@ -18,6 +18,8 @@ pub enum DiskCall {
     Create,
     /// Write to a segment file. Refused, half of the octets have been written.
     Write,
+    /// Cut what was not forced to the disk off a segment file.
+    Shorten,
     /// Force a segment file to the disk.
     Sync,
     /// Force the names of the segment files to the disk.
@@ -105,6 +107,12 @@ impl Disk {
 }
 
 impl DiskFile {
+    /// Cuts off what stands behind `len` octets.
+    pub(super) fn shorten(&self, len: u64) -> io::Result<()> {
+        self.disk.ask(DiskCall::Shorten, &self.path)?;
+        self.file.set_len(len)
+    }
+
     pub(super) fn sync_data(&self) -> io::Result<()> {
         self.disk.ask(DiskCall::Sync, &self.path)?;
         self.file.sync_data()

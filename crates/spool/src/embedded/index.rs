@@ -6,6 +6,7 @@
 //! separated from keys: large ones don't come here.
 
 use std::error::Error as StdError;
+use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -14,22 +15,21 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::disk::{Disk, DiskCall, failed as disk_failed, is_no_space};
+use super::entry::{self, BODIES, body_key};
 use super::journal::{self, Wanted};
 use super::last::Last;
 use super::place::Location;
+use super::step::IndexBatch;
 use super::{BodyEntry, Options};
 use crate::spool::ScanResult;
 use crate::staging::{Counted, full_key};
 use crate::sync::lock;
 use crate::{BodyId, Space, SpoolError};
 
-const BODIES: Space = Space(0xF0);
 pub(super) const ENGINE: Space = Space(0xF1);
 const BODY_ID_LIMIT: &[u8] = b"body-id-limit";
-/// Number of the last step, in every batch: it tells a batch of the journal from all others.
+/// Number of the last step, in the batch of each: it tells that batch of the journal from all others.
 pub(super) const STEP: &[u8] = b"step";
-const ENTRY_VERSION: u8 = 1;
-const ENTRY_OCTETS: usize = 33;
 
 /// Smallest journal that the index can be told to keep to.
 const JOURNAL_BYTES: u64 = 64 << 20;
@@ -39,20 +39,24 @@ const REOPENINGS: usize = 5;
 
 /// The index.
 ///
+/// A step is durable before it comes here: it stands in the log (module `log`). The index is only told, and writes to its
+/// own journal without forcing it to the disk; [`Index::persist`] does that for all at once. What a power cut takes
+/// from the journal the log gives back.
+///
 /// A write that fails leaves the database unusable for writing until it is opened again. Where only space was
-/// missing this is done here, after what was written of the batch has been taken out of the journal: such a commit
-/// is known not to have happened.
+/// missing this is done here, after what was written of the batch has been taken out of the journal: such a step
+/// is known not to be in the index.
 pub(super) struct Index {
     path: PathBuf,
     options: Options,
     disk: Disk,
     /// `None` only if it could not be opened again.
     open: RwLock<Option<Open>>,
-    /// Held while a step is committed.
+    /// Held while anything is written.
     step: Mutex<Step>,
 }
 
-/// The last step that was committed.
+/// The last step that was applied.
 struct Step {
     number: u64,
     /// Where its number is kept beside the index, if it is.
@@ -65,15 +69,8 @@ struct Open {
     database: Database,
 }
 
-/// Changes to be written together.
-#[derive(Default)]
-pub(super) struct IndexBatch {
-    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
 impl Open {
-    fn at(path: &Path, options: &Options, acknowledged: Option<u64>) -> Result<Open, SpoolError> {
-        journal::mend(path, acknowledged)?;
+    fn at(path: &Path, options: &Options) -> Result<Open, SpoolError> {
         let database = Database::builder(path)
             .cache_size(options.index_cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
@@ -87,48 +84,40 @@ impl Open {
         Ok(Open { keyspace, database })
     }
 
-    fn write(&self, batch: &IndexBatch, step: u64) -> Result<(), fjall::Error> {
+    /// Writes `batch`, which `mark` tells from all others.
+    fn write(
+        &self,
+        batch: &IndexBatch,
+        mark: &Wanted<'_>,
+        durability: PersistMode,
+    ) -> Result<(), fjall::Error> {
         let mut write = self.database.batch();
-        for (key, value) in &batch.changes {
+        for (key, value) in batch.changes() {
             match value {
-                Some(value) => write.insert(&self.keyspace, key.as_slice(), value.as_slice()),
-                None => write.remove(&self.keyspace, key.as_slice()),
+                Some(value) => write.insert(&self.keyspace, key, value),
+                None => write.remove(&self.keyspace, key),
             }
         }
-        write.insert(&self.keyspace, full_key(ENGINE, STEP), step.to_be_bytes());
-        write.durability(Some(PersistMode::SyncData)).commit()
+        write.insert(&self.keyspace, mark.key, mark.value);
+        write.durability(Some(durability)).commit()
     }
 }
 
 impl Index {
-    /// Opens the index, or makes one. `acknowledged` is a step, if one is known, which had become durable.
+    /// Opens the index, or makes one. Its journals must have been mended.
     ///
     /// # Errors
-    /// The index can't be opened, or has lost that step.
-    pub(super) fn open(
-        path: &Path,
-        options: &Options,
-        disk: Disk,
-        acknowledged: Option<u64>,
-    ) -> Result<Index, SpoolError> {
-        let open = Open::at(path, options, acknowledged)?;
+    /// The index can't be opened.
+    pub(super) fn open(path: &Path, options: &Options, disk: Disk) -> Result<Index, SpoolError> {
         let index = Index {
             path: path.to_owned(),
             options: options.clone(),
             disk,
-            open: RwLock::new(Some(open)),
+            open: RwLock::new(Some(Open::at(path, options)?)),
             step: Mutex::new(Step { number: 0, kept: None }),
         };
-        let step = index.number(STEP, "the number of steps")?.unwrap_or(0);
-        match acknowledged {
-            Some(acknowledged) if step < acknowledged => {
-                Err(SpoolError::IndexBehind { path: path.to_owned(), step, acknowledged })
-            }
-            Some(_) | None => {
-                lock(&index.step).number = step;
-                Ok(index)
-            }
-        }
+        lock(&index.step).number = index.number(STEP, "the number of steps")?.unwrap_or(0);
+        Ok(index)
     }
 
     /// Number of the last step.
@@ -141,8 +130,25 @@ impl Index {
         lock(&self.step).kept = kept;
     }
 
+    /// Forces everything that was applied to the disk; returns the last step that is certain to be there. Steps may be
+    /// applied meanwhile.
+    pub(super) fn persist(&self) -> Result<u64, SpoolError> {
+        let step = self.step();
+        // By names of its own: the database would hold up the steps of others as long as this takes. A journal that is
+        // begun now holds later steps only, and one that goes has gone to tables.
+        for path in journal::journals(&self.path)? {
+            match File::open(&path) {
+                Ok(file) => file.sync_data().map_err(disk_failed("sync", &path))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(disk_failed("open", &path)(error)),
+            }
+        }
+        Ok(step)
+    }
+
     /// Says durably that nothing follows in order.
     pub(super) fn end(&self) -> Result<(), SpoolError> {
+        self.persist()?;
         let step = lock(&self.step);
         step.kept.as_ref().map_or(Ok(()), |kept| kept.end(step.number))
     }
@@ -159,63 +165,79 @@ impl Index {
         Ok(Some(u64::from_be_bytes(octets)))
     }
 
-    /// Durably sets aside all body names below `limit`.
+    /// Durably sets aside all body names below `limit`. This is no step: it is not in the log.
     pub(super) fn set_body_id_limit(&self, limit: u64) -> Result<(), SpoolError> {
-        let mut batch = IndexBatch::default();
-        batch.put(full_key(ENGINE, BODY_ID_LIMIT), limit.to_be_bytes().to_vec());
-        self.commit(&batch)
+        let last = lock(&self.step);
+        let (key, value) = (full_key(ENGINE, BODY_ID_LIMIT), limit.to_be_bytes());
+        let mark = Wanted { key: &key, value: &value };
+        self.write(&IndexBatch::default(), &mark, PersistMode::SyncData, last.number)
     }
 
-    /// Applies `batch` as one step; on stable storage, then visible, when it returns `Ok`.
+    /// Applies `batch` as the step after the last; visible when it returns `Ok`. It is durable already.
     ///
     /// # Errors
     /// After [`SpoolError::NoSpace`] it is known not to have been applied, and may be tried again. After any other
     /// error nothing is known.
-    pub(super) fn commit(&self, batch: &IndexBatch) -> Result<(), SpoolError> {
+    pub(super) fn apply(&self, batch: &IndexBatch) -> Result<(), SpoolError> {
         let mut last = lock(&self.step);
         let step = last.number.saturating_add(1);
-        let mut outcome = self.write(batch, step);
+        let (key, value) = (full_key(ENGINE, STEP), step.to_be_bytes());
+        let mark = Wanted { key: &key, value: &value };
+        self.write(batch, &mark, PersistMode::Buffer, last.number)?;
+        last.number = step;
+        if let Some(kept) = &last.kept {
+            kept.note(step);
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, or nothing of it. `last` is the last step before it.
+    fn write(
+        &self,
+        batch: &IndexBatch,
+        mark: &Wanted<'_>,
+        durability: PersistMode,
+        last: u64,
+    ) -> Result<(), SpoolError> {
+        let mut outcome = self.try_write(batch, mark, durability);
         for _ in 0..REOPENINGS {
             let Err(fjall::Error::Poisoned) = outcome else { break };
             // A background task failed before; nothing of this batch was written. What the task would have done is
             // done again from the journal, and may fail again as long as the disk is short of space.
-            self.open_again(step)?;
-            outcome = self.write(batch, step);
+            self.open_again(mark, last)?;
+            outcome = self.try_write(batch, mark, durability);
         }
-        match outcome {
-            Ok(()) => {
-                last.number = step;
-                if let Some(kept) = &last.kept {
-                    kept.note(step);
-                }
-                Ok(())
+        let Err(error) = outcome else { return Ok(()) };
+        match no_space(error) {
+            Ok(source) => {
+                self.open_again(mark, last)?;
+                Err(disk_failed("write to", &self.path)(source))
             }
-            Err(error) => match no_space(error) {
-                Ok(source) => {
-                    self.open_again(step)?;
-                    Err(disk_failed("write to", &self.path)(source))
-                }
-                Err(error) => Err(failed("commit")(error)),
-            },
+            Err(error) => Err(failed("commit")(error)),
         }
     }
 
-    fn write(&self, batch: &IndexBatch, step: u64) -> Result<(), fjall::Error> {
+    fn try_write(
+        &self,
+        batch: &IndexBatch,
+        mark: &Wanted<'_>,
+        durability: PersistMode,
+    ) -> Result<(), fjall::Error> {
         self.disk.ask(DiskCall::CommitIndex, &self.path)?;
         match &*self.read() {
-            Some(open) => open.write(batch, step),
+            Some(open) => open.write(batch, mark, durability),
             None => Err(fjall::Error::Poisoned),
         }
     }
 
-    /// Opens the database anew, without the batch of this step.
-    fn open_again(&self, step: u64) -> Result<(), SpoolError> {
+    /// Opens the database anew, without the batch that has this mark. `last` is the last step before it.
+    fn open_again(&self, mark: &Wanted<'_>, last: u64) -> Result<(), SpoolError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: what it still holds in memory of the failed write goes to the file now or never.
         *open = None;
-        let wanted = Wanted { key: &full_key(ENGINE, STEP), value: &step.to_be_bytes() };
-        journal::take_back(&self.path, &wanted)?;
-        *open = Some(Open::at(&self.path, &self.options, Some(step.saturating_sub(1)))?);
+        journal::take_back(&self.path, mark)?;
+        journal::mend(&self.path, Some(last))?;
+        *open = Some(Open::at(&self.path, &self.options)?);
         Ok(())
     }
 
@@ -268,7 +290,7 @@ impl Index {
     /// Where a body is and how many references it has.
     pub(super) fn body(&self, body: BodyId) -> Result<Option<Counted<Location>>, SpoolError> {
         match self.with("read", |keyspace| keyspace.get(body_key(body)))? {
-            Some(value) => decode(body, &value).map(Some),
+            Some(value) => entry::decode(body, &value).map(Some),
             None => Ok(None),
         }
     }
@@ -286,7 +308,7 @@ impl Index {
             .map(|(name, value)| {
                 let body = BodyId(<[u8; 8]>::try_from(&*name).map_or(0, u64::from_be_bytes));
                 let understood =
-                    decode(body, &value).ok().map(|counted| (counted.references, counted.place.len));
+                    entry::decode(body, &value).ok().map(|counted| (counted.references, counted.place.len));
                 BodyEntry { body, understood }
             })
             .collect())
@@ -302,71 +324,18 @@ impl Index {
             for guard in keyspace.prefix([BODIES.0]) {
                 let (key, value) = guard.into_inner()?;
                 // A name of another length is nobody's; its entry can't be understood either.
-                let name = key.get(1..).and_then(|name| <[u8; 8]>::try_from(name).ok());
-                let body = BodyId(name.map_or(0, u64::from_be_bytes));
-                let counted = match name {
-                    Some(_) => decode(body, &value),
-                    None => Err(SpoolError::BadEntry { what: format!("{key:?}"), octets: value.len() }),
+                let (body, counted) = match entry::body_of(&key) {
+                    Some(body) => (body, entry::decode(body, &value)),
+                    None => {
+                        let error = SpoolError::BadEntry { what: format!("{key:?}"), octets: value.len() };
+                        (BodyId(0), Err(error))
+                    }
                 };
                 each(body, counted);
             }
             Ok(())
         })
     }
-}
-
-impl IndexBatch {
-    /// Stores under a full key.
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.changes.push((key, Some(value)));
-    }
-
-    /// Removes a full key.
-    pub(super) fn delete(&mut self, key: Vec<u8>) {
-        self.changes.push((key, None));
-    }
-
-    pub(super) fn put_body(&mut self, body: BodyId, location: &Location, references: u32) {
-        self.put(body_key(body), encode(location, references));
-    }
-
-    pub(super) fn delete_body(&mut self, body: BodyId) {
-        self.delete(body_key(body));
-    }
-}
-
-fn body_key(body: BodyId) -> Vec<u8> {
-    full_key(BODIES, &body.0.to_be_bytes())
-}
-
-fn encode(location: &Location, references: u32) -> Vec<u8> {
-    let mut value = Vec::with_capacity(ENTRY_OCTETS);
-    value.push(ENTRY_VERSION);
-    value.extend_from_slice(&location.segment.to_be_bytes());
-    value.extend_from_slice(&location.offset.to_be_bytes());
-    value.extend_from_slice(&location.len.to_be_bytes());
-    value.extend_from_slice(&location.crc.to_be_bytes());
-    value.extend_from_slice(&references.to_be_bytes());
-    value
-}
-
-fn decode(body: BodyId, value: &[u8]) -> Result<Counted<Location>, SpoolError> {
-    let bad = || SpoolError::BadEntry { what: format!("body {body}"), octets: value.len() };
-    let (&ENTRY_VERSION, rest) = value.split_first().ok_or_else(bad)? else {
-        return Err(bad());
-    };
-    let (segment, rest) = rest.split_first_chunk().ok_or_else(bad)?;
-    let (offset, rest) = rest.split_first_chunk().ok_or_else(bad)?;
-    let (len, rest) = rest.split_first_chunk().ok_or_else(bad)?;
-    let (crc, rest) = rest.split_first_chunk().ok_or_else(bad)?;
-    let references = rest.try_into().map_err(|_| bad())?;
-    let place = Location {
-        segment: u64::from_be_bytes(*segment),
-        offset: u64::from_be_bytes(*offset),
-        len: u64::from_be_bytes(*len),
-        crc: u32::from_be_bytes(*crc),
-    };
-    Ok(Counted { place, references: u32::from_be_bytes(references) })
 }
 
 /// The least key greater than all keys which start with `prefix`.
@@ -416,19 +385,6 @@ fn failed(action: &'static str) -> impl FnOnce(fjall::Error) -> SpoolError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn entries_come_back() {
-        let location = Location { segment: 1, offset: u64::MAX, len: 3, crc: 0x0102_0304 };
-        let value = encode(&location, 9);
-        let back = decode(BodyId(1), &value).unwrap();
-        assert_eq!((back.place, back.references), (location, 9));
-        for cut in 0..value.len() {
-            assert!(decode(BodyId(1), &value[..cut]).is_err());
-        }
-        let newer = [&[ENTRY_VERSION + 1], &value[1..]].concat();
-        assert!(decode(BodyId(1), &newer).is_err());
-    }
 
     #[test]
     fn successors() {

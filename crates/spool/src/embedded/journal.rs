@@ -45,8 +45,10 @@ pub(super) struct Scan {
     pub(super) torn: bool,
     /// Where valid batches go on behind an invalid one.
     pub(super) resumes: Option<u64>,
-    /// Number of the last step in a valid batch.
+    /// Number of the last step in a valid batch, those behind an invalid one left out.
     pub(super) step: Option<u64>,
+    /// Number of the last step in a valid batch behind an invalid one.
+    pub(super) step_behind: Option<u64>,
 }
 
 /// A batch in which a key has this value.
@@ -81,32 +83,50 @@ pub(super) fn journals(index: &Path) -> Result<Vec<PathBuf>, SpoolError> {
 /// [`SpoolError::IndexDamaged`] if a journal is damaged before its end, or if the end that lacks held what was
 /// acknowledged; nothing was changed then.
 pub(super) fn mend(index: &Path, acknowledged: Option<u64>) -> Result<(), SpoolError> {
-    let mut torn = Vec::new();
-    let mut step = None;
-    for path in journals(index)? {
-        let scan = scan(&path)?;
-        step = step.max(scan.step);
-        if scan.resumes.is_some() {
-            return Err(SpoolError::IndexDamaged { path, valid: scan.valid });
-        }
-        if scan.batches > 0
-            && let Some((path, valid)) = torn.pop()
-        {
-            // A journal is forced to the disk before the next one is begun.
-            return Err(SpoolError::IndexDamaged { path, valid });
-        }
-        if scan.torn {
-            torn.push((path, scan.valid));
-        }
+    let state = State::of(index, acknowledged)?;
+    if let Some((path, valid)) = state.broken.into_iter().chain(state.doubtful).next() {
+        return Err(SpoolError::IndexDamaged { path, valid });
     }
-    let lacks = is_behind(step, acknowledged);
-    for (path, valid) in torn {
-        if lacks {
-            return Err(SpoolError::IndexDamaged { path, valid });
+    state.torn.into_iter().try_for_each(|(path, valid)| cut(&path, valid))
+}
+
+/// What is wrong with the journals of an index.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Journals with an end that nobody needs, and how much of them is valid.
+    pub(super) torn: Vec<(PathBuf, u64)>,
+    /// Journals which lack at their end what was written, as far as they can tell, and how much of them is valid.
+    pub(super) doubtful: Vec<(PathBuf, u64)>,
+    /// Journals which lack something that later journals build on, and how much of them is valid: a journal is forced to
+    /// the disk before the next one is begun.
+    pub(super) broken: Vec<(PathBuf, u64)>,
+    /// The last step that is known of, readable or not.
+    pub(super) last: Option<u64>,
+}
+
+impl State {
+    pub(super) fn of(index: &Path, acknowledged: Option<u64>) -> Result<State, SpoolError> {
+        let mut state = State { last: acknowledged, ..State::default() };
+        let mut step = None;
+        for path in journals(index)? {
+            let scan = scan(&path)?;
+            step = step.max(scan.step);
+            state.last = state.last.max(scan.step).max(scan.step_behind);
+            if scan.batches > 0 {
+                state.broken.append(&mut state.torn);
+                state.broken.append(&mut state.doubtful);
+            }
+            if scan.resumes.is_some() {
+                state.doubtful.push((path, scan.valid));
+            } else if scan.torn {
+                state.torn.push((path, scan.valid));
+            }
         }
-        cut(&path, valid)?;
+        if is_behind(step, acknowledged) {
+            state.doubtful.append(&mut state.torn);
+        }
+        Ok(state)
     }
-    Ok(())
 }
 
 /// Whether journals whose last step is `step` lack one that was acknowledged. Journals without any step tell nothing: what
@@ -115,14 +135,14 @@ pub(super) fn is_behind(step: Option<u64>, acknowledged: Option<u64>) -> bool {
     step.zip(acknowledged).is_some_and(|(step, acknowledged)| step < acknowledged)
 }
 
-/// Takes the batch which holds what is `wanted`, and all that follows it, out of the journals.
+/// Takes the batch which holds what is `wanted`, and all that follows it, out of the journals. They are still to be mended.
 pub(super) fn take_back(index: &Path, wanted: &Wanted<'_>) -> Result<(), SpoolError> {
     for path in journals(index)? {
         if let Some(from) = find(&path, wanted)? {
             cut(&path, from)?;
         }
     }
-    mend(index, None)
+    Ok(())
 }
 
 /// Reads one journal.
@@ -132,10 +152,18 @@ pub(super) fn scan(path: &Path) -> Result<Scan, SpoolError> {
 }
 
 /// Cuts off what follows the first `valid` octets, durably.
-fn cut(path: &Path, valid: u64) -> Result<(), SpoolError> {
+pub(super) fn cut(path: &Path, valid: u64) -> Result<(), SpoolError> {
     let file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
     file.set_len(valid).map_err(failed("shorten", path))?;
     file.sync_all().map_err(failed("sync", path))
+}
+
+/// Copies the first `valid` octets of a journal to `to`, durably; what was there goes.
+pub(super) fn copy_beginning(path: &Path, to: &Path, valid: u64) -> Result<(), SpoolError> {
+    let source = File::open(path).map_err(failed("open", path))?;
+    let mut out = File::create(to).map_err(failed("create", to))?;
+    io::copy(&mut source.take(valid), &mut out).map_err(failed("write", to))?;
+    out.sync_all().map_err(failed("sync", to))
 }
 
 /// Where the first batch begins that holds what is `wanted`, among the valid ones.
@@ -223,7 +251,14 @@ impl Journal {
 
     /// Reads on from the position, which is left somewhere behind.
     fn scan(&mut self) -> io::Result<Scan> {
-        let mut scan = Scan { valid: self.position, batches: 0, torn: false, resumes: None, step: None };
+        let mut scan = Scan {
+            valid: self.position,
+            batches: 0,
+            torn: false,
+            resumes: None,
+            step: None,
+            step_behind: None,
+        };
         let found = loop {
             match self.batch(None)? {
                 Found::Batch { .. } => {
@@ -241,6 +276,12 @@ impl Journal {
         if anything {
             scan.torn = true;
             scan.resumes = self.resumes_after(scan.valid)?;
+        }
+        if let Some(from) = scan.resumes {
+            self.valid_step = None;
+            self.go(from)?;
+            while let Found::Batch { .. } = self.batch(None)? {}
+            scan.step_behind = self.valid_step;
         }
         Ok(scan)
     }

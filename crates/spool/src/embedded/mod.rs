@@ -6,7 +6,8 @@
 //!
 //! Small bodies are appended to a shared segment by the committer thread; a large one streams to a segment of its
 //! own. An entry of the index names the place of each body and counts its references. One durable step writes many
-//! batches: segments first, then the index (module `committer`). Reads run in the caller: an index lookup or a read
+//! batches with one sync: their bodies and, behind them, what they change in the index go to the shared segment, and then
+//! the index is told (modules `committer`, `log`). Reads run in the caller: an index lookup or a read
 //! of a piece of a file, mostly served from memory; an asynchronous caller that minds a slow disk asks for pieces
 //! of moderate size, or reads on a thread that may block.
 //!
@@ -17,9 +18,12 @@ mod committer;
 mod compaction;
 mod directory;
 mod disk;
+mod entry;
 mod index;
 mod journal;
 mod last;
+mod log;
+mod opening;
 mod options;
 mod place;
 mod queue;
@@ -28,6 +32,7 @@ mod record;
 mod recovery;
 mod reserve;
 mod segment;
+mod step;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -46,12 +51,13 @@ use disk::{Disk, DiskFile};
 use index::Index;
 pub use last::LastStop;
 use last::{Last, Told};
+use opening::Opened;
 pub use options::{CheckOnStart, OpenError, Options};
 use queue::Queue;
 use reader::Reader;
 use recovery::Recovered;
 use reserve::Reserve;
-use segment::Segments;
+use segment::{Emptied, Segments};
 use writer::EmbeddedBodyWriter;
 
 use crate::spool::ScanResult;
@@ -143,28 +149,26 @@ impl EmbeddedSpool {
             directory.begin_creation()?;
         }
         let told = Told::read(directory.root())?;
-        let acknowledged = told.map(|told| told.step);
-        let index = match Index::open(&directory.index(), &options, disk.clone(), acknowledged) {
-            Ok(index) => index,
-            // Every store has made at least the step that set names aside.
-            Err(SpoolError::IndexBehind { step: 0, .. }) => {
-                return Err(OpenError::IndexMissing { directory: directory.root().to_owned() });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let files = recovery::list(directory.segments())?;
+        let Opened { index, highest_body } =
+            opening::open(&directory, found, &options, disk.clone(), told, &files)?;
         let last_stop = match (found, told) {
             (Found::Nothing, _) => LastStop::NoneBefore,
             // A version that does not write the file may have been at work after it was written.
-            (Found::Store, Some(told)) if told.stopped && told.step == index.step() => LastStop::InOrder,
-            (Found::Store, _) => LastStop::Disorderly,
+            (Found::Store | Found::OlderStore, Some(told)) if told.stopped && told.step == index.step() => {
+                LastStop::InOrder
+            }
+            (Found::Store | Found::OlderStore, _) => LastStop::Disorderly,
         };
-        if found == Found::Store {
+        if found != Found::Nothing {
             index.keep_step(Last::begin(directory.root(), index.step())?);
         }
-        let body_ids = BodyIds::open(&index, &directory, found, &options)?;
-        let recovered = Recovered::find(&directory, &index, &disk)?;
-        if found == Found::Nothing {
+        let body_ids = BodyIds::open(&index, highest_body, &options)?;
+        let recovered = Recovered::find(&directory, &index, &disk, &files)?;
+        if found != Found::Store {
             directory.mark_complete()?;
+        }
+        if found == Found::Nothing {
             index.keep_step(Last::begin(directory.root(), index.step())?);
         }
         let shared = Arc::new(Shared {
@@ -433,20 +437,10 @@ impl std::fmt::Debug for Shared {
 }
 
 impl BodyIds {
-    /// Sets a fresh range aside; what was left of the last one is not used.
-    fn open(
-        index: &Index,
-        directory: &Directory,
-        found: Found,
-        options: &Options,
-    ) -> Result<BodyIds, OpenError> {
-        let next = match (index.body_id_limit()?, found) {
-            (Some(limit), _) => limit,
-            (None, Found::Nothing) => 1,
-            (None, Found::Store) => {
-                return Err(OpenError::IndexMissing { directory: directory.root().to_owned() });
-            }
-        };
+    /// Sets a fresh range aside; what was left of the last one is not used, nor any name up to `highest`.
+    fn open(index: &Index, highest: Option<BodyId>, options: &Options) -> Result<BodyIds, SpoolError> {
+        let next =
+            index.body_id_limit()?.unwrap_or(1).max(highest.map_or(0, |highest| highest.0.saturating_add(1)));
         let limit = next.saturating_add(options.body_id_step.max(1));
         index.set_body_id_limit(limit)?;
         Ok(BodyIds { next, limit })
@@ -454,8 +448,19 @@ impl BodyIds {
 }
 
 /// Unlinks emptied segments until the committer ends.
-fn sweep(shared: &Shared, emptied: &Receiver<u64>) {
-    for number in emptied {
+fn sweep(shared: &Shared, emptied: &Receiver<Emptied>) {
+    let mut persisted = 0;
+    for Emptied { number, last_step } in emptied {
+        if last_step.is_some_and(|step| step > persisted) {
+            match shared.index.persist() {
+                Ok(step) => persisted = step,
+                // What the journal holds of the steps is unknown now; the log still has them, but it must not go on.
+                Err(error) => {
+                    shared.stop(error);
+                    return;
+                }
+            }
+        }
         let path = shared.directory.segment(number);
         match shared.disk.remove(&path) {
             Ok(()) => {

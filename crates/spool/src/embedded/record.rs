@@ -1,13 +1,21 @@
-//! How a body lies in a segment file: header, octets, trailer. Numbers are little-endian.
+//! How things lie in a segment file: header, octets, trailer. Numbers are little-endian.
 //!
 //! | part | octets |
 //! |---|---|
-//! | header | magic 4, version 1, flags 1 (bit 0: length known), zero 2, body name 8, length 8, CRC-32C of these 4 |
-//! | payload | the body |
-//! | trailer | CRC-32C of the payload 4, length 8, body name 8, end magic 4 |
+//! | header | magic 4, version 1, flags 1, zero 2, number 8, length 8, CRC-32C of these 4 |
+//! | payload | the body, or the changes of a step |
+//! | trailer | CRC-32C of the payload 4, length 8, number 8, end magic 4 |
+//!
+//! | flags | what it is | number | length |
+//! |---|---|---|---|
+//! | 0 | a body that was streamed to a file of its own | its name | 0 |
+//! | 1 | a body | its name | of the payload |
+//! | 3 | a step: what it changes in the index | of the step | of the payload |
+//! | 4 | the beginning of a shared segment, without payload | of the first step that may stand in it | a salt |
 //!
 //! A body without a valid trailer is not complete. The index knows place, length and checksum as well; header and
-//! trailer let a body be recognised, and judged, without it.
+//! trailer let a body be recognised, and judged, without it. The checksums of a step, of header and payload, begin with
+//! the salt of its segment: nobody who writes the text of a body can make it look like a step.
 
 use crate::BodyId;
 
@@ -15,11 +23,55 @@ const MAGIC: [u8; 4] = *b"ChB\x01";
 const END_MAGIC: [u8; 4] = *b"\x01BhC";
 const VERSION: u8 = 1;
 const LENGTH_KNOWN: u8 = 1;
+const STEP: u8 = 2 | LENGTH_KNOWN;
+const BEGINNING: u8 = 4;
 
 /// Octets before the payload.
 pub(super) const HEADER: usize = 28;
 /// Octets after the payload.
 pub(super) const TRAILER: usize = 24;
+
+/// Octets of the record with which a shared segment begins.
+pub(super) const BEGINNING_LEN: u64 = (HEADER + TRAILER) as u64;
+
+/// What a header of a shared segment says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    /// A body and its length.
+    Body(BodyId, u64),
+    /// A step and the length of its changes.
+    Step(u64, u64),
+    /// The beginning: the first step that may follow, and the salt.
+    Beginning(u64, u32),
+}
+
+impl Record {
+    /// `None` if it is nobody's header, or one of another salt.
+    pub(super) fn parse(octets: &[u8; HEADER], salt: u32) -> Option<Record> {
+        let (&[a, b, c, d, VERSION, flags, 0, 0], numbers) = octets.split_first_chunk()? else { return None };
+        if [a, b, c, d] != MAGIC {
+            return None;
+        }
+        let (number, rest) = numbers.split_first_chunk()?;
+        let (len, _) = rest.split_first_chunk()?;
+        let (number, len) = (u64::from_le_bytes(*number), u64::from_le_bytes(*len));
+        let (record, seed) = match flags {
+            LENGTH_KNOWN => (Record::Body(BodyId(number), len), 0),
+            STEP => (Record::Step(number, len), salt),
+            BEGINNING => (Record::Beginning(number, u32::try_from(len).ok()?), 0),
+            _ => return None,
+        };
+        (*octets == fields(flags, number, len, seed)).then_some(record)
+    }
+
+    /// Octets of the whole record; `None` if no file can be that large.
+    pub(super) fn len(self) -> Option<u64> {
+        match self {
+            Record::Body(_, len) | Record::Step(_, len) => record_len(len),
+            Record::Beginning(..) => Some(BEGINNING_LEN),
+        }
+    }
+}
 
 /// Octets of a whole record; `None` if no file can be that large.
 pub(super) fn record_len(payload: u64) -> Option<u64> {
@@ -28,23 +80,28 @@ pub(super) fn record_len(payload: u64) -> Option<u64> {
 
 /// The header of a body; a body that streams doesn't know its length yet.
 pub(super) fn header(body: BodyId, len: Option<u64>) -> [u8; HEADER] {
-    let mut header = [0; HEADER];
-    let (fields, check) = header.split_at_mut(HEADER - 4);
     let flags = if len.is_some() { LENGTH_KNOWN } else { 0 };
-    let parts = [&MAGIC[..], &[VERSION, flags, 0, 0], &body.0.to_le_bytes(), &len.unwrap_or(0).to_le_bytes()]
-        .concat();
-    fields.copy_from_slice(&parts);
-    check.copy_from_slice(&crc32c::crc32c(fields).to_le_bytes());
-    header
+    fields(flags, body.0, len.unwrap_or(0), 0)
 }
 
-/// Whose body of what length a header stands before, if it is one that knows the length.
-pub(super) fn parse_header(octets: &[u8; HEADER]) -> Option<(BodyId, u64)> {
-    let (_, numbers) = octets.split_at_checked(8)?;
-    let (body, rest) = numbers.split_first_chunk()?;
-    let (len, _) = rest.split_first_chunk()?;
-    let (body, len) = (BodyId(u64::from_le_bytes(*body)), u64::from_le_bytes(*len));
-    (*octets == header(body, Some(len))).then_some((body, len))
+/// The header of a step.
+pub(super) fn step_header(step: u64, len: u64, salt: u32) -> [u8; HEADER] {
+    fields(STEP, step, len, salt)
+}
+
+/// What stands at the beginning of a shared segment.
+pub(super) fn beginning(step: u64, salt: u32) -> Vec<u8> {
+    let header = fields(BEGINNING, step, u64::from(salt), 0);
+    [&header[..], &closing(step, 0, 0)].concat()
+}
+
+fn fields(flags: u8, number: u64, len: u64, seed: u32) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    let (fields, check) = header.split_at_mut(HEADER - 4);
+    let parts = [&MAGIC[..], &[VERSION, flags, 0, 0], &number.to_le_bytes(), &len.to_le_bytes()].concat();
+    fields.copy_from_slice(&parts);
+    check.copy_from_slice(&crc32c::crc32c_append(seed, fields).to_le_bytes());
+    header
 }
 
 /// True for a header that this version may have written before that body.
@@ -54,8 +111,17 @@ pub(super) fn is_header_of(octets: &[u8; HEADER], body: BodyId, len: u64) -> boo
 
 /// The trailer of a body.
 pub(super) fn trailer(body: BodyId, len: u64, crc: u32) -> [u8; TRAILER] {
+    closing(body.0, len, crc)
+}
+
+/// The trailer of a step.
+pub(super) fn step_trailer(step: u64, payload: &[u8], salt: u32) -> [u8; TRAILER] {
+    closing(step, payload.len() as u64, crc32c::crc32c_append(salt, payload))
+}
+
+fn closing(number: u64, len: u64, crc: u32) -> [u8; TRAILER] {
     let mut trailer = [0; TRAILER];
-    let parts = [&crc.to_le_bytes()[..], &len.to_le_bytes(), &body.0.to_le_bytes(), &END_MAGIC].concat();
+    let parts = [&crc.to_le_bytes()[..], &len.to_le_bytes(), &number.to_le_bytes(), &END_MAGIC].concat();
     trailer.copy_from_slice(&parts);
     trailer
 }
@@ -87,13 +153,25 @@ mod tests {
         assert!(is_header_of(&header(BodyId(7), None), BodyId(7), 9));
         assert!(!is_header_of(&known, BodyId(8), 9));
         assert!(!is_header_of(&known, BodyId(7), 8));
-        assert_eq!(parse_header(&known), Some((BodyId(7), 9)));
-        assert_eq!(parse_header(&header(BodyId(7), None)), None);
+        assert_eq!(Record::parse(&known, 5), Some(Record::Body(BodyId(7), 9)));
+        assert_eq!(Record::parse(&header(BodyId(7), None), 5), None);
         for bit in 0..HEADER * 8 {
             let mut flipped = known;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(parse_header(&flipped), None);
+            assert_eq!(Record::parse(&flipped, 0), None);
             assert!(!is_header_of(&flipped, BodyId(7), 9), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_step_belongs_to_its_segment() {
+        let step = step_header(9, 300, 0xdead_beef);
+        assert_eq!(Record::parse(&step, 0xdead_beef), Some(Record::Step(9, 300)));
+        assert_eq!(Record::parse(&step, 0xdead_bee0), None);
+        let beginning = beginning(9, 0xdead_beef);
+        assert_eq!(beginning.len() as u64, BEGINNING_LEN);
+        let header = beginning.first_chunk().unwrap();
+        assert_eq!(Record::parse(header, 0), Some(Record::Beginning(9, 0xdead_beef)));
+        assert_ne!(step_trailer(9, b"changes", 1), step_trailer(9, b"changes", 2));
     }
 }

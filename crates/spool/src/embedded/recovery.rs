@@ -35,8 +35,13 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    pub(super) fn find(directory: &Directory, index: &Index, disk: &Disk) -> Result<Recovered, SpoolError> {
-        let files = list(directory.segments())?;
+    /// Looks through a store whose index is whole; `files` are its segments.
+    pub(super) fn find(
+        directory: &Directory,
+        index: &Index,
+        disk: &Disk,
+        files: &BTreeMap<u64, u64>,
+    ) -> Result<Recovered, SpoolError> {
         let mut found = Recovered::default();
         let mut all_understood = true;
         index.each_body(|body, counted| {
@@ -83,7 +88,7 @@ impl Recovered {
 }
 
 /// Segment files and their lengths. Files with other names are not ours to judge.
-fn list(segments: &Path) -> Result<BTreeMap<u64, u64>, SpoolError> {
+pub(super) fn list(segments: &Path) -> Result<BTreeMap<u64, u64>, SpoolError> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(segments).map_err(failed("list", segments))? {
         let entry = entry.map_err(failed("list", segments))?;

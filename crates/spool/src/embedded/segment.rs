@@ -1,10 +1,15 @@
 //! Shared segment files, as the committer sees them: one that grows, and how many bodies live in each.
 //!
+//! Between the bodies stand the steps: what each changes in the index, behind the bodies that it brings. One sync makes
+//! both durable, and the step with it; all steps of all shared segments are the log from which module `log` makes the
+//! index whole after a power cut. So a file with steps goes only when the index holds them durably.
+//!
 //! A file never grows again after the store was closed: its end may be torn. It goes when no body lives in it
 //! and it is not the one that grows. One that is mostly dead is a case for module `compaction`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufWriter, Write};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,11 +17,14 @@ use std::sync::atomic::Ordering;
 use super::Shared;
 use super::disk::{DiskFile, failed};
 use super::place::{Location, MemoryBody, OwnSegment};
-use super::record;
+use super::record::{self, BEGINNING_LEN};
+use super::step::IndexBatch;
 use crate::{BodyId, SpoolError};
 
 /// Octets written to find out whether there is space.
 const PROBE: usize = 64 << 10;
+/// The part of a segment's size that must be dead before its bodies are moved.
+const WORTH: u64 = 64;
 /// Octets gathered before a write.
 const BUFFER: usize = 256 << 10;
 
@@ -24,6 +32,8 @@ pub(super) struct Segments {
     shared: Arc<Shared>,
     live: BTreeMap<u64, Live>,
     growing: Option<Growing>,
+    /// Last step in each segment that has any and was filled by this process.
+    last_steps: BTreeMap<u64, u64>,
     /// Segments which may have become empty in this step.
     touched: BTreeSet<u64>,
     /// Segments which may have become mostly dead.
@@ -43,47 +53,96 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Three quarters of the file are dead.
-    fn is_sparse(&self) -> bool {
-        self.octets <= self.len / 4
+    /// Three quarters of the file are dead, and enough to be worth the writing.
+    fn is_sparse(&self, segment_size: u64) -> bool {
+        let dead = self.len.saturating_sub(self.octets);
+        self.octets <= self.len / 4 && dead >= segment_size / WORTH
     }
+}
+
+/// How the growing segment stands between two steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    number: Option<u64>,
+    synced: u64,
+    last_step: Option<u64>,
+}
+
+/// A segment without bodies.
+pub(super) struct Emptied {
+    pub(super) number: u64,
+    /// The last step in it: its file must stay until the index holds that durably.
+    pub(super) last_step: Option<u64>,
 }
 
 struct Growing {
     number: u64,
     path: PathBuf,
-    file: BufWriter<DiskFile>,
+    file: DiskFile,
+    /// What is still to be written. Dropped with the rest after a failure: a second try would put it behind the remains of
+    /// the first.
+    buffer: Vec<u8>,
+    /// Octets appended, those in the buffer included.
     len: u64,
-    dirty: bool,
+    /// Octets that were forced to the disk.
+    synced: u64,
+    salt: u32,
 }
 
 impl Segments {
     pub(super) fn new(shared: Arc<Shared>, live: BTreeMap<u64, Live>) -> Self {
-        let sparse = live.iter().filter(|(_, live)| live.is_sparse()).map(|(number, _)| *number).collect();
-        Segments { shared, live, growing: None, touched: BTreeSet::new(), sparse, new_name: false }
+        let size = shared.options.segment_size;
+        let sparse =
+            live.iter().filter(|(_, live)| live.is_sparse(size)).map(|(number, _)| *number).collect();
+        Segments {
+            shared,
+            live,
+            growing: None,
+            last_steps: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            sparse,
+            new_name: false,
+        }
     }
 
     /// Appends a body; durable after [`Segments::sync`].
     pub(super) fn append(&mut self, id: BodyId, body: &MemoryBody) -> Result<Location, SpoolError> {
         let len = body.payload.len() as u64;
         let octets = record::record_len(len).unwrap_or(u64::MAX);
-        let full = |growing: &Growing| {
-            growing.len > 0 && growing.len.saturating_add(octets) > self.shared.options.segment_size
-        };
-        if self.growing.as_ref().is_some_and(full) {
-            self.retire()?;
-        }
-        let growing = match &mut self.growing {
-            Some(growing) => growing,
-            none => none.insert(Growing::begin(&self.shared, &mut self.new_name)?),
-        };
+        let growing = self.with_room_for(octets)?;
         let location = Location { segment: growing.number, offset: growing.len, len, crc: body.crc };
         growing.write(&record::header(id, Some(len)))?;
         growing.write(&body.payload)?;
         growing.write(&record::trailer(id, len, body.crc))?;
-        growing.len = growing.len.saturating_add(octets);
-        growing.dirty = true;
         Ok(location)
+    }
+
+    /// Appends the step behind its bodies; durable after [`Segments::sync`].
+    pub(super) fn append_step(&mut self, step: u64, batch: &IndexBatch) -> Result<(), SpoolError> {
+        let mut changes = Vec::new();
+        batch.encode(&mut changes);
+        let len = changes.len() as u64;
+        let growing = self.with_room_for(record::record_len(len).unwrap_or(u64::MAX))?;
+        growing.write(&record::step_header(step, len, growing.salt))?;
+        growing.write(&changes)?;
+        growing.write(&record::step_trailer(step, &changes, growing.salt))?;
+        let number = growing.number;
+        self.last_steps.insert(number, step);
+        Ok(())
+    }
+
+    /// The growing segment: another one if this one has no room for so many octets.
+    fn with_room_for(&mut self, octets: u64) -> Result<&mut Growing, SpoolError> {
+        let size = self.shared.options.segment_size;
+        let full =
+            |growing: &Growing| growing.len > BEGINNING_LEN && growing.len.saturating_add(octets) > size;
+        if self.growing.as_ref().is_some_and(full) {
+            self.retire()?;
+        }
+        match &mut self.growing {
+            Some(growing) => Ok(growing),
+            none => Ok(none.insert(Growing::begin(&self.shared, &mut self.new_name)?)),
+        }
     }
 
     /// Forces everything appended to the disk.
@@ -99,13 +158,36 @@ impl Segments {
         Ok(())
     }
 
-    /// Appends nothing more to the growing segment: how its end looks after a failed write is unknown. What was
-    /// forced to the disk before stays good.
-    pub(super) fn abandon_growing(&mut self) {
-        if let Some(growing) = self.growing.take() {
-            self.touched.insert(growing.number);
-            // What is left in the buffer is not to be tried again by closing it.
-            drop(growing.file.into_parts());
+    /// Takes back what was appended since the last sync, and after a step that failed behind it that step too: `synced` is
+    /// how much of the growing segment stood before it. How its end looks after a failed write is unknown, so nothing
+    /// more is appended to it.
+    ///
+    /// # Errors
+    /// It can't be said whether the step is there: it may come back when the store is next opened.
+    pub(super) fn take_back(&mut self, before: Before) -> Result<(), SpoolError> {
+        let Some(growing) = self.growing.take() else { return Ok(()) };
+        self.touched.insert(growing.number);
+        match before.last_step {
+            Some(step) if before.number == Some(growing.number) => {
+                self.last_steps.insert(growing.number, step);
+            }
+            Some(_) | None => {
+                self.last_steps.remove(&growing.number);
+            }
+        }
+        let stays = if before.number == Some(growing.number) { before.synced } else { 0 };
+        growing.file.shorten(stays).map_err(failed("shorten", &growing.path))?;
+        growing.file.sync_data().map_err(failed("sync", &growing.path))
+    }
+
+    /// How things stand before a step, for [`Segments::take_back`].
+    pub(super) fn before(&self) -> Before {
+        let growing = self.growing.as_ref();
+        let number = growing.map(|growing| growing.number);
+        Before {
+            number,
+            synced: growing.map_or(0, |growing| growing.synced),
+            last_step: number.and_then(|number| self.last_steps.get(&number).copied()),
         }
     }
 
@@ -138,7 +220,7 @@ impl Segments {
             live.bodies = live.bodies.saturating_sub(1);
             live.octets = live.octets.saturating_sub(octets);
             self.shared.counters.live_octets.fetch_sub(octets, Ordering::Relaxed);
-            if live.is_sparse() {
+            if live.is_sparse(self.shared.options.segment_size) {
                 self.sparse.insert(location.segment);
             }
         }
@@ -146,7 +228,7 @@ impl Segments {
     }
 
     /// Takes the segments out that are empty and will stay so.
-    pub(super) fn take_empty(&mut self) -> Vec<u64> {
+    pub(super) fn take_empty(&mut self) -> Vec<Emptied> {
         let growing = self.growing.as_ref().map(|growing| growing.number);
         let touched = std::mem::take(&mut self.touched);
         let empty: Vec<u64> = touched
@@ -154,21 +236,23 @@ impl Segments {
             .filter(|&number| Some(number) != growing)
             .filter(|number| self.live.get(number).is_none_or(|live| live.bodies == 0))
             .collect();
-        for number in &empty {
-            if let Some(live) = self.live.remove(number) {
+        let mut emptied = Vec::with_capacity(empty.len());
+        for number in empty {
+            if let Some(live) = self.live.remove(&number) {
                 self.shared.counters.segment_octets.fetch_sub(live.len, Ordering::Relaxed);
             }
+            emptied.push(Emptied { number, last_step: self.last_steps.remove(&number) });
         }
-        empty
+        emptied
     }
 
     /// A segment that is mostly dead, not empty and will not grow any more; each is given once.
     pub(super) fn take_sparse(&mut self) -> Option<u64> {
         let growing = self.growing.as_ref().map(|growing| growing.number);
-        let live = &self.live;
+        let (live, size) = (&self.live, self.shared.options.segment_size);
         let found = self.sparse.iter().copied().find(|number| Some(*number) != growing)?;
         self.sparse.remove(&found);
-        live.get(&found).filter(|live| live.bodies > 0 && live.is_sparse()).map(|_| found)
+        live.get(&found).filter(|live| live.bodies > 0 && live.is_sparse(size)).map(|_| found)
     }
 
     /// Whether [`Segments::take_sparse`] has anything to look at.
@@ -199,20 +283,47 @@ impl Growing {
     fn begin(shared: &Shared, new_name: &mut bool) -> Result<Growing, SpoolError> {
         let (number, path, file) = shared.create_segment()?;
         *new_name = true;
-        Ok(Growing { number, path, file: BufWriter::with_capacity(BUFFER, file), len: 0, dirty: false })
+        let buffer = Vec::with_capacity(BUFFER);
+        let mut growing = Growing { number, path, file, buffer, len: 0, synced: 0, salt: salt() };
+        growing.write(&record::beginning(shared.index.step().saturating_add(1), growing.salt))?;
+        Ok(growing)
     }
 
     fn write(&mut self, octets: &[u8]) -> Result<(), SpoolError> {
-        self.file.write_all(octets).map_err(failed("write", &self.path))
+        if self.buffer.len().saturating_add(octets.len()) > BUFFER {
+            self.flush()?;
+        }
+        if octets.len() > BUFFER {
+            self.file.write_all(octets).map_err(failed("write", &self.path))?;
+        } else {
+            self.buffer.extend_from_slice(octets);
+        }
+        self.len = self.len.saturating_add(octets.len() as u64);
+        Ok(())
     }
 
-    fn sync(&mut self, shared: &Shared) -> Result<(), SpoolError> {
-        if self.dirty {
-            self.file.flush().map_err(failed("write", &self.path))?;
-            self.file.get_ref().sync_data().map_err(failed("sync", &self.path))?;
-            shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
-            self.dirty = false;
+    fn flush(&mut self) -> Result<(), SpoolError> {
+        if !self.buffer.is_empty() {
+            self.file.write_all(&self.buffer).map_err(failed("write", &self.path))?;
+            self.buffer.clear();
         }
         Ok(())
     }
+
+    fn sync(&mut self, shared: &Shared) -> Result<(), SpoolError> {
+        if self.len > self.synced {
+            self.flush()?;
+            self.file.sync_data().map_err(failed("sync", &self.path))?;
+            shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
+            self.synced = self.len;
+        }
+        Ok(())
+    }
+}
+
+/// A number that nobody outside can know.
+fn salt() -> u32 {
+    let octets = RandomState::new().build_hasher().finish().to_le_bytes();
+    let [a, b, c, d, ..] = octets;
+    u32::from_le_bytes([a, b, c, d])
 }
