@@ -48,14 +48,14 @@ pub(super) fn open(
     let aside =
         doubtful.map(|(path, valid)| Aside::put(directory, path, valid)).collect::<Result<Vec<_>, _>>()?;
     let index = Index::open(&path, options, disk)?;
+    let lost = |error: SpoolError| aside.first().map_or(error, Aside::damage);
     // Where there was none every store has set names aside.
     if found != Found::Nothing && index.body_id_limit()?.is_none() {
-        return Err(OpenError::IndexMissing { directory: directory.root().to_owned() });
+        return Err(match aside.first() {
+            Some(aside) => aside.damage().into(),
+            None => OpenError::IndexMissing { directory: directory.root().to_owned() },
+        });
     }
-    let lost = |error: SpoolError| match aside.first() {
-        Some(Aside { path, valid, .. }) => SpoolError::IndexDamaged { path: path.clone(), valid: *valid },
-        None => error,
-    };
     let step = index.step();
     let in_order = told.is_some_and(|told| told.stopped && told.step == step);
     let mut highest_body = None;
@@ -102,6 +102,10 @@ impl Aside {
         fs::rename(&new, &aside.path).map_err(failed("rename", &new))?;
         sync_directory(&directory.index())?;
         Ok(aside)
+    }
+
+    fn damage(&self) -> SpoolError {
+        SpoolError::IndexDamaged { path: self.path.clone(), valid: self.valid }
     }
 
     /// Nothing is left in it that anybody needs.
