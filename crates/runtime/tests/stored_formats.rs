@@ -121,7 +121,16 @@ fn make() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn format_1_is_read_and_relayed() {
-    let (a, b) = restored(1);
+    is_read_and_relayed(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn format_2_is_read_and_relayed() {
+    is_read_and_relayed(2).await;
+}
+
+async fn is_read_and_relayed(format: u32) {
+    let (a, b) = restored(format);
     let spool = EmbeddedSpool::open(a.dir.path(), Options::default()).unwrap();
     assert_eq!(spool.last_stop(), LastStop::InOrder);
     assert_eq!((spool.stats().bodies, spool.stats().bodies_damaged), (4, 0));
@@ -152,13 +161,13 @@ async fn format_1_is_read_and_relayed() {
 #[test]
 fn a_newer_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
-    restore(1, directory.path());
-    fs::write(directory.path().join("FORMAT"), "chappe-spool 2\n").unwrap();
+    restore(2, directory.path());
+    fs::write(directory.path().join("FORMAT"), "chappe-spool 3\n").unwrap();
     let refused = EmbeddedSpool::open(directory.path(), Options::default()).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerFormat { found: 2, supported: 1, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::NewerFormat { found: 3, supported: 2, .. }), "{refused}");
     let text = refused.to_string();
-    assert!(text.contains("has format 2; this program knows formats up to 1"), "{text}");
-    fs::write(directory.path().join("FORMAT"), "chappe-spool 1\n").unwrap();
+    assert!(text.contains("has format 3; this program knows formats up to 2"), "{text}");
+    fs::write(directory.path().join("FORMAT"), "chappe-spool 2\n").unwrap();
     assert_eq!(
         EmbeddedSpool::open(directory.path(), Options::default()).unwrap().last_stop(),
         LastStop::InOrder
@@ -177,5 +186,7 @@ fn the_samples_are_small() {
             )
             .sum()
     }
-    assert!(size(&sample(1)) < 100_000);
+    for format in [1, 2] {
+        assert!(size(&sample(format)) < 100_000, "{format}");
+    }
 }
