@@ -67,7 +67,8 @@ fn a_damaged_directory_is_told_repaired_and_clean() {
     spool.close();
     let segment = directory.join("segments/0000000000000000.seg");
     let mut octets = fs::read(&segment).unwrap();
-    octets[552 + 100] ^= 1;
+    let second = octets.windows(500).position(|window| window == [2; 500]).unwrap();
+    octets[second + 100] ^= 1;
     fs::write(&segment, &octets).unwrap();
 
     for _ in 0..2 {
