@@ -245,7 +245,8 @@ async fn finish(
             noted.survived().await;
         }
         match decided {
-            Ok((Processed::Done(step), _)) => {
+            Ok((Processed::Done(mut step), _)) => {
+                step.batch.may_wait();
                 match shared.commit(step).await {
                     // If it was settled by somebody else, it is gone as well.
                     Ok(()) | Err(CommitError::AssertionFailed { .. }) => {

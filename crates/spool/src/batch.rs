@@ -77,6 +77,7 @@ pub enum Op {
 pub struct Batch {
     ops: Vec<Op>,
     octets: usize,
+    may_wait: bool,
 }
 
 impl Batch {
@@ -117,6 +118,18 @@ impl Batch {
         self.push(Op::Release { body })
     }
 
+    /// Says that nobody outside waits for this batch: an engine may let it wait a moment for others whose durable step it
+    /// can share. It never comes behind a batch that was committed later.
+    pub fn may_wait(&mut self) -> &mut Self {
+        self.may_wait = true;
+        self
+    }
+
+    /// Whether [`Batch::may_wait`] was said.
+    pub fn is_patient(&self) -> bool {
+        self.may_wait
+    }
+
     /// Adds any operation.
     pub fn push(&mut self, op: Op) -> &mut Self {
         self.octets = self.octets.saturating_add(octets(&op));
@@ -155,7 +168,7 @@ impl Batch {
             })
         };
         let ops = self.ops.iter().map(duplicate).collect::<Option<Vec<Op>>>()?;
-        Some(Batch { ops, octets: self.octets })
+        Some(Batch { ops, octets: self.octets, may_wait: self.may_wait })
     }
 
     /// For engines: the operations in order.

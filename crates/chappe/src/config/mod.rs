@@ -232,6 +232,9 @@ fn read_spool(mut section: Section<'_>) -> spool::Options {
     if let Some(mb) = section.number_in("index_cache_mb", 1..=1 << 20) {
         options.index_cache_bytes = mb << 20;
     }
+    if let Some(delay) = section.number_in("commit_delay_us", 0..=1_000_000) {
+        options.commit_delay = Duration::from_micros(delay);
+    }
     options.check_on_start = section.choice("check_on_start", &CHECK_ON_START, options.check_on_start);
     if let Some(seconds) = section.number_in("check_on_start_limit_s", 1..=3_600) {
         options.check_limit = Duration::from_secs(seconds);

@@ -312,7 +312,8 @@ impl Association {
         let Outgoing { taken, record, .. } = *sending.outgoing;
         // The peer has it: whatever happens here, this process must not send it again.
         let key = taken.keep();
-        let step = shared.agent().transferred(&key, &record, telling);
+        let mut step = shared.agent().transferred(&key, &record, telling);
+        step.batch.may_wait();
         let in_use = self.entry.in_use();
         let account = shared.ledger.account(Caller::Connector(&self.connector.name));
         let task = shared.ledger.hold(&account, Resource::Task, 1);

@@ -172,7 +172,7 @@ impl EmbeddedSpool {
             index.keep_step(Last::begin(directory.root(), index.step())?);
         }
         let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_bytes),
+            queue: Queue::new(options.queue_bytes, options.commit_delay),
             reader: Reader::default(),
             reserve: Reserve::new(directory.root().to_owned(), options.reserve_bytes),
             counters: Counters {

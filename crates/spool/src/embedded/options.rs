@@ -20,6 +20,9 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// Octets of batches which may wait for the committer before commits have to wait for room. Default 16 MiB.
     pub queue_bytes: usize,
+    /// How long a batch that may wait ([`crate::Batch::may_wait`]) does so for one that doesn't, so that both share a
+    /// synchronization. It is done only while such batches keep coming. Zero for never. Default 1 ms.
+    pub commit_delay: Duration,
     /// Memory for the newest part of the index, in octets. Default 8 MiB.
     pub index_memtable_bytes: u64,
     /// Memory for blocks of the index read back, in octets. Default 32 MiB.
@@ -53,6 +56,7 @@ impl Default for Options {
             segment_size: 64 << 20,
             reserve_bytes: 256 << 20,
             queue_bytes: 16 << 20,
+            commit_delay: Duration::from_millis(1),
             index_memtable_bytes: 8 << 20,
             index_cache_bytes: 32 << 20,
             body_id_step: 1_000_000,

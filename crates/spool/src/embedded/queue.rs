@@ -3,10 +3,13 @@
 //! Up to a number of octets wait inside the queue. A batch that finds no room is parked, in order, until there
 //! is; parked batches are as many as there are unresolved commits, because a parked batch whose commit was
 //! dropped is forgotten.
+//!
+//! A synchronization that has begun makes everybody wait who comes after it. So as long as batches keep coming for which
+//! somebody outside waits, one for which nobody does begins none of its own at once: it waits a moment for their company.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sync::{lock, wait_for};
 use crate::{Batch, Commit, CommitError, Completer};
@@ -17,6 +20,8 @@ const OP_OCTETS: usize = 64;
 const GROUP_BATCHES: usize = 1024;
 /// Octets after which a step takes no further batch.
 const GROUP_OCTETS: usize = 16 << 20;
+/// For how many delays after an urgent batch the next one is expected.
+const EXPECTED: u32 = 8;
 /// Parked batches below which it isn't worth looking for dropped commits.
 const PURGE_MIN: usize = 64;
 
@@ -44,27 +49,34 @@ pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
     octets_max: usize,
+    delay: Duration,
 }
 
 #[derive(Debug)]
 struct State {
     admitted: VecDeque<Job>,
     admitted_octets: usize,
+    /// Admitted batches which may not wait.
+    urgent: usize,
+    /// When the last such batch came.
+    urgent_came: Option<Instant>,
     parked: VecDeque<Job>,
     purge_at: usize,
     closed: bool,
 }
 
 impl Queue {
-    pub(super) fn new(octets_max: usize) -> Self {
+    pub(super) fn new(octets_max: usize, delay: Duration) -> Self {
         let state = State {
             admitted: VecDeque::new(),
             admitted_octets: 0,
+            urgent: 0,
+            urgent_came: None,
             parked: VecDeque::new(),
             purge_at: PURGE_MIN,
             closed: false,
         };
-        Queue { state: Mutex::new(state), arrived: Condvar::new(), octets_max }
+        Queue { state: Mutex::new(state), arrived: Condvar::new(), octets_max, delay }
     }
 
     /// Never blocks for long; the commit resolves when the batch was taken and written.
@@ -75,6 +87,9 @@ impl Queue {
         }
         let (commit, completer) = Commit::pending();
         let octets = batch.octets().saturating_add(batch.len().saturating_mul(OP_OCTETS));
+        if !batch.is_patient() {
+            state.urgent_came = Some(Instant::now());
+        }
         state.park(Job { batch, completer, octets });
         state.admit(self.octets_max);
         drop(state);
@@ -88,10 +103,19 @@ impl Queue {
         if state.admitted.is_empty() && !state.closed {
             state = wait_for(&self.arrived, state, idle);
         }
+        let until = Instant::now().checked_add(self.delay);
+        while state.expects_company(self.delay) {
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break;
+            }
+            state = wait_for(&self.arrived, state, left);
+        }
         let (mut group, mut octets) = (Vec::new(), 0_usize);
         while group.len() < GROUP_BATCHES && octets < GROUP_OCTETS {
             let Some(job) = state.admitted.pop_front() else { break };
             state.admitted_octets = state.admitted_octets.saturating_sub(job.octets);
+            state.urgent = state.urgent.saturating_sub(usize::from(!job.batch.is_patient()));
             octets = octets.saturating_add(job.octets);
             group.push(job);
             state.admit(self.octets_max);
@@ -115,7 +139,7 @@ impl Queue {
         state.closed = true;
         let jobs: Vec<Job> = state.admitted.drain(..).collect();
         let parked: Vec<Job> = state.parked.drain(..).collect();
-        state.admitted_octets = 0;
+        (state.admitted_octets, state.urgent) = (0, 0);
         drop(state);
         drop((jobs, parked));
     }
@@ -131,6 +155,12 @@ impl Queue {
 }
 
 impl State {
+    /// Whether everything that is admitted may wait, and something that may not is likely to come soon.
+    fn expects_company(&self, delay: Duration) -> bool {
+        let patient = !self.admitted.is_empty() && self.urgent == 0 && self.parked.is_empty() && !self.closed;
+        patient && self.urgent_came.is_some_and(|came| came.elapsed() < delay.saturating_mul(EXPECTED))
+    }
+
     fn park(&mut self, job: Job) {
         self.parked.push_back(job);
         if self.parked.len() >= self.purge_at {
@@ -148,6 +178,7 @@ impl State {
             }
             let Some(job) = self.parked.pop_front() else { return };
             self.admitted_octets = octets;
+            self.urgent = self.urgent.saturating_add(usize::from(!job.batch.is_patient()));
             self.admitted.push_back(job);
         }
     }
@@ -173,7 +204,7 @@ mod tests {
 
     #[test]
     fn order_holds_when_batches_have_to_park() {
-        let queue = Queue::new(1000);
+        let queue = Queue::new(1000, Duration::ZERO);
         let commits: Vec<Commit> = [600, 700, 1, 5000, 2].map(|octets| queue.push(batch(octets))).into();
         assert_eq!(queue.len(), 5);
         assert_eq!(lock(&queue.state).admitted.len(), 1);
@@ -184,7 +215,7 @@ mod tests {
 
     #[test]
     fn parked_batches_without_a_waiter_are_forgotten() {
-        let queue = Queue::new(10);
+        let queue = Queue::new(10, Duration::ZERO);
         let first = queue.push(batch(10));
         for _ in 0..10 * PURGE_MIN {
             drop(queue.push(batch(10)));
@@ -195,12 +226,42 @@ mod tests {
 
     #[test]
     fn closing_lets_the_rest_drain() {
-        let queue = Queue::new(1000);
+        let queue = Queue::new(1000, Duration::ZERO);
         let commit = queue.push(batch(1));
         queue.close();
         assert!(matches!(queue.push(batch(1)).wait(), Err(CommitError::Closed)));
         assert_eq!(group(&queue), [1]);
         assert!(matches!(commit.wait(), Err(CommitError::Closed)), "the job was dropped without an outcome");
         assert!(matches!(queue.take(Duration::ZERO), Taken::Closed));
+    }
+
+    fn patient(octets: usize) -> Batch {
+        let mut batch = batch(octets);
+        batch.may_wait();
+        batch
+    }
+
+    #[test]
+    fn who_may_wait_does_so_for_company_that_is_expected() {
+        // Longer than any test takes.
+        let queue = Queue::new(1000, Duration::from_secs(3600));
+        let first = queue.push(patient(1));
+        assert_eq!(group(&queue), [1], "nobody is expected");
+        let urgent = queue.push(batch(2));
+        assert_eq!(group(&queue), [2]);
+        let patient_one = queue.push(patient(3));
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| group(&queue));
+            let company = queue.push(batch(4));
+            assert_eq!(taken.join().unwrap(), [3, 4], "in the order in which they came");
+            drop(company);
+        });
+        // What would fill the queue waits for nobody, and neither does the end.
+        let commits = [queue.push(patient(600)), queue.push(patient(700))];
+        assert_eq!(group(&queue), [600, 700]);
+        let last = queue.push(patient(5));
+        queue.close();
+        assert_eq!(group(&queue), [5]);
+        drop((first, urgent, patient_one, commits, last));
     }
 }
