@@ -244,14 +244,22 @@ fn tokens_that_can_not_be_told_apart_are_mistakes_of_the_file() {
 
 #[test]
 fn who_guesses_tokens_or_asks_too_often_has_to_wait() {
-    let service = service();
+    let mut service = service();
     let guesses: Vec<u16> = (0..40).map(|_| ask(&service, "GET /api/v1/info", "wrong").0).collect();
     assert!(guesses.iter().filter(|status| **status == 401).count() >= 20, "{guesses:?}");
     assert!(guesses.contains(&429), "{guesses:?}");
-    // A right token is no way to find out either.
+    // A right one that might be guessed is no way to find out either.
     let (status, answer) = ask(&service, "GET /api/v1/info", "viewer");
     assert!(status == 200 || answer.to_lowercase().contains("retry-after: "), "{answer}");
     assert_eq!(ask(&service, "GET /healthz", "").0, 200);
+    // One that can't be guessed is held up by nobody's guesses.
+    std::fs::write(service.dir.path().join("viewer"), "long-enough-viewer-token").unwrap();
+    service.signal("-HUP");
+    service.wait_for_log("configuration read again");
+    for _ in 0..20 {
+        assert!([401, 429].contains(&ask(&service, "GET /api/v1/info", "wrong").0));
+        assert_eq!(ask(&service, "GET /api/v1/info", "long-enough-viewer").0, 200);
+    }
 
     let dir = tempfile::tempdir().unwrap();
     let token = dir.path().join("token");

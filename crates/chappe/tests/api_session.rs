@@ -4,6 +4,10 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use common::Service;
 use serde_json::Value;
 
@@ -108,6 +112,51 @@ fn a_change_by_cookie_takes_a_sign_that_our_own_page_asks() {
     let events =
         service.run(&["events", "--token-file", service.dir.path().join("anna").to_str().unwrap()]).ok();
     assert!(events.contains("anna: freeze the queue: done"), "{events}");
+}
+
+/// A stream that has begun.
+fn watch(service: &Service, field: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(service.api.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let request =
+        format!("GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{field}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("event: state") {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&piece[..length]);
+    }
+    stream
+}
+
+/// Whether it goes on, as it does by itself every second: more comes than what may be on its way.
+fn goes_on(stream: &mut TcpStream) -> bool {
+    let mut frames = Vec::new();
+    let mut piece = [0; 4096];
+    while frames.iter().filter(|octet| **octet == b'\n').count() < 10 {
+        match stream.read(&mut piece).unwrap() {
+            0 => return false,
+            length => frames.extend_from_slice(&piece[..length]),
+        }
+    }
+    true
+}
+
+#[test]
+fn a_stream_ends_with_what_let_it_in() {
+    let mut service = service();
+    let cookie = log_in(&service);
+    let (mut by_cookie, mut by_token) = (watch(&service, &cookie), watch(&service, TOKEN));
+    let ended = ask(&service, "DELETE /api/v1/session", &[&cookie, "x-chappe-csrf: 1"]);
+    assert_eq!(ended.status, 200, "{}", ended.head);
+    assert!(!goes_on(&mut by_cookie));
+    assert!(goes_on(&mut by_token));
+    std::fs::write(service.dir.path().join("anna"), "another-token\n").unwrap();
+    service.signal("-HUP");
+    service.wait_for_log("configuration read again");
+    assert!(!goes_on(&mut by_token));
 }
 
 #[test]

@@ -21,6 +21,9 @@ use super::patience::Progress;
 use super::routes::{self, Access};
 use super::{Api, console};
 
+/// Octets of a token that nobody finds by trying, however fast.
+const LONG_TOKEN: usize = 16;
+
 /// The address that a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
@@ -75,6 +78,12 @@ fn admit(api: &Api, request: &Request, access: Access) -> Result<Caller, ApiErro
     }
 }
 
+/// Whether who made a request with these headers might still see what everybody with a role may see: sessions end, and
+/// tokens are taken away.
+pub(super) fn still_admits(api: &Api, headers: &HeaderMap) -> bool {
+    identify(api, headers, false, false, None).is_ok()
+}
+
 /// Who makes a request with these headers.
 fn identify(
     api: &Api,
@@ -111,10 +120,14 @@ fn identify(
     let now = Instant::now();
     let found = match (given, cookie, from) {
         (Some(given), _, Some(from)) => {
-            // Looked at before the token is, or every guess would be told from a hit.
-            let allowed = gate.limits.try_token(from, now);
-            allowed.map_err(|wait| too_many("too many wrong tokens have come from this address", wait))?;
             let owner = gate.owner(given);
+            // A long one is not guessed, so there is nothing to hold up. Where a short one might be, too many guesses are
+            // answered alike, right or wrong.
+            if owner.is_none() || given.len() < LONG_TOKEN {
+                let allowed = gate.limits.try_token(from, now);
+                allowed
+                    .map_err(|wait| too_many("too many wrong tokens have come from this address", wait))?;
+            }
             if owner.is_none() {
                 gate.limits.wrong_token(from, now);
             }

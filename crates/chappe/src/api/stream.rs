@@ -3,7 +3,8 @@
 //! However many look, the MTA is looked at once a second, and not at all if nobody does: one task makes each frame,
 //! and every stream sends the same octets. A stream begins with the whole (`state`); then follows what changed
 //! (`change`), each second even if that is nothing, and new events as they come (`events`). A client that reads too
-//! slowly for that gets the whole again in place of what it missed.
+//! slowly for that gets the whole again in place of what it missed. A stream ends within a second of what let it in: its
+//! session, or its token.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Api;
 use super::error::ApiError;
+use super::guard;
 use super::query::Query;
 
 /// Streams at one time: half of the connections that the API takes.
@@ -216,9 +218,13 @@ fn frame(event: &str, data: &Value) -> Bytes {
     format!("event: {event}\ndata: {data}\n\n").into()
 }
 
-pub(super) async fn stream(State(api): State<Api>, query: Query) -> Result<Response, ApiError> {
+pub(super) async fn stream(
+    State(api): State<Api>,
+    head: HeaderMap,
+    query: Query,
+) -> Result<Response, ApiError> {
     query.only(&[])?;
-    let hub = api.hub;
+    let hub = Arc::clone(&api.hub);
     let Ok(place) = Arc::clone(&hub.places).try_acquire_owned() else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -240,6 +246,10 @@ pub(super) async fn stream(State(api): State<Api>, query: Query) -> Result<Respo
                 told = frames.recv() => told,
                 () = sender.closed() => return,
             };
+            // There is something to tell each second.
+            if !guard::still_admits(&api, &head) {
+                return;
+            }
             let next = match told {
                 Ok(Told::Frame(frame)) => Some(frame),
                 Ok(Told::End) | Err(broadcast::error::RecvError::Closed) => return,

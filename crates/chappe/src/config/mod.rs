@@ -5,6 +5,7 @@
 //! checks their ranges; this module adds the listeners, the store and the program itself. Paths are relative to the
 //! directory that the program runs in.
 
+mod comments;
 mod connector;
 mod difference;
 mod init;

@@ -1,7 +1,7 @@
 //! The text of a configuration, with its secrets covered where people are to see it.
 //!
 //! A covered secret that comes back in an edited text stands for the one that is there: it is found again by its place,
-//! in which tables of a list go by their names and not by their order. Comments are not looked at.
+//! in which tables of a list go by their names and not by their order. So does what looks like one in a comment.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
+use super::comments;
 use super::problem::{ConfigError, Problems};
 
 /// What stands in place of a secret.
@@ -44,11 +45,10 @@ impl Source {
 
     /// The text without its secrets.
     pub(crate) fn covered(&self) -> String {
-        let mut text = self.0.to_string();
-        for secret in secrets(&self.0).into_iter().rev() {
-            text.replace_range(secret.range, &format!("\"{COVER}\""));
-        }
-        text
+        let covers = secrets(&self.0).into_iter().map(|secret| (secret.range, format!("\"{COVER}\"")));
+        let in_comments = comments::secrets(&self.0).into_iter().enumerate();
+        let covers = covers.chain(in_comments.map(|(n, range)| (range, comments::cover(n))));
+        replaced(&self.0, covers.collect())
     }
 
     /// An edited text with the secrets of this one where it has covered ones.
@@ -57,13 +57,26 @@ impl Source {
     /// A covered secret that is not in this text.
     pub(crate) fn uncover(&self, file: &Path, edited: &str) -> Result<String, ConfigError> {
         let known = secrets(&self.0);
+        let in_comments = comments::secrets(&self.0);
+        let own = |range: &Range<usize>| self.0.get(range.clone()).unwrap_or_default().to_owned();
         let problems = Problems::default();
-        let mut text = edited.to_owned();
-        for secret in secrets(edited).into_iter().filter(|secret| secret.value == COVER).rev() {
-            match known.iter().find(|known| known.path == secret.path) {
-                Some(known) => {
-                    text.replace_range(secret.range, self.0.get(known.range.clone()).unwrap_or_default());
+        let mut found = Vec::new();
+        for (range, index) in comments::covers(edited) {
+            // Of a comment that never was nothing depends.
+            found.extend(in_comments.get(index).map(|known| (range, own(known))));
+        }
+        for secret in secrets(edited).into_iter().filter(|secret| secret.value.starts_with(COVER)) {
+            let in_comment = comments::index_of(&secret.value).map(|index| in_comments.get(index));
+            let known = match in_comment {
+                // It was a comment before.
+                Some(known) => known,
+                None if secret.value == COVER => {
+                    known.iter().find(|known| known.path == secret.path).map(|known| &known.range)
                 }
+                None => continue,
+            };
+            match known {
+                Some(known) => found.push((secret.range, own(known))),
                 None => problems.wrong(
                     secret.range.start,
                     format!("there is no `{}` to keep", secret.path),
@@ -71,8 +84,21 @@ impl Source {
                 ),
             }
         }
+        let text = replaced(edited, found);
         if problems.is_empty() { Ok(text) } else { Err(problems.locate(file, edited)) }
     }
+}
+
+/// A text with other pieces in these places, which do not overlap.
+fn replaced(text: &str, mut pieces: Vec<(Range<usize>, String)>) -> String {
+    pieces.sort_by_key(|(range, _)| range.start);
+    let mut text = text.to_owned();
+    for (range, piece) in pieces.into_iter().rev() {
+        if text.get(range.clone()).is_some() {
+            text.replace_range(range, &piece);
+        }
+    }
+    text
 }
 
 /// A secret in a text.
@@ -138,7 +164,7 @@ mod tests {
 
     const TEXT: &str = r#"# ours
 [mta]
-name = "A" # password = "in a comment"
+name = "A" # password = "fifth"
 password = "first \" one"
 [[connector]]
 name = "to-b"
@@ -154,11 +180,11 @@ remote = { password = "fourth" }
     fn no_secret_is_shown_and_all_come_back() {
         let source = Source::new(TEXT);
         let covered = source.covered();
-        for secret in ["first", "second", "third", "fourth"] {
+        for secret in ["first", "second", "third", "fourth", "fifth"] {
             assert!(!covered.contains(secret), "{covered}");
         }
         assert!(covered.contains("not/a/secret") && covered.contains("# kept"), "{covered}");
-        assert_eq!(covered.matches(COVER).count(), 4);
+        assert_eq!(covered.matches(COVER).count(), 5);
         assert_eq!(source.uncover(Path::new("x"), &covered).unwrap(), TEXT);
         assert!(!format!("{source:?}").contains("second"));
     }
@@ -178,6 +204,21 @@ remote = { password = "fourth" }
         let [problem] = problems.as_slice() else { panic!("one problem") };
         assert_eq!((problem.line, problem.column), (3, 19));
         assert!(problem.what.contains("connector to-d.remote_password"), "{}", problem.what);
+    }
+
+    #[test]
+    fn a_comment_may_become_a_setting_and_be_gone() {
+        let source = Source::new(TEXT);
+        let covered = source.covered();
+        let edited =
+            covered.replace("# password = \"********(1)\"", "\nlocal_password = \"********(1)\" # in force");
+        let whole = source.uncover(Path::new("x"), &edited).unwrap();
+        assert_eq!(whole, TEXT.replace("# password = \"fifth\"", "\nlocal_password = \"fifth\" # in force"));
+        let edited = covered.replace("# password = \"********(1)\"", "# password = \"********(2)\"");
+        let whole = source.uncover(Path::new("x"), &edited).unwrap();
+        assert_eq!(whole, TEXT.replace("fifth", "********(2)"), "it stands for nothing");
+        let edited = covered.replace("# password = \"********(1)\"", "\nlocal_password = \"********(2)\"");
+        assert!(source.uncover(Path::new("x"), &edited).is_err());
     }
 
     #[test]
