@@ -17,5 +17,5 @@ mod run;
 pub mod scenario;
 pub mod site;
 
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_series};
 pub use scenario::{Control, Scenario};

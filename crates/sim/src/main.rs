@@ -7,10 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sim::{Control, Outcome, Scenario, run};
+use sim::{Control, Outcome, Scenario, run_series};
 
 /// Real time after which a run counts as one that never ends.
 const ENDLESS: Duration = Duration::from_secs(300);
+/// The same for one with a given number of attempts.
+const ENDLESS_SERIES: Duration = Duration::from_secs(6 * 3_600);
 
 /// Plays scenarios on simulated networks; every run is decided by its seed and can be repeated.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     start: u64,
+    /// S1 alone: go on in one series until so many attempts to connect have failed.
+    #[arg(long)]
+    attempts: Option<u64>,
     /// Do something wrong in the harness, to see that it is noticed: leak, blocking, loop, lost-resume or private.
     #[arg(long)]
     control: Option<Control>,
@@ -53,7 +58,7 @@ fn main() -> ExitCode {
     for &scenario in &scenarios {
         for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
             let begin = Instant::now();
-            let outcome = bounded(scenario, seed, arguments.control, arguments.trace);
+            let outcome = bounded(scenario, seed, &arguments);
             totals.add(&outcome);
             if arguments.verbose {
                 println!(
@@ -65,6 +70,15 @@ fn main() -> ExitCode {
                     outcome.octets,
                     outcome.seconds,
                     outcome.drained_in,
+                    begin.elapsed().as_secs_f64()
+                );
+            }
+            if let Some((before, after)) = outcome.memory_kb {
+                println!(
+                    "{scenario} seed {seed}: {} attempts failed in {} virtual h and {:.0} s; resident {before} KB after a \
+                     tenth of them, {after} KB after all",
+                    outcome.failed,
+                    outcome.seconds / 3_600,
                     begin.elapsed().as_secs_f64()
                 );
             }
@@ -126,13 +140,16 @@ impl Totals {
 }
 
 /// A run on a thread of its own. One that never ends is a violation that ends the program: nothing can stop it.
-fn bounded(scenario: Scenario, seed: u64, control: Option<Control>, trace: bool) -> Outcome {
+fn bounded(scenario: Scenario, seed: u64, arguments: &Arguments) -> Outcome {
+    let (control, trace) = (arguments.control, arguments.trace);
+    let attempts = arguments.attempts.filter(|_| scenario == Scenario::S1);
+    let endless = if attempts.is_some() { ENDLESS_SERIES } else { ENDLESS };
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         // Nobody listens only when the program has ended.
-        let _ = sender.send(run(scenario, seed, control, trace));
+        let _ = sender.send(run_series(scenario, seed, control, trace, attempts));
     });
-    match receiver.recv_timeout(ENDLESS) {
+    match receiver.recv_timeout(endless) {
         Ok(outcome) => outcome,
         Err(error) => {
             println!("{scenario} seed {seed}: the run did not end: {error}");

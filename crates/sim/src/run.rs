@@ -27,6 +27,10 @@ pub struct Outcome {
     pub connections: u64,
     /// Virtual seconds from the end of the faults until everything had drained.
     pub drained_in: u64,
+    /// Attempts to connect that failed, where a scenario counts them.
+    pub failed: u64,
+    /// Resident memory after the first tenth of these and after the last, in KB, if it was asked for so many.
+    pub memory_kb: Option<(u64, u64)>,
     /// How often MTAs have told of what.
     pub told: BTreeMap<String, u64>,
 }
@@ -39,6 +43,17 @@ thread_local! {
 /// Runs `scenario` with `seed`. With a `control`, the harness does something wrong, which must be noticed. With
 /// `trace` what happens on the network is printed.
 pub fn run(scenario: Scenario, seed: u64, control: Option<Control>, trace: bool) -> Outcome {
+    run_series(scenario, seed, control, trace, None)
+}
+
+/// The same; with `attempts`, S1 goes on until so many attempts to connect have failed, all in one series.
+pub fn run_series(
+    scenario: Scenario,
+    seed: u64,
+    control: Option<Control>,
+    trace: bool,
+    attempts: Option<u64>,
+) -> Outcome {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let inner = panic::take_hook();
@@ -60,6 +75,7 @@ pub fn run(scenario: Scenario, seed: u64, control: Option<Control>, trace: bool)
         };
         let network = Network::new(random.split(), Arc::clone(&digest), sabotage);
         let mut stage = Stage::new(network.clone(), random, Arc::clone(&digest), control);
+        stage.attempts = attempts;
         scenario.play(&mut stage).await;
         let books = stage.books();
         digest.octets(books.as_bytes());
@@ -69,6 +85,8 @@ pub fn run(scenario: Scenario, seed: u64, control: Option<Control>, trace: bool)
             octets: network.carried(),
             connections: network.connections(),
             drained_in: stage.drained_in.as_secs(),
+            failed: stage.failed,
+            memory_kb: stage.memory_kb,
             told: network.told(),
             violations: stage.found,
             digest: digest.value(),
@@ -90,6 +108,8 @@ fn failed(why: &str) -> Outcome {
         octets: 0,
         connections: 0,
         drained_in: 0,
+        failed: 0,
+        memory_kb: None,
         told: BTreeMap::new(),
     }
 }

@@ -181,6 +181,7 @@ impl Network {
 
     fn note_attempt(&self, from: IpAddr, to: SocketAddr) {
         let mut state = self.lock();
+        *state.tried.entry((from, to.ip())).or_default() += 1;
         if state.keep_attempts {
             state.attempts.push((from, to, Instant::now()));
         }

@@ -112,6 +112,8 @@ struct State {
     skew: BTreeMap<IpAddr, i64>,
     attempts: Vec<(IpAddr, SocketAddr, Instant)>,
     keep_attempts: bool,
+    /// How often one host has tried to connect to another.
+    tried: BTreeMap<(IpAddr, IpAddr), u64>,
     carried: u64,
     leaked: Vec<Arc<Wire>>,
     told: BTreeMap<String, u64>,
@@ -263,6 +265,12 @@ impl Network {
     /// Who tried to connect to what, and when.
     pub fn attempts(&self) -> Vec<(IpAddr, SocketAddr, Instant)> {
         self.lock().attempts.clone()
+    }
+
+    /// How often two hosts have tried to connect to one another, whichever way and whatever came of it.
+    pub fn tried_between(&self, a: IpAddr, b: IpAddr) -> u64 {
+        let state = self.lock();
+        [(a, b), (b, a)].iter().filter_map(|pair| state.tried.get(pair)).sum()
     }
 
     fn unlisten(&self, host: IpAddr) {

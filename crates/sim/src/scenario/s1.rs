@@ -1,6 +1,7 @@
 //! S1: a peer fails in every way there is, as the one that is called and as the one that calls. Nothing is used up, the
 //! others never notice, and when it is well again mail flows within one open interval.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::site::{P1, Site, space, user};
 const OPEN_INTERVAL_S: u32 = 2;
 /// What a message between the others may take.
 const NEIGHBOURS: Duration = Duration::from_secs(5);
+/// So many attempts in one series tell whether memory grows with them.
+const LONG: u64 = 100_000;
 /// What a transfer and a passage over the network may take besides.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -46,19 +49,12 @@ pub(super) async fn play(stage: &mut Stage) {
     for n in 0..3 {
         letter(stage, 0, user(&format!("user{n}"), "GAMMA"));
     }
-    let attempts = stage.random.within(20..120);
-    let mut last = Instant::now();
-    for _ in 0..attempts {
-        bad.next(stage).await;
-        neighbours_notice_nothing(stage, last).await;
-        if stage.random.percent(20) {
-            last = Instant::now();
-            letter(stage, 0, user("neighbour", "BETA"));
-            letter(stage, 1, user("neighbour", "ALPHA"));
-        }
-        sleep(Duration::from_millis(stage.random.spread(20_000))).await;
+    match stage.attempts {
+        None => some_attempts(stage, &mut bad).await,
+        Some(attempts) => series(stage, &mut bad, attempts).await,
     }
     bad.end(stage).await;
+    stage.failed = stage.network.tried_between(stage.sites[0].host, well.host);
     // The peer is well from here on.
     stage.heal().await;
     let begun = well.start().await;
@@ -71,6 +67,61 @@ pub(super) async fn play(stage: &mut Stage) {
     letter(stage, 2, user("somebody", "BETA"));
     stage.drain(deadline).await;
     stage.end().await;
+}
+
+async fn some_attempts(stage: &mut Stage, bad: &mut Bad) {
+    let changes = stage.random.within(20..120);
+    let mut last = Instant::now();
+    for _ in 0..changes {
+        bad.next(stage, 0..3).await;
+        neighbours_notice_nothing(stage, last).await;
+        if stage.random.percent(20) {
+            last = Instant::now();
+            letter(stage, 0, user("neighbour", "BETA"));
+            letter(stage, 1, user("neighbour", "ALPHA"));
+        }
+        sleep(Duration::from_millis(stage.random.spread(20_000))).await;
+    }
+}
+
+/// So many attempts in a row that whatever one of them leaves behind adds up.
+async fn series(stage: &mut Stage, bad: &mut Bad, attempts: u64) {
+    let tried = |stage: &Stage, bad: &Bad| stage.network.tried_between(stage.sites[0].host, bad.at);
+    let (mut last, mut after_a_tenth) = (Instant::now(), None);
+    let mut next_letter = 0;
+    while tried(stage, bad) < attempts {
+        bad.next(stage, 0..9).await;
+        neighbours_notice_nothing(stage, last).await;
+        // Mail goes on, and not so much of it that the mailboxes are what the memory is used for.
+        if tried(stage, bad) >= next_letter {
+            next_letter += attempts / 100 + 1;
+            last = Instant::now();
+            letter(stage, 0, user("neighbour", "BETA"));
+            letter(stage, 1, user("neighbour", "ALPHA"));
+            // What is waiting for the peer is given up now and then, after as many attempts as a setting allows.
+            expect(stage, 0, user("long-awaited", "GAMMA"), Expected::Either);
+        }
+        if after_a_tenth.is_none() && tried(stage, bad) >= attempts / 10 {
+            after_a_tenth = resident_kb();
+        }
+        sleep(Duration::from_millis(stage.random.spread(20_000))).await;
+    }
+    stage.memory_kb = after_a_tenth.zip(resident_kb());
+    if let Some((before, after)) = stage.memory_kb
+        && attempts >= LONG
+        && after > before + before / 20
+    {
+        stage
+            .found
+            .push(format!("{before} KB were in use after a tenth of the attempts, {after} KB after all"));
+    }
+}
+
+/// Resident memory of this process, where the system tells it.
+fn resident_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Mail between the others is not held up.
@@ -105,7 +156,8 @@ fn bad_peer(stage: &Stage, well: &Site) -> Bad {
 
 impl Bad {
     /// Changes how the peer fails, and has it call us, too.
-    async fn next(&mut self, stage: &mut Stage) {
+    async fn next(&mut self, stage: &mut Stage, calls: Range<u64>) {
+        while self.calling.try_join_next().is_some() {}
         let a = stage.sites[0].host;
         match stage.random.within(0..12) {
             0 => stage.network.change_both(self.at, a, |path| path.cut = true),
@@ -121,7 +173,7 @@ impl Bad {
             }
         }
         self.peer.behave(bad_manner(&stage.random));
-        for _ in 0..stage.random.within(0..3) {
+        for _ in 0..stage.random.within(calls) {
             let manner = bad_manner(&stage.random);
             self.calling.spawn(Arc::clone(&self.peer).attack(Arc::clone(&self.host), self.target, manner));
         }
@@ -135,6 +187,11 @@ impl Bad {
 }
 
 fn letter(stage: &mut Stage, site: usize, recipient: String) {
+    // Nothing is given up here, least of all between those who have no part in the failures.
+    expect(stage, site, recipient, Expected::Delivery);
+}
+
+fn expect(stage: &mut Stage, site: usize, recipient: String, expected: Expected) {
     let originator = user("writer", &stage.sites[site].name);
     let length = usize::try_from(stage.random.spread(150_000)).unwrap_or(0);
     stage.submit(Letter {
@@ -144,7 +201,6 @@ fn letter(stage: &mut Stage, site: usize, recipient: String) {
         length,
         delivery_reports: false,
         shaped: false,
-        // Nothing is given up here, least of all between those who have no part in the failures.
-        expected: Expected::Delivery,
+        expected,
     });
 }

@@ -36,6 +36,12 @@ pub struct Stage {
     pub found: Vec<String>,
     /// What the harness is to do wrong.
     pub control: Option<Control>,
+    /// S1 goes on until so many attempts have failed.
+    pub attempts: Option<u64>,
+    /// Attempts to connect that failed, where they are counted.
+    pub failed: u64,
+    /// Resident memory after the first tenth of these and after the last, in KB.
+    pub memory_kb: Option<(u64, u64)>,
     /// From the end of the faults until everything had drained.
     pub drained_in: Duration,
     /// When an MTA was started, stopped or given other settings, by index.
@@ -76,6 +82,9 @@ impl Stage {
             sites: Vec::new(),
             found: Vec::new(),
             control,
+            attempts: None,
+            failed: 0,
+            memory_kb: None,
             drained_in: Duration::ZERO,
             disturbed: Vec::new(),
             impatient: false,
