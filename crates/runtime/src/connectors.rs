@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::record::{FROZEN, OUTBOUND, OutboundKey, OutboundRecord, Record};
+use agent::record::{FROZEN, OUTBOUND, OutboundKey, OutboundRecord, Record, outbound_prefix};
 use agent::settings::ConnectorSettings;
 use agent::{Agent, AgentSettings, NotCarried, SettingsProblem};
 use clock::MonoTime;
@@ -16,9 +16,11 @@ use crate::connector::Connector;
 use crate::events::EventKind;
 use crate::line::Message;
 use crate::listeners::{ListenError, Listeners};
+use crate::pages::Pages;
 use crate::recovery;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
+use crate::shelter::sheltered;
 
 /// How long a connector may take to end before its task is cut off, and then what uses its queue to let go of it before
 /// nobody waits any longer: a removal from the queue, say, for which the disk has no space.
@@ -30,6 +32,9 @@ const FIRST_DEATH_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_DEATH_PAUSE: Duration = Duration::from_secs(300);
 /// How long after it has been started again the death of a connector's task counts.
 const DEATH_COUNTS_FOR: Duration = Duration::from_secs(600);
+
+/// Pages of a queue that nobody looks after which are routed anew at once.
+const ORPHAN_PAGES: usize = 8;
 
 /// Why new settings did not come into force: the old ones are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -265,9 +270,16 @@ impl Connectors {
             let changed = listeners.commit(shared, change).await;
             (summary.listens, summary.listens_no_more) = (changed.added, changed.removed);
         }
-        if let Err(error) = self.requeue_orphans(shared).await {
-            shared.orphans.notify_one();
-            summary.outstanding.push(format!("what waits for removed connectors can't be routed: {error}"));
+        match self.requeue_orphans(shared).await {
+            Ok(false) => {}
+            // Housekeeping goes on with it.
+            Ok(true) => shared.orphans.notify_one(),
+            Err(error) => {
+                shared.orphans.notify_one();
+                summary
+                    .outstanding
+                    .push(format!("what waits for removed connectors can't be routed: {error}"));
+            }
         }
         for (_, entry) in shared.connectors() {
             // One that is ending has nothing to look at; the others read their messages.
@@ -282,39 +294,61 @@ impl Connectors {
         Ok(summary)
     }
 
-    /// Routes anew what is queued for connectors that do not exist (any more).
-    pub(crate) async fn requeue_orphans(&self, shared: &Arc<Shared>) -> Result<(), OrphansError> {
-        let mut after: Option<Vec<u8>> = None;
+    /// Routes anew what is queued for connectors that do not exist (any more), but no more than some at once: whoever waits
+    /// for this has other work. Tells whether there is more.
+    pub(crate) async fn requeue_orphans(&self, shared: &Arc<Shared>) -> Result<bool, OrphansError> {
+        let (mut after, mut pages_left): (Option<Vec<u8>>, _) = (None, ORPHAN_PAGES);
         loop {
-            let page = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?;
-            let Some((key, octets)) = page.into_iter().next() else { return Ok(()) };
-            let Some(parsed) = OutboundKey::parse(&key) else {
+            let first = shared.spool.scan(OUTBOUND, &[], after.as_deref(), 1).await?.into_iter().next();
+            let Some((key, _)) = first else { return Ok(false) };
+            let Some(OutboundKey { connector, .. }) = OutboundKey::parse(&key) else {
                 after = Some(key);
                 continue;
             };
+            // The separator of a key is 0x00: this is behind every record of the connector.
+            after = Some([connector.as_bytes(), &[1]].concat());
             // One that is in the settings and is not running will be.
-            let is_wanted = shared.agent().settings().connector(&parsed.connector).is_some();
-            if is_wanted || self.exists(&parsed.connector) {
-                // The separator of a key is 0x00: this is behind every record of the connector.
-                after = Some([parsed.connector.as_bytes(), &[1]].concat());
+            if shared.agent().settings().connector(&connector).is_some() || self.exists(&connector) {
                 continue;
             }
-            match OutboundRecord::decode(&octets) {
-                Ok(record) => {
-                    let (now, sequence) = (shared.clocks.wall(), &shared.sequence);
-                    let why = NotCarried::Removed;
-                    let step = shared.agent().without_connector(now, sequence, &key, &record, why);
-                    shared.commit(step).await?;
+            let mut pages = Pages::new(OUTBOUND, outbound_prefix(&connector));
+            while let Some(page) = pages.next(&*shared.spool).await? {
+                if pages_left == 0 {
+                    return Ok(true);
                 }
-                Err(error) => {
-                    shared.event(
-                        EventKind::StoreFailed,
-                        &parsed.connector,
-                        format!("a record is damaged: {error}"),
-                    );
-                    after = Some(key);
-                }
+                pages_left -= 1;
+                requeue(shared, page).await?;
             }
         }
     }
+}
+
+/// Routes a page of a queue anew that nobody looks after.
+async fn requeue(shared: &Arc<Shared>, page: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), CommitError> {
+    let agent = shared.agent();
+    let mut commits = JoinSet::new();
+    for (key, octets) in page {
+        let step = match OutboundRecord::decode(&octets) {
+            Ok(record) => {
+                let (now, sequence, why) = (shared.clocks.wall(), &shared.sequence, NotCarried::Removed);
+                sheltered(|| agent.without_connector(now, sequence, &key, &record, why))
+                    .map_err(|panicked| panicked.to_string())
+            }
+            Err(error) => Err(format!("a queued record can't be understood: {error}")),
+        };
+        // For people to look at; nobody else would ever take it.
+        let step = step.unwrap_or_else(|why| agent::quarantine(OUTBOUND, &key, octets, why));
+        let shared = Arc::clone(shared);
+        commits.spawn(async move { shared.commit(step).await });
+    }
+    let mut outcome = Ok(());
+    while let Some(committed) = commits.join_next().await {
+        match committed {
+            // What is gone was settled by somebody else.
+            Ok(Ok(()) | Err(CommitError::AssertionFailed { .. })) => {}
+            Ok(Err(error)) => outcome = Err(error),
+            Err(_) => outcome = Err(CommitError::Closed),
+        }
+    }
+    outcome
 }

@@ -81,9 +81,14 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             && let Ok(connectors) = connectors.try_lock()
         {
             orphaned = false;
-            if let Err(error) = connectors.requeue_orphans(&shared).await {
-                let text = format!("orphaned messages can't be routed: {error}");
-                shared.event(EventKind::StoreFailed, "", text);
+            match connectors.requeue_orphans(&shared).await {
+                Ok(false) => {}
+                // In the next round, which follows at once.
+                Ok(true) => shared.orphans.notify_one(),
+                Err(error) => {
+                    let text = format!("orphaned messages can't be routed: {error}");
+                    shared.event(EventKind::StoreFailed, "", text);
+                }
             }
         }
         if shared.pool.is_blocked(shared.limits().processing_timeout) {

@@ -60,6 +60,11 @@ mod trials;
 mod work;
 mod world;
 
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "the tests of the crate as a whole have it as well")]
+#[path = "../tests/support/store.rs"]
+mod test_store;
+
 pub use application::p1_application;
 pub use aside::{QuarantinePage, QuarantineStatus, QuarantinedOctets};
 pub use bind::listen;

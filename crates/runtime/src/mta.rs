@@ -155,7 +155,10 @@ impl Mta {
         for connector in settings {
             connectors.start(&shared, connector).await?;
         }
-        connectors.requeue_orphans(&shared).await?;
+        if connectors.requeue_orphans(&shared).await? {
+            // Housekeeping goes on with it.
+            shared.orphans.notify_one();
+        }
         let connectors = Arc::new(Mutex::new(connectors));
         let mut tasks = JoinSet::new();
         let mut keep = |name, begin: Box<dyn FnMut() -> Work + Send>| {

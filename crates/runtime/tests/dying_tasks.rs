@@ -15,10 +15,8 @@ use std::time::SystemTime;
 use agent::record::{OUTBOUND, QUARANTINE};
 use clock::WallTime;
 use runtime::{Connection, EventKind, Incoming, Mta, World, WorldFuture};
-use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, LastStop, MemorySpool, Space, Spool, SpoolError, Stats,
-    Unhealthy,
-};
+use spool::{MemorySpool, Spool};
+use support::store::{Twist, Twisted};
 use support::{address, content_of, events, octets, pair, submit, until};
 
 const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
@@ -26,7 +24,6 @@ const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
 /// A store in which so many reads of contents of one length, and so many beginnings of contents, are defects.
 #[derive(Default)]
 struct Defective {
-    store: MemorySpool,
     length: u64,
     reads: AtomicUsize,
     begins: AtomicUsize,
@@ -36,53 +33,15 @@ fn is_left(count: &AtomicUsize) -> bool {
     count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
-impl Spool for Defective {
-    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
+impl Twist for Defective {
+    fn begin_body(&self) {
         assert!(!is_left(&self.begins), "the defect of this test");
-        self.store.begin_body()
     }
 
-    fn commit(&self, batch: Batch) -> Commit {
-        self.store.commit(batch)
-    }
-
-    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
-        self.store.get(space, key)
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
-        self.store.scan(space, prefix, after, limit)
-    }
-
-    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
-        self.store.body_len(body)
-    }
-
-    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
-        Box::pin(async move {
-            if self.store.body_len(body).await? == self.length {
-                assert!(!is_left(&self.reads), "the defect of this test");
-            }
-            self.store.read_body(body, offset, max).await
-        })
-    }
-
-    fn unhealthy_reason(&self) -> Option<Unhealthy> {
-        self.store.unhealthy_reason()
-    }
-
-    fn last_stop(&self) -> LastStop {
-        self.store.last_stop()
-    }
-
-    fn stats(&self) -> Stats {
-        self.store.stats()
+    fn read_body(&self, length: u64) {
+        if length == self.length {
+            assert!(!is_left(&self.reads), "the defect of this test");
+        }
     }
 }
 
@@ -164,8 +123,8 @@ async fn a_listener_that_always_dies_ends_the_service() {
 async fn an_apdu_that_brings_out_a_defect_ends_its_association_only() {
     let (a, b) = pair(false);
     let mta_a = a.start().await;
-    let store = Arc::new(Defective { begins: AtomicUsize::new(1), ..Defective::default() });
-    let mta_b = Mta::start_on(b.config(), store).await.unwrap();
+    let store = Twisted::new(Defective { begins: AtomicUsize::new(1), ..Defective::default() });
+    let mta_b = b.start_on(store).await;
     submit(&mta_a.handle(), OPERATIONS, &octets(100)).await;
     let (at_b, operations) = (mta_b.handle(), address(OPERATIONS));
     until(async || at_b.mailbox(&operations, None, 10).await.unwrap().into_iter().next()).await;
@@ -179,8 +138,8 @@ async fn an_apdu_that_brings_out_a_defect_ends_its_association_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_association_had_in_hand_when_it_panicked_is_tried_again() {
     let (a, b) = pair(false);
-    let store = Arc::new(Defective { length: 4321, reads: AtomicUsize::new(1), ..Defective::default() });
-    let mta_a = Mta::start_on(a.config(), store).await.unwrap();
+    let store = Twisted::new(Defective { length: 4321, reads: AtomicUsize::new(1), ..Defective::default() });
+    let mta_a = a.start_on(store).await;
     let mta_b = b.start().await;
     submit(&mta_a.handle(), OPERATIONS, &octets(4321)).await;
     let at_b = mta_b.handle();
@@ -196,8 +155,9 @@ async fn what_an_association_had_in_hand_when_it_panicked_is_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ends_three_associations_by_a_panic_is_quarantined_and_others_flow() {
     let (a, b) = pair(false);
-    let store = Arc::new(Defective { length: 4321, reads: AtomicUsize::new(1_000), ..Defective::default() });
-    let mta_a = Mta::start_on(a.config(), Arc::<Defective>::clone(&store)).await.unwrap();
+    let store =
+        Twisted::new(Defective { length: 4321, reads: AtomicUsize::new(1_000), ..Defective::default() });
+    let mta_a = a.start_on(store.clone()).await;
     let mta_b = b.start().await;
     let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
     submit(&at_a, OPERATIONS, &octets(4321)).await;
@@ -211,7 +171,7 @@ async fn what_ends_three_associations_by_a_panic_is_quarantined_and_others_flow(
     let aside = store.store.scan(QUARANTINE, b"", None, 10).await.unwrap();
     assert_eq!(aside.len(), 1);
     assert_eq!(aside[0].0[0], OUTBOUND.0);
-    assert_eq!(store.reads.load(Ordering::SeqCst), 1_000 - 3);
+    assert_eq!(store.twist.reads.load(Ordering::SeqCst), 1_000 - 3);
     assert_eq!(at_a.queues().await.unwrap()[0].messages, Some(0));
     assert_eq!(events(&at_a, EventKind::Quarantined).len(), 1);
     mta_a.stop().await;

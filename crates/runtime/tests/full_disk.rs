@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use agent::Submission;
-use runtime::{EventKind, Mta, SubmitFailure};
+use runtime::{EventKind, SubmitFailure};
 use spool::MemorySpool;
 
 use support::{address, content_of, events, octets, pair, submit, until};
@@ -16,8 +16,8 @@ use support::{address, content_of, events, octets, pair, submit, until};
 async fn mail_flows_again_when_there_is_space_again() {
     let (a, b) = pair(false);
     let (disk_a, disk_b) = (MemorySpool::new(), MemorySpool::new());
-    let mta_a = Mta::start_on(a.config(), Arc::new(disk_a.clone())).await.unwrap();
-    let mta_b = Mta::start_on(b.config(), Arc::new(disk_b.clone())).await.unwrap();
+    let mta_a = a.start_on(Arc::new(disk_a.clone())).await;
+    let mta_b = b.start_on(Arc::new(disk_b.clone())).await;
     let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
     let operations = address("S=operations;P=BETA;A= ;C=GB");
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use runtime::{Handle, Mta};
+use runtime::Handle;
 use spool::{MemorySpool, Spool};
 use support::{free, pair, submit, until};
 
@@ -29,14 +29,14 @@ async fn what_an_earlier_process_held_counts_whether_or_not_it_is_in_memory() {
     a.p1 = free();
     let peer = tokio::net::TcpListener::bind(b.p1).await.unwrap();
     let spool: Arc<dyn Spool> = Arc::new(MemorySpool::new());
-    let mta = Mta::start_on(a.config(), Arc::clone(&spool)).await.unwrap();
+    let mta = a.start_on(Arc::clone(&spool)).await;
     for _ in 0..BEFORE {
         submit(&mta.handle(), "S=x;P=BETA;A= ;C=GB", b"text").await;
     }
     held(&mta.handle(), BEFORE).await;
     mta.stop().await;
 
-    let mta = Mta::start_on(a.config(), Arc::clone(&spool)).await.unwrap();
+    let mta = a.start_on(Arc::clone(&spool)).await;
     let handle = mta.handle();
     for _ in BEFORE..ALL - 1 {
         submit(&handle, "S=x;P=BETA;A= ;C=GB", b"text").await;

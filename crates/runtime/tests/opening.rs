@@ -86,13 +86,13 @@ async fn a_threshold_beyond_the_window_of_a_queue_is_reached() {
     let connector = &mut a.settings.connectors[0];
     connector.association.threshold_messages = MESSAGES - 1;
     connector.association.max_associations = 3;
-    let mta_a = Mta::start_on(a.config(), Arc::new(MemorySpool::new())).await.unwrap();
+    let mta_a = a.start_in_memory().await;
     let at_a = mta_a.handle();
     for _ in 0..MESSAGES {
         submit(&at_a, OPERATIONS, b"one of many").await;
     }
     until(async || (at_a.status().queued == Some(u64::from(MESSAGES))).then_some(())).await;
-    let mta_b = Mta::start_on(b.config(), Arc::new(MemorySpool::new())).await.unwrap();
+    let mta_b = b.start_in_memory().await;
     let ours = || at_a.associations().into_iter().filter(|open| open.role == Role::Initiator).count();
     until(async || (ours() >= 2).then_some(())).await;
     mta_a.stop().await;
@@ -114,7 +114,7 @@ async fn many_that_are_rerouted_are_few_events() {
     second.address_space[0].cost = 50;
     second.retry.open_interval_s = 1;
     a.settings.connectors.push(second);
-    let mta = Mta::start_on(a.config(), Arc::new(MemorySpool::new())).await.unwrap();
+    let mta = a.start_in_memory().await;
     let handle = mta.handle();
     for _ in 0..MESSAGES {
         submit(&handle, OPERATIONS, b"?").await;

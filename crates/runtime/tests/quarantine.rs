@@ -7,7 +7,6 @@ mod support;
 use std::sync::Arc;
 
 use agent::record::{OUTBOUND, OutboundKey, QUARANTINE, Rank, WORK, WorkKey};
-use runtime::Mta;
 use spool::{Batch, MemorySpool, Spool};
 
 use support::{address, octets, pair, submit, until};
@@ -21,7 +20,7 @@ async fn what_nobody_understands_is_put_aside() {
     let mut batch = Batch::default();
     batch.put(WORK, work.clone(), b"\x01nonsense").put(OUTBOUND, queued.clone(), b"\xFFfrom the future");
     store.commit(batch).await.unwrap();
-    let mta_a = Mta::start_on(a.config(), Arc::new(store.clone())).await.unwrap();
+    let mta_a = a.start_on(Arc::new(store.clone())).await;
     let mta_b = b.start().await;
     let operations = address("S=operations;P=BETA;A= ;C=GB");
     submit(&mta_a.handle(), "S=operations;P=BETA;A= ;C=GB", &octets(1000)).await;

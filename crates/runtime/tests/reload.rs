@@ -4,16 +4,13 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent::record::RESUME;
 use mhs::MtaName;
-use runtime::{EventKind, Mta, ReloadError};
-use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, LastStop, MemorySpool, Space, Spool, SpoolError, Stats,
-    Unhealthy,
-};
+use runtime::{EventKind, ReloadError};
+use spool::{Space, SpoolError};
+use support::store::{Twist, Twisted};
 use support::{events, pair, submit, until};
 
 const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
@@ -21,62 +18,21 @@ const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
 /// A store in which what a connector needs to begin can't be read while it is told so.
 #[derive(Default)]
 struct Disk {
-    store: MemorySpool,
     is_bad: AtomicBool,
 }
 
-impl Spool for Disk {
-    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
-        self.store.begin_body()
-    }
-
-    fn commit(&self, batch: Batch) -> Commit {
-        self.store.commit(batch)
-    }
-
-    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
-        self.store.get(space, key)
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
-        if space == RESUME && !prefix.is_empty() && self.is_bad.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(SpoolError::Closed) });
-        }
-        self.store.scan(space, prefix, after, limit)
-    }
-
-    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
-        self.store.body_len(body)
-    }
-
-    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
-        self.store.read_body(body, offset, max)
-    }
-
-    fn unhealthy_reason(&self) -> Option<Unhealthy> {
-        self.store.unhealthy_reason()
-    }
-
-    fn stats(&self) -> Stats {
-        self.store.stats()
-    }
-
-    fn last_stop(&self) -> LastStop {
-        self.store.last_stop()
+impl Twist for Disk {
+    fn scan(&self, space: Space, prefix: &[u8]) -> Result<(), SpoolError> {
+        let fails = space == RESUME && !prefix.is_empty() && self.is_bad.load(Ordering::SeqCst);
+        if fails { Err(SpoolError::Closed) } else { Ok(()) }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_in_a_reload_delays_what_follows_and_the_settings_are_in_force() {
     let (mut a, b) = pair(false);
-    let disk = Arc::new(Disk::default());
-    let mta_a = Mta::start_on(a.config(), disk.clone()).await.unwrap();
+    let disk = Twisted::new(Disk::default());
+    let mta_a = a.start_on(disk.clone()).await;
     let at_a = mta_a.handle();
     submit(&at_a, OPERATIONS, b"waiting already").await;
     until(async || (at_a.status().queued == Some(1)).then_some(())).await;
@@ -85,7 +41,7 @@ async fn a_store_that_fails_in_a_reload_delays_what_follows_and_the_settings_are
     second.address_space.clear();
     a.settings.connectors[0].association.lifetime_s += 1;
     a.settings.connectors.push(second);
-    disk.is_bad.store(true, Ordering::SeqCst);
+    disk.twist.is_bad.store(true, Ordering::SeqCst);
     let summary = at_a.reload(a.settings.clone()).await.unwrap();
     assert_eq!((summary.changed, summary.added), (vec!["to-BETA".to_owned()], vec!["second".to_owned()]));
     assert_eq!(summary.outstanding.len(), 2, "{:?}", summary.outstanding);
@@ -93,7 +49,7 @@ async fn a_store_that_fails_in_a_reload_delays_what_follows_and_the_settings_are
     assert!(told.len() == 1 && told[0].contains("not done yet, but tried again"), "{told:?}");
     assert_eq!(events(&at_a, EventKind::ConfigurationReloaded), [""; 0]);
     submit(&at_a, OPERATIONS, b"by the new settings").await;
-    disk.is_bad.store(false, Ordering::SeqCst);
+    disk.twist.is_bad.store(false, Ordering::SeqCst);
     let mta_b = b.start().await;
     until(async || (at_a.info().counters.transferred_out == 2).then_some(())).await;
     assert_eq!(at_a.info().counters.non_delivered, 0);

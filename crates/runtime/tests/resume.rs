@@ -19,12 +19,10 @@ use mhs::p1::bind::{MtaBindArgument, MtaBindResult, Password};
 use osi::rtse::{Interrupted, OpenData, RefuseReason, ResumePoint, RtIndication, RtRequest};
 use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
 use runtime::{EventKind, Handle, Mta, p1_application};
-use spool::{
-    Batch, BodyId, BodyWriter, BoxFuture, Commit, LastStop, MemorySpool, Space, Spool, SpoolError, Stats,
-    Unhealthy,
-};
+use spool::{Batch, Commit, MemorySpool, Spool, Unhealthy};
 use testkit::{Break, Fault, Proxy, Recording, Side};
 
+use support::store::{Twist, Twisted};
 use support::{Node, address, content_of, events, octets, pair, submit, until, x410_pair};
 
 const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
@@ -369,8 +367,8 @@ async fn an_association_is_recovered_even_if_nobody_can_be_reached_at_first() {
 }
 
 /// A store whose disk is full, or slow, when told so.
+#[derive(Default)]
 struct Disk {
-    store: Arc<MemorySpool>,
     full: AtomicBool,
     /// Batches of more than one operation wait while this is held.
     gate: Arc<Mutex<()>>,
@@ -378,29 +376,14 @@ struct Disk {
     waiting: AtomicUsize,
 }
 
-impl Disk {
-    fn new() -> Arc<Disk> {
-        Arc::new(Disk {
-            store: Arc::new(MemorySpool::new()),
-            full: AtomicBool::new(false),
-            gate: Arc::default(),
-            waiting: AtomicUsize::new(0),
-        })
-    }
-}
-
-impl Spool for Disk {
-    fn begin_body(&self) -> Result<Box<dyn BodyWriter>, SpoolError> {
-        self.store.begin_body()
-    }
-
-    fn commit(&self, batch: Batch) -> Commit {
+impl Twist for Disk {
+    fn commit(&self, store: &Arc<MemorySpool>, batch: Batch) -> Commit {
         if batch.len() < 2 {
-            return self.store.commit(batch);
+            return store.commit(batch);
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let (commit, completer) = Commit::pending();
-        let (store, gate) = (Arc::clone(&self.store), Arc::clone(&self.gate));
+        let (store, gate) = (Arc::clone(store), Arc::clone(&self.gate));
         std::thread::spawn(move || {
             let _open = gate.lock().unwrap();
             completer.complete(store.commit(batch).wait());
@@ -408,57 +391,27 @@ impl Spool for Disk {
         commit
     }
 
-    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, SpoolError>> {
-        self.store.get(space, key)
-    }
-
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, SpoolError>> {
-        self.store.scan(space, prefix, after, limit)
-    }
-
-    fn body_len(&self, body: BodyId) -> BoxFuture<'_, Result<u64, SpoolError>> {
-        self.store.body_len(body)
-    }
-
-    fn read_body(&self, body: BodyId, offset: u64, max: usize) -> BoxFuture<'_, Result<Vec<u8>, SpoolError>> {
-        self.store.read_body(body, offset, max)
-    }
-
-    fn last_stop(&self) -> LastStop {
-        self.store.last_stop()
-    }
-
     fn unhealthy_reason(&self) -> Option<Unhealthy> {
         let full = Unhealthy::DiskReserve { available_bytes: 0, reserve_bytes: 1 };
         self.full.load(Ordering::Relaxed).then_some(full)
-    }
-
-    fn stats(&self) -> Stats {
-        self.store.stats()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_gets_the_space_of_half_a_message_back() {
     let (a, b, proxy) = proxied(pair(false));
-    let disk = Disk::new();
+    let disk = Twisted::new(Disk::default());
     let spool: Arc<dyn Spool> = disk.clone();
-    let mta_b = Mta::start_on(b.config(), spool).await.unwrap();
+    let mta_b = b.start_on(spool).await;
     let (mta_a, at_b) = (a.start().await, mta_b.handle());
     proxy.plan(cut(LARGE / 2, Break::Reset));
     (0..3).for_each(|_| proxy.plan(Fault::Refuse));
     let content = octets(LARGE);
     submit(&mta_a.handle(), OPERATIONS, &content).await;
     until(async || (events(&at_b, EventKind::TransferInterrupted).len() == 1).then_some(())).await;
-    disk.full.store(true, Ordering::Relaxed);
+    disk.twist.full.store(true, Ordering::Relaxed);
     until(async || (events(&at_b, EventKind::InterruptedTransferDropped).len() == 1).then_some(())).await;
-    disk.full.store(false, Ordering::Relaxed);
+    disk.twist.full.store(false, Ordering::Relaxed);
     arrived_once(&mta_a.handle(), &at_b, &content).await;
     assert_eq!(events(&at_b, EventKind::TransferResumed), [""; 0]);
     stop(mta_a, mta_b).await;
@@ -467,20 +420,20 @@ async fn a_full_disk_gets_the_space_of_half_a_message_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_that_has_completed_is_answered_as_complete_and_not_stored_again() {
     let (a, b, proxy) = proxied(pair(false));
-    let disk = Disk::new();
+    let disk = Twisted::new(Disk::default());
     let spool: Arc<dyn Spool> = disk.clone();
-    let (mta_a, mta_b) = (a.start().await, Mta::start_on(b.config(), spool).await.unwrap());
+    let (mta_a, mta_b) = (a.start().await, b.start_on(spool).await);
     let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
     let content = octets(LARGE);
     // The connection breaks while B makes the message durable, so that A never hears of it.
     {
-        let gate = Arc::clone(&disk.gate);
+        let gate = Arc::clone(&disk.twist.gate);
         let held = gate.lock().unwrap();
         let handle = tokio::runtime::Handle::current();
         tokio::task::block_in_place(|| {
             handle.block_on(async {
                 submit(&at_a, OPERATIONS, &content).await;
-                until(async || (disk.waiting.load(Ordering::Relaxed) > 0).then_some(())).await;
+                until(async || (disk.twist.waiting.load(Ordering::Relaxed) > 0).then_some(())).await;
                 proxy.break_all(Break::Reset);
                 until(async || (events(&at_a, EventKind::TransferInterrupted).len() == 1).then_some(()))
                     .await;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use agent::record::{META, Record, TRACK, TrackKey, track_digest};
 use agent::{TrackEvent, TrackRecord};
 use clock::WallTime;
-use runtime::Mta;
 use spool::{Batch, MemorySpool, Spool};
 use support::{Node, free, submit, until};
 
@@ -60,7 +59,7 @@ async fn the_oldest_of_too_many_entries_go_whoever_wrote_them() {
     // More than one scan counts, more than one commit removes.
     leave(&*spool, "old", 2_200, now.plus_seconds(-3 * HOUR)).await;
     leave(&*spool, "young", 900, now.plus_seconds(-2 * HOUR)).await;
-    let mta = Mta::start_on(node.config(), Arc::clone(&spool)).await.unwrap();
+    let mta = node.start_on(Arc::clone(&spool)).await;
     let handle = mta.handle();
     until(async || (count(&*spool).await == 1_000).then_some(())).await;
     let known = async |name: &str, sequence: u64| {

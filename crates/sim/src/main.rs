@@ -73,13 +73,14 @@ fn main() -> ExitCode {
                     begin.elapsed().as_secs_f64()
                 );
             }
-            if let Some((before, after)) = outcome.memory_kb {
+            if !outcome.memory_kb.is_empty() {
                 println!(
-                    "{scenario} seed {seed}: {} attempts failed in {} virtual h and {:.0} s; resident {before} KB after a \
-                     tenth of them, {after} KB after all",
+                    "{scenario} seed {seed}: {} attempts failed in {} virtual h and {:.0} s; resident after each tenth of \
+                     them, KB: {:?}",
                     outcome.failed,
                     outcome.seconds / 3_600,
-                    begin.elapsed().as_secs_f64()
+                    begin.elapsed().as_secs_f64(),
+                    outcome.memory_kb
                 );
             }
             if outcome.violations.is_empty() {

@@ -29,8 +29,8 @@ pub struct Outcome {
     pub drained_in: u64,
     /// Attempts to connect that failed, where a scenario counts them.
     pub failed: u64,
-    /// Resident memory after the first tenth of these and after the last, in KB, if it was asked for so many.
-    pub memory_kb: Option<(u64, u64)>,
+    /// Resident memory after each tenth of these, in KB, if it was asked for so many.
+    pub memory_kb: Vec<u64>,
     /// How often MTAs have told of what.
     pub told: BTreeMap<String, u64>,
 }
@@ -109,7 +109,7 @@ fn failed(why: &str) -> Outcome {
         connections: 0,
         drained_in: 0,
         failed: 0,
-        memory_kb: None,
+        memory_kb: Vec::new(),
         told: BTreeMap::new(),
     }
 }

@@ -64,7 +64,7 @@ impl Connector {
         self.shared.event_caused(EventKind::ConnectionNotOpened, &self.settings.name, &text, told);
         self.last_failure = Some(text);
         self.policy(PolicyEvent::OpenFailed { association, at: self.shared.clocks.wall() });
-        self.reroute_due |= self.policy.state() != ConnectorState::Active;
+        self.reasons.failed |= self.policy.state() != ConnectorState::Active;
         if let ConnectorState::Retry { until } = self.policy.state() {
             let wait = until.saturating_since(self.shared.clocks.mono());
             self.event(EventKind::OpenRetryTimerStarted, format!("next attempt in {} s", wait.as_secs()));

@@ -15,6 +15,8 @@ const MOST_BROKEN: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Associations {
     live: BTreeMap<SessionConnectionIdentifier, Live>,
+    /// The transfers in that are under way, and on which of the live ones: there may be thousands of these.
+    receiving: BTreeMap<TransferName, SessionConnectionIdentifier>,
     /// Oldest first.
     broken: VecDeque<(SessionConnectionIdentifier, Recoverable, MonoTime)>,
 }
@@ -67,16 +69,28 @@ impl Associations {
 
     /// The transfer in that is under way on it now; no names if there is none.
     pub(super) fn receives(&mut self, connection: &SessionConnectionIdentifier, names: Vec<TransferName>) {
-        if let Some(live) = self.live.get_mut(connection).filter(|live| !live.ambiguous) {
-            live.receiving = names;
-        }
+        let Some(live) = self.live.get_mut(connection).filter(|live| !live.ambiguous) else { return };
+        let before = std::mem::replace(&mut live.receiving, names.clone());
+        self.receive_no_more(connection, before);
+        self.receiving.extend(names.into_iter().map(|name| (name, connection.clone())));
     }
 
     pub(super) fn leave(&mut self, connection: &SessionConnectionIdentifier) {
         if let Some(live) = self.live.get_mut(connection) {
             live.holders -= 1;
-            if live.holders == 0 {
-                self.live.remove(connection);
+            if live.holders == 0
+                && let Some(live) = self.live.remove(connection)
+            {
+                self.receive_no_more(connection, live.receiving);
+            }
+        }
+    }
+
+    fn receive_no_more(&mut self, connection: &SessionConnectionIdentifier, names: Vec<TransferName>) {
+        for name in names {
+            // Another one may have taken the name over.
+            if self.receiving.get(&name) == Some(connection) {
+                self.receiving.remove(&name);
             }
         }
     }
@@ -93,8 +107,8 @@ impl Associations {
 
     /// A live one on which this transfer is under way.
     pub(super) fn receiving(&self, name: &TransferName) -> Option<watch::Sender<bool>> {
-        let live = self.live.values().find(|live| !live.ambiguous && live.receiving.contains(name))?;
-        Some(live.cut.clone())
+        let live = self.live.get(self.receiving.get(name)?)?;
+        (!live.ambiguous).then(|| live.cut.clone())
     }
 
     /// One has ended that may be recovered.
@@ -220,6 +234,22 @@ mod tests {
         table.receives(&connection("x"), vec![name("a", "x", 3)]);
         table.enter(&connection("x"), Some(HOST));
         assert!(table.receiving(&name("a", "x", 3)).is_none(), "a name that two have");
+        table.leave(&connection("x"));
+        table.leave(&connection("x"));
+        table.leave(&connection("y"));
+        assert_eq!((table.live.len(), table.receiving.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_transfer_that_went_on_elsewhere_is_not_lost_with_where_it_was() {
+        let mut table = Associations::default();
+        table.enter(&connection("x"), Some(HOST));
+        let cut = table.enter(&connection("y"), Some(HOST));
+        table.receives(&connection("x"), vec![name("a", "x", 1)]);
+        table.receives(&connection("y"), vec![name("a", "y", 1), name("a", "x", 1)]);
+        table.leave(&connection("x"));
+        table.receiving(&name("a", "x", 1)).unwrap().send_replace(true);
+        assert!(*cut.borrow());
     }
 
     #[test]

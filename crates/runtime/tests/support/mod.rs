@@ -6,7 +6,10 @@
     reason = "each test file is a program of its own and uses its part of this"
 )]
 
+pub mod store;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::record::MailboxItem;
@@ -14,6 +17,7 @@ use agent::settings::{AddressSpaceEntry, AgentSettings, Conformance, ConnectorSe
 use agent::{ReportRequest, Secret, Submission};
 use mhs::{AddressPattern, GlobalDomainIdentifier, MtaName, OrAddress};
 use runtime::{EventKind, Handle, MailboxEntry, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits};
+use spool::{MemorySpool, Spool};
 use tempfile::TempDir;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -81,6 +85,16 @@ impl Node {
 
     pub async fn start(&self) -> Mta {
         Mta::start(self.config()).await.unwrap()
+    }
+
+    /// On a store that is there already.
+    pub async fn start_on(&self, spool: Arc<dyn Spool>) -> Mta {
+        Mta::start_on(self.config(), spool).await.unwrap()
+    }
+
+    /// On an empty store in memory.
+    pub async fn start_in_memory(&self) -> Mta {
+        self.start_on(Arc::new(MemorySpool::new())).await
     }
 }
 

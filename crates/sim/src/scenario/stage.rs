@@ -40,8 +40,8 @@ pub struct Stage {
     pub attempts: Option<u64>,
     /// Attempts to connect that failed, where they are counted.
     pub failed: u64,
-    /// Resident memory after the first tenth of these and after the last, in KB.
-    pub memory_kb: Option<(u64, u64)>,
+    /// Resident memory after each tenth of these, in KB.
+    pub memory_kb: Vec<u64>,
     /// From the end of the faults until everything had drained.
     pub drained_in: Duration,
     /// When an MTA was started, stopped or given other settings, by index.
@@ -84,7 +84,7 @@ impl Stage {
             control,
             attempts: None,
             failed: 0,
-            memory_kb: None,
+            memory_kb: Vec::new(),
             drained_in: Duration::ZERO,
             disturbed: Vec::new(),
             impatient: false,
