@@ -16,7 +16,9 @@ import { ladder } from "./pages/ladder.js";
 import { mailbox, mailboxes } from "./pages/mailboxes.js";
 import { message } from "./pages/message.js";
 import { messages } from "./pages/messages.js";
+import { monitors } from "./pages/monitors.js";
 import { overview } from "./pages/overview.js";
+import { quarantine } from "./pages/quarantine.js";
 import { queues } from "./pages/queues.js";
 import { route as explain } from "./pages/route.js";
 import { isIdentifier, tracking } from "./pages/tracking.js";
@@ -28,11 +30,13 @@ const PAGES = [
   [/^\/queues$/, queues],
   [/^\/messages$/, messages],
   [/^\/messages\/(.+)$/, message],
+  [/^\/quarantine$/, quarantine],
   [/^\/tracking$/, tracking],
   [/^\/connectors$/, connectors],
   [/^\/connectors\/([^/]+)$/, connector],
   [/^\/associations$/, associations],
   [/^\/associations\/(\d+)$/, ladder],
+  [/^\/monitors$/, monitors],
   [/^\/events$/, events],
   [/^\/mailboxes$/, mailboxes],
   [/^\/mailboxes\/(.+)$/, mailbox],
@@ -48,8 +52,10 @@ const NAVIGATION = [
   ["t", "/tracking", "tracking", "Tracking"],
   ["c", "/connectors", "connectors", "Connectors"],
   ["a", "/associations", "associations", "Associations", () => ({ value: live.status?.associations })],
+  ["l", "/monitors", "monitors", "Monitors", () => ({ value: (live.status?.reasons ?? []).filter((reason) => reason.startsWith("link monitor ")).length, bad: true })],
   ["e", "/events", "events", "Events"],
   ["b", "/mailboxes", "mailboxes", "Mailboxes"],
+  ["u", "/quarantine", "quarantine", "Quarantine", () => ({ value: live.quarantined, bad: true })],
   ["r", "/route", "route", "Route"],
   ["n", "/configuration", "configuration", "Configuration", undefined, "administrator"],
 ];

@@ -13,6 +13,8 @@ const PATHS = {
   mailboxes: "M4 12l3-7h10l3 7v7H4zM4 12h5l1 3h4l1-3h5",
   route: "M6 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM18 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM8 17h6a3 3 0 0 0 0-6h-4a3 3 0 0 1 0-6h6",
   configuration: "M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4",
+  monitors: "M3 12h4l3-7 4 14 3-7h4",
+  quarantine: "M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6zM12 8v5M12 16v.5",
   menu: "M4 6h16M4 12h16M4 18h16",
   light: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M19 5l-2 2M7 17l-2 2",
   dark: "M20 14A8 8 0 0 1 10 4a8 8 0 1 0 10 10z",

@@ -1,6 +1,8 @@
 // What the service tells by itself: the state of all links and new events. Nothing here is guessed; when the stream is
 // silent, what is shown is marked as old.
 
+import { get } from "./api.js";
+
 const SILENCE_MS = 4000;
 const RETRY_MS = 2000;
 const SAMPLES = 150;
@@ -17,6 +19,8 @@ export const live = {
   links: new Map(),
   trouble: null,
   events: [],
+  /** What is in quarantine, up to a hundred. */
+  quarantined: 0,
   /** Transferred since the last sample, by second: `[in, out]`. */
   samples: [],
 };
@@ -53,6 +57,7 @@ export function connect(events) {
     counted = null;
     sample();
     refreshEvents();
+    countQuarantine();
   });
   frame("change", (change) => {
     for (const link of change.links ?? []) live.links.set(link.name, link);
@@ -63,7 +68,10 @@ export function connect(events) {
     live.time = change.time;
     sample();
   });
-  frame("events", add);
+  frame("events", (events) => {
+    add(events);
+    if (events.some(({ kind }) => kind === "quarantined")) countQuarantine();
+  });
   source.onerror = () => {
     // The browser connects again by itself, unless it was refused.
     lost();
@@ -113,6 +121,16 @@ export async function refreshEvents() {
     tell();
   } catch {
     // The stream says soon enough that the service is gone.
+  }
+}
+
+/** Counts what is in quarantine: the stream tells when something has come, not what is there. */
+export async function countQuarantine() {
+  try {
+    live.quarantined = (await get("quarantine", { limit: 100 })).items.length;
+    tell();
+  } catch {
+    // As above.
   }
 }
 

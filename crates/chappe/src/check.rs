@@ -5,11 +5,13 @@
 //! would else go while a record still needs it; those too high only keep space and are left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use agent::record::{
     DUPLICATE, DUPLICATE_AGE, Item, MAILBOX, MailboxItem, MailboxKey, MailboxRecord, OUTBOUND, OutboundKey,
-    OutboundRecord, PARKED, QUARANTINE, Record, WORK, WorkKey, WorkRecord,
+    OutboundRecord, PARKED, QUARANTINE, Record, TRIED, TriedRecord, WORK, WhetherTold, WorkKey, WorkRecord,
 };
+use clock::WallTime;
 use mhs::p1::{MessageTransferEnvelope, MtsApdu};
 use spool::{Batch, BodyId, EmbeddedSpool, Examined, Gravity, Space, Spool, block_on};
 
@@ -74,7 +76,7 @@ pub(crate) fn look(examined: &mut Examined, repair: bool) -> Contents {
                     told.map_or_else(|_| (name(space).to_owned(), None), |told| (told.queue, told.body));
                 let (queue, trouble) = match trouble {
                     Some(what) if space != QUARANTINE => {
-                        let done = repair.then(|| put_aside(&spool, space, key, value));
+                        let done = repair.then(|| put_aside(&spool, space, key, value, &what));
                         let moved = matches!(done, Some(Ok(())));
                         let done = done.map(|done| match done {
                             Ok(()) => "put into quarantine".to_owned(),
@@ -183,9 +185,15 @@ fn put_aside(
     space: Space,
     key: &[u8],
     value: &[u8],
+    why: &str,
 ) -> Result<(), spool::CommitError> {
     let aside = [&[space.0], key].concat();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = WallTime::from_unix(i64::try_from(now).unwrap_or_default());
+    // What is damaged is not what its originator sent, so he is told by whoever looks at it.
+    let note = TriedRecord { last: why.to_owned(), told: WhetherTold::Not, ..TriedRecord::new(now) };
     let mut batch = Batch::default();
+    batch.put(TRIED, aside.clone(), note.encode());
     batch.assert_present(space, key).assert_absent(QUARANTINE, aside.clone());
     batch.delete(space, key).put(QUARANTINE, aside, value);
     spool.commit(batch).wait()

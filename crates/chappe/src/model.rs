@@ -262,6 +262,22 @@ pub(crate) struct Monitor {
     pub(crate) next_in_s: u64,
     /// Why the last could not be sent, or came back from this very MTA.
     pub(crate) problem: Option<String>,
+    /// When answers were late, the newest first; at most 20 are remembered.
+    #[serde(default)]
+    pub(crate) late: Vec<LateSpell>,
+}
+
+/// A time in which a link monitor had no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LateSpell {
+    /// When what had no answer was sent.
+    pub(crate) since: String,
+    /// When an answer came again; none while it goes on.
+    pub(crate) until: Option<String>,
+    /// How many seconds it was from the one to the other.
+    pub(crate) lasted_s: Option<u64>,
+    /// Whether it became an alarm.
+    pub(crate) alarm: bool,
 }
 
 /// One connector.
@@ -476,6 +492,29 @@ pub(crate) struct Association {
     /// Octets sent on it.
     #[serde(default)]
     pub(crate) octets_out: u64,
+    /// How its layers stand, from transport to RTSE; empty until there is a connection.
+    #[serde(default)]
+    pub(crate) layers: Vec<AssociationLayer>,
+}
+
+/// One layer of an association.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct AssociationLayer {
+    /// `transport`, `session`, `presentation`, `ACSE` or `RTSE`.
+    pub(crate) layer: String,
+    /// What its protocol machine is doing, in words.
+    pub(crate) state: String,
+    /// What it has settled with the peer, as far as it has.
+    pub(crate) settled: Vec<SettledValue>,
+}
+
+/// Something that two ends have settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct SettledValue {
+    /// What it is.
+    pub(crate) name: String,
+    /// In words.
+    pub(crate) value: String,
 }
 
 /// What is recorded of one connection.

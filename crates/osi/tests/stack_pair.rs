@@ -9,7 +9,7 @@ use std::time::Duration;
 use ber::Oid;
 use osi::failure::{Blame, Layer};
 use osi::rtse::{AbortReason, DialogueMode, OpenData, RequestError, RtIndication, RtRequest};
-use osi::stack::StackAction;
+use osi::stack::{LayerStates, StackAction};
 use pair::{BIND, BIND_ERROR, BIND_RESULT, Pair, Then, apdu, config, two_way};
 use proptest::prelude::*;
 
@@ -38,6 +38,37 @@ fn opens_transfers_and_closes() {
     assert_eq!(pair.a.last(), Some(&RtIndication::Closed));
     assert_eq!(pair.b.last(), Some(&RtIndication::Closed));
     assert_eq!(pair.a.log.iter().filter(|i| **i == RtIndication::TransferConfirm).count(), 4);
+}
+
+#[test]
+fn each_layer_tells_how_it_stands_and_what_it_has_settled() {
+    let mut pair = Pair::new(config(), config());
+    let before = pair.a.stack.layers();
+    assert_eq!((before.transport, before.session), ("not started", "not started"));
+    assert_eq!(pair.a.stack.settlement().contexts, []);
+    pair.a.send.push_back(apdu(10));
+    pair.start();
+    pair.pump();
+    for (end, session, turn) in
+        [(&pair.a, "open with the turn", true), (&pair.b, "open without the turn", false)]
+    {
+        let layers = end.stack.layers();
+        let LayerStates { transport, presentation, association, reliable_transfer, .. } = layers;
+        assert_eq!((layers.session, layers.has_turn), (session, turn));
+        assert_eq!(
+            [transport, presentation, association, reliable_transfer],
+            ["open", "connected", "associated", "no transfer is in progress"]
+        );
+        let settled = end.stack.settlement();
+        assert_eq!(
+            (settled.tpdu_octets, settled.session_version, settled.is_x410),
+            (Some(2_048), Some(2), false)
+        );
+        assert_eq!(settled.contexts.len(), 3, "{settled:?}");
+        assert_eq!(settled.connection, pair.a.stack.settlement().connection, "one name at both ends");
+    }
+    pair.a.stack.transport_closed(pair.now, true, &mut Vec::new());
+    assert_eq!(pair.a.stack.layers().transport, "closed");
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod depth;
 mod events;
 mod handle;
 mod housekeeping;
+mod layers;
 mod ledger;
 mod limits;
 mod line;

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::settings::RtsSettings;
 use osi::rtse::{Agreed, RtIndication, RtRequest, SessionConnectionIdentifier};
-use osi::stack::{RequestError, Stack, StackAction};
+use osi::stack::{LayerStates, RequestError, Settlement, Stack, StackAction};
 use tokio::io::Interest;
 use tokio::time::Instant;
 
@@ -27,17 +27,34 @@ const SHORT_LIMIT: usize = 32 * 1024;
 /// How long a finished connection may take to send its last octets.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Octets that have passed a connection, for those who look on from outside.
-#[derive(Debug, Default)]
+/// Octets that have passed a connection, and how its layers stand, for those who look on from outside.
+#[derive(Debug)]
 pub(crate) struct Passed {
     received: AtomicU64,
     sent: AtomicU64,
+    /// Written when a layer changes its state, a few times in a message.
+    layers: Mutex<(LayerStates, Settlement)>,
 }
 
 impl Passed {
+    fn new(layers: LayerStates) -> Passed {
+        let layers = Mutex::new((layers, Settlement::default()));
+        Passed { received: AtomicU64::default(), sent: AtomicU64::default(), layers }
+    }
+
     /// Received and sent so far.
     pub(crate) fn octets(&self) -> (u64, u64) {
         (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+
+    /// How the layers stand, and what they have settled.
+    pub(crate) fn layers(&self) -> (LayerStates, Settlement) {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (LayerStates, Settlement)> {
+        // It is replaced as a whole.
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,6 +72,8 @@ pub(crate) struct Link {
     /// Octets wait to be sent and none has left since.
     unsent_since: Option<Instant>,
     passed: Arc<Passed>,
+    /// What was told of the layers.
+    layers: LayerStates,
     /// Where everything is recorded, unless the recorder is off.
     tap: Option<Tap>,
     /// Octets in `indications`.
@@ -77,6 +96,7 @@ impl Link {
         counted: Connection,
         stalled: Duration,
     ) -> Self {
+        let layers = stack.layers();
         let mut link = Link {
             socket,
             peer,
@@ -88,7 +108,8 @@ impl Link {
             read_closed: false,
             closing: None,
             unsent_since: None,
-            passed: Arc::default(),
+            passed: Arc::new(Passed::new(layers)),
+            layers,
             tap,
             indicated: 0,
             opening: true,
@@ -362,6 +383,24 @@ impl Link {
             }
         }
         self.count();
+        self.tell_layers();
+    }
+
+    /// Tells those who look on from outside how the layers stand, if that is another way than before.
+    fn tell_layers(&mut self) {
+        let layers = self.stack.layers();
+        if layers == self.layers {
+            return;
+        }
+        // Nothing more is settled once the association is open.
+        let settles = self.opening || layers.association != self.layers.association;
+        self.layers = layers;
+        let settlement = settles.then(|| self.stack.settlement());
+        let mut told = self.passed.lock();
+        told.0 = layers;
+        if let Some(settlement) = settlement {
+            told.1 = settlement;
+        }
     }
 }
 

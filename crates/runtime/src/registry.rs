@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backlog::Backlog;
 use crate::depth::Depth;
+use crate::layers::layers;
 use crate::line::{ConnectorView, Message};
 use crate::link::Passed;
 use crate::retries::Retries;
@@ -24,7 +25,7 @@ pub(crate) struct Registry {
     associations: Mutex<BTreeMap<u64, Entry>>,
 }
 
-/// One association, and where its octets are counted once it is bound.
+/// One association, and where its octets are counted once there is a connection.
 #[derive(Debug)]
 struct Entry {
     status: AssociationStatus,
@@ -102,6 +103,7 @@ impl Registry {
             sent: 0,
             octets_in: 0,
             octets_out: 0,
+            layers: Vec::new(),
         };
         self.lock().insert(id, Entry { status, passed: None });
         Registration { registry: Arc::clone(self), id }
@@ -110,8 +112,12 @@ impl Registry {
     /// All associations, by number.
     pub(crate) fn list(&self) -> Vec<AssociationStatus> {
         let now = |entry: &Entry| {
-            let (octets_in, octets_out) = entry.passed.as_ref().map_or((0, 0), |passed| passed.octets());
-            AssociationStatus { octets_in, octets_out, ..entry.status.clone() }
+            let mut status = entry.status.clone();
+            if let Some(passed) = &entry.passed {
+                (status.octets_in, status.octets_out) = passed.octets();
+                status.layers = layers(&status, passed.layers());
+            }
+            status
         };
         self.lock().values().map(now).collect()
     }
@@ -155,7 +161,12 @@ impl Registration {
         });
     }
 
-    /// The octets that pass its connection are counted here.
+    /// Number of the association.
+    pub(crate) fn number(&self) -> u64 {
+        self.id
+    }
+
+    /// The octets that pass its connection are counted here, and how its layers stand is told here.
     pub(crate) fn counted_by(&self, passed: Arc<Passed>) {
         if let Some(entry) = self.registry.lock().get_mut(&self.id) {
             entry.passed = Some(passed);

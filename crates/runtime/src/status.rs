@@ -32,6 +32,28 @@ pub struct AssociationStatus {
     pub octets_in: u64,
     /// Octets sent on it.
     pub octets_out: u64,
+    /// How its layers stand, from transport to RTSE; empty until there is a connection.
+    pub layers: Vec<LayerStatus>,
+}
+
+/// One layer of an association.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerStatus {
+    /// `transport`, `session`, `presentation`, `ACSE` or `RTSE`.
+    pub layer: &'static str,
+    /// What its protocol machine is doing, in words.
+    pub state: &'static str,
+    /// What it has settled with the peer, as far as it has.
+    pub settled: Vec<SettledValue>,
+}
+
+/// Something that two ends have settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SettledValue {
+    /// What it is.
+    pub name: &'static str,
+    /// In words.
+    pub value: String,
 }
 
 /// What the flight recorder has of one connection.
@@ -147,6 +169,21 @@ pub struct MonitorStatus {
     pub next_in_s: u64,
     /// Why the last could not be sent, or came back from this very MTA.
     pub problem: Option<String>,
+    /// When answers were late, the newest first; at most 20 are remembered.
+    pub late: Vec<LateSpell>,
+}
+
+/// A time in which a link monitor had no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LateSpell {
+    /// When what had no answer was sent, RFC 3339.
+    pub since: String,
+    /// When an answer came again, RFC 3339; none while it goes on.
+    pub until: Option<String>,
+    /// How many seconds it was from the one to the other.
+    pub lasted_s: Option<u64>,
+    /// Whether it became an alarm.
+    pub alarm: bool,
 }
 
 /// One entry of a queue.

@@ -15,8 +15,10 @@ fn the_keyboard_is_enough_and_a_phone_is_wide_enough() -> Test {
         ("t", "Where is my message?"),
         ("c", "Connectors"),
         ("a", "Associations"),
+        ("l", "Link monitors"),
         ("e", "Events"),
         ("b", "Mailboxes"),
+        ("u", "Quarantine"),
         ("r", "Where would it go?"),
         ("o", "All is well"),
     ] {
@@ -47,6 +49,9 @@ fn the_keyboard_is_enough_and_a_phone_is_wide_enough() -> Test {
         ("/queues", "Queues"),
         ("/messages", "Messages"),
         ("/events", "Events"),
+        ("/quarantine", "Quarantine"),
+        ("/monitors", "Link monitors"),
+        ("/associations", "Associations"),
         ("/connectors/to-b", "to-b"),
     ] {
         browser.go(place)?;

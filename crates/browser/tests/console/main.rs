@@ -9,7 +9,9 @@ mod support;
 mod links;
 mod look;
 mod messages;
+mod monitors;
 mod pages;
+mod quarantine;
 mod roles;
 
 use std::io::Write;

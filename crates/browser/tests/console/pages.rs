@@ -50,6 +50,18 @@ fn every_page_tells_what_the_service_holds() -> Test {
                    .then((octets) => new DataView(octets).getUint32(0, true))";
     assert_eq!(browser.script(capture, Vec::new())?, 0xa1b2_c3d4_u32, "a capture is offered");
     browser.picture("associations")?;
+    let layers = browser.see("tr.layers summary", "ACSE")?;
+    for part in
+        ["Transport open", "Session open with the turn", "Presentation connected", "ACSE associated", "RTSE"]
+    {
+        assert!(layers.contains(part), "no {part} in {layers}");
+    }
+    browser.press("tr.layers summary")?;
+    let settled = browser.see("tr.layers details[open] table", "TPDU size")?;
+    for part in ["2048 octets", "version", "contexts", "every 30 KB", "ours"] {
+        assert!(settled.contains(part), "no {part} in {settled}");
+    }
+    browser.picture("association-layers")?;
 
     browser.go(&format!("/tracking?id={}", http::encode(&id)))?;
     for event in ["message-submitted", "message-out", "report-in"] {

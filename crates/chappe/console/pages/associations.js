@@ -17,6 +17,15 @@ const recordingLinks = (number) =>
     ? html`<a class="button small" href="/api/v1/associations/${number}/recording" download="association-${number}.pcap">Capture</a><a class="button small" href="#/associations/${number}">Ladder</a>`
     : "";
 
+const PROTOCOLS = { transport: "X.224 class 0", session: "X.225", presentation: "X.226", ACSE: "X.227", RTSE: "X.228" };
+/** States in which a layer has nothing to wait for. */
+const SETTLED = /^(open|connected|associated|no transfer|sending|receiving|an APDU is being)/;
+
+/** How the layers of an association stand, in a line, and with all that was settled. */
+const layers = (one) => html`<tr class="layers" data-key="${one.id}.layers"><td colspan="10"><details><summary>${one.layers.map(({ layer, state }) => html`<span class="layer ${SETTLED.test(state) ? "" : "warn"}"><b>${word(layer)}</b> ${state}</span>`)}</summary>
+  <table><thead><tr><th>Layer</th><th>State</th><th>Settled with the peer</th></tr></thead><tbody>${one.layers.map(({ layer, state, settled }) => html`<tr><td class="nowrap"><b>${word(layer)}</b><span class="under">${PROTOCOLS[layer] ?? ""}</span></td><td>${state}</td>
+    <td>${settled.length === 0 ? html`<span class="quiet">nothing</span>` : html`<dl class="facts">${settled.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`}</td></tr>`)}</tbody></table></details></td></tr>`;
+
 export function associationTable(items) {
   if (items.length === 0) return empty("No association is open", "One is opened as soon as something is to be sent.", "associations");
   return html`<div class="scroll"><table class="associations"><thead><tr><th>Number</th><th>Connector</th><th>State</th><th>Opened by</th><th>Peer</th><th>Agreed</th><th class="number">In</th><th class="number">Out</th><th>Age</th><th></th></tr></thead><tbody>
@@ -25,7 +34,7 @@ export function associationTable(items) {
       <td>${one.dialogue === null ? html`<span class="quiet">nothing yet</span>` : html`${one.dialogue}<span class="under">checkpoint ${one.checkpoint_size_kb === 0 ? "none" : `${one.checkpoint_size_kb} KB`}, window ${one.window_size}</span>`}</td>
       <td class="number">${count(one.received)}${one.octets_in !== undefined && html`<span class="under">${octets(one.octets_in)}</span>`}</td>
       <td class="number">${count(one.sent)}${one.octets_out !== undefined && html`<span class="under">${octets(one.octets_out)}</span>`}</td>
-      <td class="nowrap">${since(one.since)}</td><td class="actions">${recordingLinks(one.id)}</td></tr>`)}</tbody></table></div>`;
+      <td class="nowrap">${since(one.since)}</td><td class="actions">${recordingLinks(one.id)}</td></tr>${one.layers.length > 0 && layers(one)}`)}</tbody></table></div>`;
 }
 
 export function associations(view) {

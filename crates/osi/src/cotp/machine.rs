@@ -167,6 +167,18 @@ impl Cotp {
         self.state.kind()
     }
 
+    /// Size of TPDUs that was agreed on, in octets, while the connection is open.
+    pub fn tpdu_octets(&self) -> Option<usize> {
+        match &self.state {
+            State::Open(open) => Some(open.tpdu_octets()),
+            State::AwaitStart
+            | State::AwaitCc { .. }
+            | State::AwaitCr { .. }
+            | State::AwaitUser { .. }
+            | State::Closed => None,
+        }
+    }
+
     /// Whether nothing more will happen.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)

@@ -34,6 +34,11 @@ impl Open {
         Open { peer_reference, data_octets, assembly: Assembly::Taking(Vec::new()), unsent: Vec::new() }
     }
 
+    /// The size of TPDUs that was agreed on.
+    pub(super) fn tpdu_octets(&self) -> usize {
+        self.data_octets + DT_HEADER_OCTETS
+    }
+
     /// Takes a DT; whether the TSDU is within the limit, or was not before. DTs of any size are taken: what was agreed
     /// bounds what we send, TPKT bounds what arrives.
     pub(super) fn take(

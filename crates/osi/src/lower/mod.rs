@@ -28,7 +28,8 @@ use crate::acse::{Acpm, AcpmEvent, AcseError};
 use crate::cotp::{Cotp, CotpEvent, TIndication, TRequest};
 use crate::failure::Layer;
 use crate::presentation::{Contexts, PIndication, Ppm, PpmEvent};
-use crate::session::{SessionConfig, Spm, SpmEvent, SsIndication, SsRequest};
+use crate::session::{SessionConfig, Spm, SpmEvent, SsIndication, SsRequest, Version};
+use crate::stack::{LayerStates, Settlement};
 use crate::tpkt::{Deframer, MAX_TPDU_OCTETS};
 
 /// What a connection gets beyond the layers' own timers to be closed after its end.
@@ -169,6 +170,32 @@ impl Lower {
     /// Transport selectors of a connection that came in: calling, called.
     pub(crate) fn transport_selectors(&self) -> &(Vec<u8>, Vec<u8>) {
         &self.transport_selectors
+    }
+
+    /// How these layers stand; the one above is not known here.
+    pub(crate) fn layers(&self) -> LayerStates {
+        LayerStates {
+            transport: self.cotp.state().name(),
+            session: self.spm.as_ref().map_or("not started", |spm| spm.state().name()),
+            presentation: self.ppm.state().name(),
+            association: self.acpm.state().name(),
+            reliable_transfer: "",
+            has_turn: false,
+        }
+    }
+
+    /// What these layers have settled, contexts aside.
+    pub(crate) fn settlement(&self) -> Settlement {
+        let version = self.spm.as_ref().and_then(Spm::version);
+        Settlement {
+            tpdu_octets: self.cotp.tpdu_octets(),
+            session_version: version.map(|version| match version {
+                Version::V1 => 1,
+                Version::V2 => 2,
+            }),
+            segment_octets: self.spm.as_ref().and_then(Spm::segment_octets),
+            ..Settlement::default()
+        }
     }
 
     /// Octets that are here of data which is not whole yet.

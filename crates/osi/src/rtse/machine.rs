@@ -411,6 +411,11 @@ impl Rtpm {
         self.state.name()
     }
 
+    /// How RTSE APDUs are encoded.
+    pub(crate) fn presentation_mode(&self) -> PresentationMode {
+        self.mode
+    }
+
     fn presentation(
         &mut self,
         now: MonoTime,

@@ -5,6 +5,7 @@
 
 mod config;
 mod ended;
+mod layers;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,6 +15,7 @@ use clock::MonoTime;
 pub use crate::lower::ServedSelectors;
 pub use crate::rtse::RequestError;
 pub use config::{ApplicationContext, SelectorSet, SessionReference, StackConfig};
+pub use layers::{LayerStates, Settlement};
 
 use crate::failure::{Blame, Layer};
 use crate::lower::ended::{connection_closed, failed};

@@ -55,6 +55,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: Socket, peer: SocketAddr
         counted,
         shared.limits().progress_timeout,
     );
+    registration.counted_by(link.passed());
     let opening = tokio::select! {
         biased;
         () = shared.stop.given() => return,

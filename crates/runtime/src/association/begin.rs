@@ -42,7 +42,6 @@ pub(super) async fn association(
         Role::Responder => Some(link.peer().ip()),
         Role::Initiator => None,
     };
-    registration.counted_by(link.passed());
     let (mut presence, mut cut) = (None, None);
     if connector.rts.recovery_timeout_s > 0
         && let Some(connection) = link.session_connection()

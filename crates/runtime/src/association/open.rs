@@ -181,7 +181,7 @@ async fn open_address(
     if let Some((_, Recover { connection, turn })) = recover.take() {
         config.rtse.initial_turn = turn;
         let data = OpenData::Recover(connection);
-        match bind(shared, connector, number, (socket, address), counted, config.clone(), data).await {
+        match bind(shared, connector, &registration, (socket, address), counted, config.clone(), data).await {
             Ok((link, _, agreed)) => return Ok(Opened { link, agreed, registration, recovered: true }),
             Err(text) => {
                 let text =
@@ -201,7 +201,7 @@ async fn open_address(
     };
     let data = OpenData::Open(argument);
     let (mut link, user_data, agreed) =
-        bind(shared, connector, number, (socket, address), counted, config, data).await?;
+        bind(shared, connector, &registration, (socket, address), counted, config, data).await?;
     let checked = MtaBindResult::from_octets(&user_data)
         .map_err(|error| format!("malformed bind result: {error}"))
         .and_then(|result| {
@@ -236,12 +236,13 @@ async fn connect(
 async fn bind(
     shared: &Shared,
     connector: &ConnectorSettings,
-    number: u64,
+    registration: &Registration,
     (socket, address): (Socket, SocketAddr),
     counted: Connection,
     config: StackConfig,
     data: OpenData,
 ) -> Result<(Link, Vec<u8>, Agreed), String> {
+    let number = registration.number();
     let stack = Stack::initiator(config, data, shared.session_reference(number));
     let tap = tap(shared, number, Role::Initiator, &socket, address);
     let mut link = Link::new(
@@ -253,6 +254,7 @@ async fn bind(
         counted,
         shared.limits().progress_timeout,
     );
+    registration.counted_by(link.passed());
     link.belongs_to(&connector.name, &shared.ledger.account(Caller::Connector(&connector.name)));
     let bind = async {
         loop {

@@ -7,6 +7,7 @@
 
 mod answers;
 mod settings;
+mod spells;
 mod watch;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -10,6 +10,7 @@ use clock::{MonoTime, WallTime};
 use serde::{Deserialize, Serialize};
 
 use super::settings::MonitorSettings;
+use super::spells::{Level, Spells};
 use crate::events::EventKind;
 use crate::status::MonitorStatus;
 
@@ -57,18 +58,6 @@ impl Since {
     }
 }
 
-/// How late an answer is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Level {
-    /// Not late.
-    #[default]
-    OnTime,
-    /// Later than `late_after_s`.
-    Late,
-    /// Later than `alarm_after_s`.
-    Alarm,
-}
-
 /// What counted as an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
@@ -108,6 +97,8 @@ pub(crate) struct Watch {
     last_sent: Option<WallTime>,
     last_answer: Option<(WallTime, Answer, Duration)>,
     problem: Option<String>,
+    /// When there was none for too long.
+    spells: Spells,
 }
 
 /// What is kept of a monitor over a restart, under its name.
@@ -120,10 +111,15 @@ pub(crate) struct WatchRecord {
     last_sent: Option<i64>,
     /// When it came, what it was, how many seconds it had taken.
     last_answer: Option<(i64, Answer, u64)>,
+    spells: Spells,
 }
 
+/// No times of silence: an empty list.
+const NO_SPELLS: &[u8] = &[0];
+
 impl agent::record::Record for WatchRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+    const ADDED: Option<&'static [u8]> = Some(NO_SPELLS);
 }
 
 impl Watch {
@@ -138,6 +134,7 @@ impl Watch {
             last_sent: None,
             last_answer: None,
             problem: None,
+            spells: Spells::default(),
         }
     }
 
@@ -152,6 +149,7 @@ impl Watch {
             last_answer: record
                 .last_answer
                 .map(|(at, answer, took)| (WallTime::from_unix(at), answer, Duration::from_secs(took))),
+            spells: record.spells,
             ..Watch::new(settings, now)
         }
     }
@@ -165,6 +163,7 @@ impl Watch {
             level: self.level,
             last_sent: self.last_sent.map(WallTime::unix),
             last_answer: self.last_answer.map(|(at, answer, took)| (at.unix(), answer, took.as_secs())),
+            spells: self.spells.clone(),
         }
     }
 
@@ -239,6 +238,8 @@ impl Watch {
             Some(_) | None => Level::OnTime,
         };
         let before = std::mem::replace(&mut self.level, level);
+        let since = self.waiting.map_or(now.wall, |since| since.wall);
+        self.spells.note(before, level, since, now.wall);
         let to = &self.settings.to;
         match (before, level) {
             (Level::OnTime, Level::OnTime) => None,
@@ -309,6 +310,7 @@ impl Watch {
             round_trip_s: self.last_answer.map(|(_, _, took)| took.as_secs()),
             next_in_s: self.next.saturating_since(now.mono).as_secs(),
             problem: self.problem.clone(),
+            late: self.spells.status(),
         }
     }
 }
@@ -380,6 +382,13 @@ mod tests {
         assert_eq!(kind, EventKind::LinkMonitorRecovered);
         assert!(text.contains("a non-delivery report after"), "{text}");
         assert_eq!(watch.look(at(2_003)), None);
+        let late = watch.status(at(2_003)).late;
+        assert_eq!(late.len(), 1, "one time of silence: {late:?}");
+        let spell = &late[0];
+        assert_eq!(
+            (spell.since.as_str(), spell.lasted_s, spell.alarm),
+            ("2026-11-22T04:30:00Z", Some(2_002), true)
+        );
     }
 
     #[test]
@@ -396,6 +405,35 @@ mod tests {
         }
         watch.answered(Some(&now.to_string()), Answer::Delivery, at(now + 1));
         assert_eq!(watch.look(at(now + 1)).unwrap().0, EventKind::LinkMonitorRecovered);
+    }
+
+    #[test]
+    fn times_of_silence_are_remembered_over_a_restart_and_not_without_end() {
+        let mut watch = Watch::new(settings(), at(0));
+        for turn in 0..30_u64 {
+            let begin = turn * 1_000;
+            watch.sent(Ok(format!("lost {turn}")), at(begin));
+            assert_eq!(watch.look(at(begin + 100)).unwrap().0, EventKind::LinkMonitorLate);
+            assert_eq!(watch.status(at(begin + 100)).late[0].lasted_s, None, "it goes on");
+            watch.answered(Some(&format!("lost {turn}")), Answer::Delivery, at(begin + 110));
+            assert_eq!(watch.look(at(begin + 110)).unwrap().0, EventKind::LinkMonitorRecovered);
+        }
+        let late = watch.status(at(30_000)).late;
+        assert_eq!(
+            (late.len(), late[0].lasted_s, late[0].alarm),
+            (super::super::spells::MOST, Some(110), false)
+        );
+        assert!(late[0].since > late[19].since, "the newest first");
+        let record = watch.record();
+        let octets = record.encode();
+        let again = Watch::restored(settings(), WatchRecord::decode(&octets).unwrap(), at(30_001));
+        assert_eq!(again.status(at(30_001)).late, late);
+        // What an earlier version has stored is read, and remembers none.
+        let before = WatchRecord { spells: Spells::default(), ..record };
+        let mut octets = before.encode();
+        octets[0] = 1;
+        assert_eq!(octets.pop(), Some(0));
+        assert_eq!(WatchRecord::decode(&octets).unwrap(), before);
     }
 
     #[test]

@@ -244,6 +244,11 @@ impl Spm {
         self.state.settled().map(|settled| settled.version)
     }
 
+    /// Octets of a TSDU of ours, if data has to be segmented.
+    pub fn segment_octets(&self) -> Option<usize> {
+        self.state.settled().and_then(|settled| settled.send_max)
+    }
+
     /// Where the connection stands.
     pub fn state(&self) -> SessionState {
         self.state.kind()
