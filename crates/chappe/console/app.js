@@ -5,6 +5,7 @@ import { escaped, open, press } from "./dialog.js";
 import { at, count, many, sentence, span } from "./format.js";
 import { html, render } from "./html.js";
 import { icon } from "./icons.js";
+import * as draft from "./draft.js";
 import { connect, disconnect, live, whenLive } from "./live.js";
 import { problem } from "./parts.js";
 import { identify, login, loginPage, logout } from "./login.js";
@@ -149,6 +150,7 @@ function draw() {
   render($("side"), side());
   render($("top"), top());
   render($("banner"), banner());
+  render($("draft"), draftBar());
   let content;
   try {
     content = page.render();
@@ -195,6 +197,12 @@ function banner() {
   return live.trouble ? html`The store could not be read: ${live.trouble}` : html``;
 }
 
+/** A configuration that is edited and not applied is told of on every page. */
+function draftBar() {
+  if (!draft.isEdited() || shownAt === "/configuration") return html``;
+  return html`<span>The configuration is edited and <b>not applied</b> yet.</span><button class="small" data-do="draftreview">Compare and apply …</button><button class="small plain" data-do="draftdiscard">Discard</button>`;
+}
+
 function toast(text, isBad) {
   const note = document.createElement("div");
   note.className = `toast${isBad ? " bad" : ""}`;
@@ -208,6 +216,11 @@ function toast(text, isBad) {
 const GLOBAL = {
   menu: () => document.body.classList.toggle("menu-open"),
   skip: () => $("main").focus(),
+  draftreview: () => draft.review(view),
+  draftdiscard() {
+    draft.discard();
+    go();
+  },
   theme() {
     const theme = THEMES[(THEMES.indexOf(localStorage.getItem("theme") ?? "auto") + 1) % THEMES.length];
     localStorage.setItem("theme", theme);

@@ -63,6 +63,53 @@ export function linkActions(view) {
   };
 }
 
+/** Operations on links: what they are called, on which links they make sense, and what they do in a sentence. */
+const LINK = {
+  freeze: { verb: "Freeze", done: "frozen", path: (name) => `queues/${segment(name)}/freeze`, fits: (link) => !link.frozen, else: "frozen already", says: "Nothing is transferred from these queues any more until they are thawed, whatever restarts come between. What is being transferred is finished. What comes in over these links is not concerned." },
+  thaw: { verb: "Thaw", done: "thawed", path: (name) => `queues/${segment(name)}/thaw`, fits: (link) => link.frozen, else: "not frozen", says: "What waits in these queues is transferred again." },
+  retry: { verb: "Retry", done: "tried", path: (name) => `queues/${segment(name)}/retry`, fits: (link) => !link.frozen && !link.opens_nothing, else: "frozen, or never opened by us", says: "All that waits in these queues is tried now, whatever the retry timers say." },
+  connect: { verb: "Connect", done: "told to connect", path: (name) => `connectors/${segment(name)}/connect`, fits: (link) => !link.opens_nothing, else: "never opened by us", says: "An association is opened on each of these links now, even where nothing waits." },
+};
+
+/** Does one operation to several links, one after the other; asks before. */
+export async function onLinks(view, name, links) {
+  const kind = LINK[name];
+  const [fit, others] = [links.filter(kind.fits), links.filter((link) => !kind.fits(link))];
+  const state = { step: "asking", done: 0, failed: [], stop: false };
+  const waiting = fit.reduce((sum, link) => sum + (link.messages ?? 0), 0);
+  const draw = () => html`<div class="shell" data-step="${state.step}"><header><h2 id="dialog-title">${state.step === "over" ? "Done" : `${kind.verb} ${many(fit.length, "queue")}?`}</h2></header><div class="inside">
+    ${state.step === "asking" && html`<p>${fit.length > 0 ? kind.says : "There is nothing that this could be done to."}</p>${fit.length > 0 && html`<p>${many(waiting, "message")} ${waiting === 1 ? "waits" : "wait"} in them.</p>`}
+      ${others.length > 0 && html`<p class="quiet">${many(others.length, "other")} ${others.length === 1 ? "stays" : "stay"} as ${others.length === 1 ? "it is" : "they are"}: ${kind.else}.</p>`}
+      ${fit.length > 0 && html`<div class="list"><table><tbody>${fit.slice(0, NAMED).map((link) => html`<tr><td>${link.name}</td><td class="quiet">${link.remote_mta}</td><td class="number">${many(link.messages ?? 0, "message")}</td></tr>`)}</tbody></table></div>`}${fit.length > NAMED && html`<p class="quiet">and ${count(fit.length - NAMED)} more</p>`}`}
+    ${state.step === "working" && html`<p>${count(state.done)} of ${count(fit.length)} ${kind.done}</p><progress max="${fit.length}" value="${state.done}"></progress>`}
+    ${state.step === "over" && html`<p><b>${many(state.done, "queue")}</b> ${kind.done}${state.stop ? "; stopped before the end" : ""}.</p>`}
+    ${state.failed.slice(0, NAMED).map(([link, why]) => html`<p class="bad"><b>${link}</b> ${why}</p>`)}
+    </div><footer>${state.step === "asking" ? html`<span class="quiet">Nothing is changed yet.</span><button data-do="close">Cancel</button><button class="primary" data-do="confirm" ${fit.length === 0 ? html`disabled` : ""} autofocus>${kind.verb} ${many(fit.length, "queue")}</button>` : state.step === "working" ? html`<button data-do="stop">Stop</button>` : html`<button class="primary" data-do="close">Close</button>`}</footer></div>`;
+  const own = open(
+    state,
+    draw,
+    {
+      async confirm() {
+        own.update({ step: "working" });
+        for (const link of fit) {
+          if (state.stop) break;
+          try {
+            await post(kind.path(link.name));
+            state.done += 1;
+          } catch (failure) {
+            state.failed.push([link.name, failure.why ?? failure.message]);
+          }
+          own.update({});
+        }
+        own.update({ step: "over" });
+        view.changed?.();
+      },
+      stop: () => own.update({ stop: true }),
+    },
+    () => { state.stop = true; },
+  );
+}
+
 /** All of a selection, portion by portion. */
 const pages = (request) =>
   async function* (parameters) {

@@ -64,6 +64,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /api/v1/config", "administrator"),
     ("PUT /api/v1/config", "administrator"),
     ("POST /api/v1/config/check", "administrator"),
+    ("POST /api/v1/config/form", "administrator"),
+    ("POST /api/v1/config/edit", "administrator"),
     ("POST /api/v1/config/reload", "administrator"),
     ("GET /api/v1/tracking", "viewer"),
     ("GET /api/v1/tracking/{mts_id}", "viewer"),

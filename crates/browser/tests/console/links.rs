@@ -63,7 +63,7 @@ fn queues_are_frozen_thawed_drained_and_tried() -> Test {
     assert_eq!(queue(&a, "to-b")["state"], "frozen");
 
     a.send(ANNA, OPERATIONS, "waits in the frozen queue");
-    browser.see("[data-queue='to-b'] td:nth-child(3)", "1")?;
+    browser.see("[data-queue='to-b'] td:nth-child(4)", "1")?;
     browser.press("[data-queue='to-b'] [data-do='drain']")?;
     browser.see("#dialog", "Route again 1 message?")?;
     browser.press("#dialog [data-do='confirm']")?;
@@ -71,7 +71,7 @@ fn queues_are_frozen_thawed_drained_and_tried() -> Test {
     browser.press("#dialog [data-do='close']")?;
     wait_for("the message in the other queue", || (queue(&a, "to-c")["messages"] == 1).then_some(()));
     assert_eq!(queue(&a, "to-b")["messages"], 0);
-    browser.see("[data-queue='to-c'] td:nth-child(3)", "1")?;
+    browser.see("[data-queue='to-c'] td:nth-child(4)", "1")?;
     browser.picture("queues")?;
 
     browser.press("[data-queue='to-b'] [data-do='thaw']")?;
@@ -86,6 +86,63 @@ fn queues_are_frozen_thawed_drained_and_tried() -> Test {
     browser.see("h1", "to-b")?;
     browser.press(".head [data-do='connect']")?;
     browser.see(".toast", "an association is being opened")?;
+    drop(b);
+    has_no_complaints(&browser)
+}
+
+#[test]
+fn some_queues_and_all_that_match_are_operated_on() -> Test {
+    let mut plan: Plan = patient();
+    plan.more_of_a = plan.link("C", "GAMMA", loopback()) + &plan.link("D", "DELTA", loopback());
+    let Pair { a, b } = plan.start();
+    let Some(browser) = console("several queues", &a)? else { return Ok(()) };
+    let frozen = || ["to-b", "to-c", "to-d"].map(|name| queue(&a, name)["state"] == "frozen");
+    browser.go("/queues")?;
+    for name in ["to-c", "to-d"] {
+        browser.press(&format!("[data-queue='{name}'] input"))?;
+    }
+    browser.see(".bulk", "2 selected")?;
+    browser.press(".bulk [data-name='freeze']")?;
+    browser.see("#dialog", "Freeze 2 queues?")?;
+    browser.picture("dialog-freeze-queues")?;
+    assert_eq!(frozen(), [false; 3], "nothing happens before it is confirmed");
+    browser.press("#dialog [data-do='confirm']")?;
+    browser.see("#dialog", "2 queues frozen")?;
+    browser.press("#dialog [data-do='close']")?;
+    assert_eq!(frozen(), [false, true, true]);
+
+    // Those that are frozen, by the filter: one is thawed, the other stays.
+    browser.see("[data-queue='to-d']", "frozen")?;
+    browser.press("[data-state='frozen']")?;
+    browser.wait("two queues", |browser| Ok((browser.count("#queues tbody tr")? == 2).then_some(())))?;
+    browser.fill("[data-input='filter']", "MTA-D")?;
+    browser.see(".bulk", "With all 1")?;
+    browser.press(".bulk [data-name='thaw']")?;
+    browser.see("#dialog", "Thaw 1 queue?")?;
+    browser.press("#dialog [data-do='confirm']")?;
+    browser.see("#dialog", "1 queue thawed")?;
+    browser.press("#dialog [data-do='close']")?;
+    assert_eq!(frozen(), [false, true, false]);
+    browser.see(".empty", "No queue is like that")?;
+
+    // All that can be: the frozen one can't be tried, and that is said.
+    browser.fill("[data-input='filter']", " \u{e003}")?;
+    browser.press("[data-state='all']")?;
+    browser.see(".bulk", "With all 3")?;
+    browser.press(".bulk [data-name='retry']")?;
+    let asked = browser.see("#dialog", "Retry 2 queues?")?;
+    assert!(asked.contains("1 other stays as it is"), "{asked}");
+    let before = a.ask("/api/v1/connectors/to-b")["traffic"]["associations_out"].as_u64();
+    browser.press("#dialog [data-do='confirm']")?;
+    browser.see("#dialog", "2 queues tried")?;
+    browser.press("#dialog [data-do='close']")?;
+    wait_for("an association", || {
+        let now = a.ask("/api/v1/connectors/to-b")["traffic"]["associations_out"].as_u64();
+        (now > before).then_some(())
+    });
+    browser.press(".bulk [data-name='connect']")?;
+    browser.see("#dialog", "Connect 3 queues?")?;
+    browser.press("#dialog [data-do='close']")?;
     drop(b);
     has_no_complaints(&browser)
 }

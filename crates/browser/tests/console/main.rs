@@ -6,6 +6,7 @@
 #[path = "../../../chappe/tests/support/mod.rs"]
 mod support;
 
+mod ladder;
 mod links;
 mod look;
 mod messages;
@@ -13,6 +14,7 @@ mod monitors;
 mod pages;
 mod quarantine;
 mod roles;
+mod settings;
 
 use std::io::Write;
 

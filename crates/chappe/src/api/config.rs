@@ -187,7 +187,7 @@ fn in_short(words: &[String]) -> String {
 }
 
 /// The body of a request, as text.
-async fn text(body: Body) -> Result<String, ApiError> {
+pub(super) async fn text(body: Body) -> Result<String, ApiError> {
     let octets = tokio::time::timeout(PATIENCE, to_bytes(body, MAX_OCTETS)).await.map_err(|_| {
         let seconds = PATIENCE.as_secs();
         ApiError::new(

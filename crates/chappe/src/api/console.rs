@@ -42,7 +42,9 @@ const FILES: &[File] = files![
     "api.js",
     "app.js",
     "dialog.js",
+    "draft.js",
     "fetched.js",
+    "fields.js",
     "format.js",
     "html.js",
     "icons.js",
@@ -72,9 +74,11 @@ const FILES: &[File] = files![
     "style/colours.css",
     "style/configuration.css",
     "style/drawings.css",
+    "style/fields.css",
     "style/frame.css",
     "style/ladder.css",
     "style/parts.css",
+    "times.js",
 ];
 
 impl File {

@@ -9,6 +9,7 @@ mod console;
 mod delivered;
 mod envelope;
 mod error;
+mod form;
 mod gate;
 mod guard;
 mod login;

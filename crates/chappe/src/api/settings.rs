@@ -1,6 +1,7 @@
 //! The settings of a connector, on the property pages that administrators of Exchange know. To be read only: they are
 //! changed in the configuration file.
 
+use agent::record::Rank;
 use agent::settings::{
     Activation, BindErrorCoding, Conformance, ConnectorSettings, RelayTo, Secret, Selectors, WhenBarred,
     selector_text,
@@ -30,7 +31,7 @@ pub(super) async fn settings(
     Ok(Json(pages(&settings)))
 }
 
-fn pages(connector: &ConnectorSettings) -> ConnectorSettingsPages {
+pub(super) fn pages(connector: &ConnectorSettings) -> ConnectorSettingsPages {
     let pages = vec![
         page("General", general(connector)),
         page("Stack", stack(connector)),
@@ -62,6 +63,14 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 
 fn yes(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
+}
+
+fn priority(rank: Rank) -> &'static str {
+    match rank {
+        Rank::Urgent => "urgent",
+        Rank::Normal => "normal",
+        Rank::NonUrgent => "non-urgent",
+    }
 }
 
 fn general(connector: &ConnectorSettings) -> Vec<Setting> {
@@ -190,8 +199,13 @@ fn advanced(connector: &ConnectorSettings) -> Vec<Setting> {
         setting("form.extension_coding", extension, ""),
         setting("form.bind_error", bind_error, ""),
         setting("form.content_in_pieces", yes(form.content_coding == ContentCoding::Pieces), ""),
-        setting("restrictions.accept", all(restrictions.originators.accept.as_deref().map(names)), ""),
-        setting("restrictions.refuse", names(&restrictions.originators.refuse), ""),
+        setting("restrictions.accept_from", all(restrictions.originators.accept.as_deref().map(names)), ""),
+        setting("restrictions.refuse_from", names(&restrictions.originators.refuse), ""),
+        setting(
+            "restrictions.priorities",
+            all(restrictions.priorities.as_ref().map(|ranks| list(ranks.iter().map(|rank| priority(*rank))))),
+            "",
+        ),
         setting("restrictions.kinds", all(restrictions.kinds.as_ref().map(list)), ""),
         setting("restrictions.content_types", all(restrictions.content_types.as_ref().map(list)), ""),
         setting("restrictions.barred", names(&restrictions.barred), ""),

@@ -1,10 +1,11 @@
 //! The table of requests; what an entry is stands in `routes`.
 
+use super::form::{ConfigEdited, ConfigForm};
 use super::parameters::*;
 use super::routes::{Access, Body, Route, Verb, json};
 use super::{
-    admin, config, console, envelope, index, login, mailbox, metrics, operations, probe, quarantine, ready,
-    recording, settings, stream, submit, tracking,
+    admin, config, console, envelope, form, index, login, mailbox, metrics, operations, probe, quarantine,
+    ready, recording, settings, stream, submit, tracking,
 };
 use crate::ladder::LadderPage;
 use crate::model::{
@@ -106,6 +107,9 @@ pub(super) static ROUTES: &[Route] = routes! {
     Get "/api/v1/config", ADMINISTRATOR, config::show, "the configuration, without secrets", [], 200 json::<ConfigText>();
     Put "/api/v1/config", ADMINISTRATOR, config::replace, "replace it", [IF_MATCH], 200 json::<ConfigReplaced>(), "the configuration";
     Post "/api/v1/config/check", ADMINISTRATOR, config::check, "what is wrong with another one, or different", [], 200 json::<ConfigVerdict>(), "the configuration";
+    Post "/api/v1/config/form", ADMINISTRATOR, form::form, "what can be set of a connector, and what a configuration says", [], 200 json::<ConfigForm>(), "the configuration";
+    Post "/api/v1/config/edit", ADMINISTRATOR, form::edit, "a configuration with one change more, as a text", [], 200 json::<ConfigEdited>(),
+        "JSON: `text` (the configuration), `change` (`set`, `add`, `remove`), `connector` (its name), `values` (settings by their keys; `null` leaves one out)";
     Post "/api/v1/config/reload", ADMINISTRATOR, config::reload, "read the file again", [], 200 json::<ConfigReloaded>();
     Get "/api/v1/tracking", VIEWER, tracking::search, "what happened of late, searched",
         [FIND, OF_CONNECTOR, OF_EVENT, SINCE, UNTIL, LIMIT, AFTER], 200 json::<Page<Tracked>>();

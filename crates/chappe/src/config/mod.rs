@@ -8,6 +8,8 @@
 mod comments;
 mod connector;
 mod difference;
+mod edit;
+mod fields;
 mod init;
 mod listen;
 mod log;
@@ -37,6 +39,8 @@ use toml::de::DeTable;
 use crate::roles::ApiToken;
 use crate::tls::TlsIdentity;
 pub(crate) use difference::{Difference, differences};
+pub(crate) use edit::{Edit, EditError, Written, written};
+pub(crate) use fields::{FIELDS, Field, Kind};
 pub use init::starting_file;
 use problem::Problems;
 pub use problem::{ConfigError, Located};
