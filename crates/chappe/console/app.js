@@ -2,7 +2,7 @@
 
 import { get, whenUnknown } from "./api.js";
 import { escaped, open, press } from "./dialog.js";
-import { at, count, many, sentence, span } from "./format.js";
+import { at, count, many, sentence, since, span } from "./format.js";
 import { html, render } from "./html.js";
 import { icon } from "./icons.js";
 import * as draft from "./draft.js";
@@ -185,8 +185,9 @@ function top() {
     degraded: ["bad", "Degraded", status?.reasons?.length === 1 ? sentence(status.reasons[0]) : many(status?.reasons?.length ?? 0, "reason")],
     stopping: ["warn", "Stopping", "no new messages are accepted"],
   }[live.connection === "lost" ? "lost" : status?.condition] ?? ["calm", "Unknown", status ? html`nothing has been heard since ${at(live.time)}` : "nothing has been heard of the service yet"];
+  const [down] = failing === 1 ? [...live.links.values()].filter((link) => link.failing_since) : [];
   return html`<button class="plain menu" data-do="menu" aria-label="Pages">${icon("menu")}</button>
-    <a class="condition" href="#/" id="condition" data-condition="${live.connection === "lost" ? "unknown" : (status?.condition ?? "unknown")}"><span class="state ${condition[0]}"><b>${condition[1]}</b></span><span class="why">${failing > 1 && live.connection === "live" ? `${many(failing, "link")} down` : condition[2]}</span></a>
+    <a class="condition" href="#/" id="condition" data-condition="${live.connection === "lost" ? "unknown" : (status?.condition ?? "unknown")}"><span class="state ${condition[0]}"><b>${condition[1]}</b></span><span class="why">${failing > 1 && live.connection === "live" ? `${many(failing, "link")} down` : down && live.connection === "live" && status.reasons.length === 1 ? html`${down.name} is down for ${since(down.failing_since)}: ${down.last_failure ?? ""}` : condition[2]}</span></a>
     <form class="find" data-submit="find" role="search"><input id="find" name="what" placeholder="Find a message or an address" aria-label="Find a message by number or MTS-identifier, or an address" autocomplete="off" spellcheck="false"><kbd>/</kbd></form>`;
 }
 
@@ -322,6 +323,8 @@ begin();
 function lock() {
   if (session.isNeeded) return;
   disconnect();
+  // Whoever comes next finds no passwords of another.
+  draft.discard();
   page?.close?.();
   page = null;
   shownAt = "";

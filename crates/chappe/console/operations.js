@@ -9,7 +9,7 @@ import { live } from "./live.js";
 import { may } from "./session.js";
 
 /** Copies that one request of an operation takes. */
-const PORTION = 500;
+const PORTION = 200;
 /** Copies that a confirmation names. */
 const NAMED = 50;
 

@@ -2,7 +2,7 @@
 // deleted, held, released, moved, or given another priority.
 
 import { get } from "../api.js";
-import { copyState, count, many, octets, priority, since, until } from "../format.js";
+import { copyState, count, many, octets, priority, since, span, until } from "../format.js";
 import { fetched, whenChanged } from "../fetched.js";
 import { html } from "../html.js";
 import { live } from "../live.js";
@@ -11,6 +11,8 @@ import { empty, loading, pager, problem } from "../parts.js";
 import { may } from "../session.js";
 
 const LIMIT = 50;
+/** Requests for one page, where few messages match. */
+const FURTHEST = 30;
 const STATES = ["waiting", "retry", "in-transfer", "deferred", "pending-reroute", "held"];
 const PRIORITIES = ["urgent", "normal", "non-urgent"];
 const AGES = [["", "any age"], ["600", "10 min"], ["3600", "1 h"], ["21600", "6 h"], ["86400", "1 day"], ["259200", "3 days"]];
@@ -20,11 +22,31 @@ export function messages(view) {
   let selection = pick(view.query);
   let places = [undefined];
   const chosen = new Set();
-  const list = fetched(view, () => get("messages", { ...selection, limit: LIMIT, after: places.at(-1) }));
+  /** How far one goes by itself for a page of what is rare; each request looks at ten thousand records. */
+  let looked = 0;
+  let turn = 0;
+  const list = fetched(view, async () => {
+    const mine = (turn += 1);
+    const found = { items: [], next: places.at(-1) ?? null };
+    looked = 0;
+    do {
+      const page = await get("messages", { ...selection, limit: LIMIT - found.items.length, after: found.next ?? undefined });
+      found.items.push(...page.items);
+      found.next = page.next;
+      looked += 1;
+      if (found.items.length < LIMIT && found.next && mine === turn) view.update();
+    } while (found.items.length < LIMIT && found.next && looked < FURTHEST && mine === turn && view.isOpen);
+    return found;
+  });
   const watch = whenChanged(
     () => [live.status?.queued, live.status?.counters?.transferred_out, [...live.links.values()].map((link) => `${link.held}${link.state}`).join()].join(),
-    () => list.again(),
+    () => {
+      // A look through a long queue goes on to its end, however much changes meanwhile.
+      if (list.busy) isStale = true;
+      else list.again();
+    },
   );
+  let isStale = false;
   view.changed = () => {
     chosen.clear();
     list.again();
@@ -48,7 +70,7 @@ export function messages(view) {
   const row = (message) => html`<tr data-key="${message.number}.${message.queue}" aria-selected="${String(chosen.has(message.number))}">
     <td><input type="checkbox" data-change="choose" data-number="${message.number}" aria-label="Select message ${message.number}" ${chosen.has(message.number) ? html`checked` : ""}></td>
     <td><a href="#/messages/${message.number}"><b>${message.number}</b></a><span class="under">${message.kind}</span></td>
-    <td>${copyState(message.state)}${message.next_try_in_s !== null && html`<span class="under">try in ${message.next_try_in_s} s</span>`}${message.deferred_until && html`<span class="under">${until(message.deferred_until)}</span>`}</td>
+    <td>${copyState(message.state)}${message.next_try_in_s !== null && html`<span class="under">try in ${span(message.next_try_in_s)}</span>`}${message.deferred_until && html`<span class="under">${until(message.deferred_until)}</span>`}</td>
     <td class="nowrap">${message.queue}</td>
     <td class="address">${message.originator}</td>
     <td class="address">${message.recipients[0] ?? ""}${message.recipient_count > 1 && html`<span class="under">and ${count(message.recipient_count - 1)} more</span>`}</td>
@@ -82,7 +104,13 @@ export function messages(view) {
       chosen.clear();
       list.again();
     },
-    live: watch.look,
+    live() {
+      if (isStale && !list.busy) {
+        isStale = false;
+        list.again();
+      }
+      watch.look();
+    },
     close: watch.close,
     render() {
       const items = list.value?.items ?? [];
@@ -90,11 +118,11 @@ export function messages(view) {
       return html`<div class="head"><h1>Messages</h1><span class="sub">${live.status ? html`${count(live.status.queued)} in the queues of connectors` : ""}</span>
           ${isNarrow && html`<span class="tools"><a class="button" href="#/messages">Clear filters</a></span>`}</div>
         <section class="card">${filters()}</section>
-        <section class="card">${list.failure ? html`<div class="inside">${problem(list.failure)}</div>` : list.value === null ? loading() : html`
+        <section class="card">${list.failure ? html`<div class="inside">${problem(list.failure)}</div>` : list.value === null ? html`${looked > 0 && html`<div class="inside quiet">Looking through a long queue …</div>`}${loading()}` : html`
           ${(items.length > 0 || chosen.size > 0) && bulk(items)}
           ${items.length === 0
             ? list.value.next
-              ? html`<div class="empty"><b>None among the first records</b><button data-do="next">Look on</button></div>`
+              ? html`<div class="empty"><b>None among the first ${count(FURTHEST * 10000)} records</b><button data-do="next">Look on</button></div>`
               : isNarrow ? empty("No message is like that", "Nothing in the queues matches these filters.", "calm") : empty("The queues are empty", "Whatever was accepted has been passed on or delivered.", "calm")
             : html`<div class="scroll"><table id="messages"><thead><tr><th><input type="checkbox" data-change="chooseall" aria-label="Select this page" ${items.every((item) => chosen.has(item.number)) ? html`checked` : ""}></th><th>Number</th><th>State</th><th>Queue</th><th>From</th><th>To</th><th>Priority</th><th class="number">Size</th><th>Here for</th><th class="number">Failed</th></tr></thead>
               <tbody>${items.map(row)}</tbody></table></div>`}

@@ -68,6 +68,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field(GENERAL, "two_way_alternate", Kind::Truth),
     field(GENERAL, "max_message_size_kb", Kind::Number(1, u64::MAX / 1024, "KB")),
     field(STACK, "hosts", Kind::Texts),
+    field(STACK, "local_address", Kind::Text),
     field(STACK, "called_selectors.transport", Kind::Text),
     field(STACK, "called_selectors.session", Kind::Text),
     field(STACK, "called_selectors.presentation", Kind::Text),
@@ -149,7 +150,7 @@ fn comments(file: &str) -> BTreeMap<String, String> {
             // An example inside of a comment is a setting as well.
             let key = text.split_once(" = ").map(|(key, _)| key).filter(|key| find(key).is_some());
             if let Some(key) = key {
-                found.insert(key.to_owned(), comment.join(" "));
+                found.insert(key.to_owned(), comment.join(" ").trim_end_matches(':').to_owned());
                 is_over = true;
                 continue;
             }
