@@ -84,6 +84,8 @@ struct Report {
     /// After half of the failures of each kind.
     between: Measure,
     after: Measure,
+    /// The most that was ever resident: before, between, after.
+    peaks_kib: [u64; 3],
     memory_ratio: f64,
     memory_ratios_of_halves: [f64; 2],
     nothing_held: bool,
@@ -107,13 +109,18 @@ pub(super) fn run(args: &FailuresArgs) -> Result<(), BenchError> {
     let api = Client::new(&format!("http://{api}"), None, None).map_err(asked)?;
     let bench = Bench { mta, api, p1, next: AtomicU64::new(0) };
 
+    // A process that has worked: the index holds the newest changes in memory up to a bound, whoever makes them, and without
+    // mail the few that failures make would fill it all the time that is measured.
+    bench.mail(args.mail)?;
     // What the first failures need once for all, recordings and buffers of the allocator, is no cost of the others.
     bench.all_kinds(&links, args.warm_up)?;
     let before = bench.settled()?;
+    let peak_before = bench.mta.memory_kib()?;
     // In two halves: what grows with the failures grows in both, what is reached once and kept in the first alone.
     let first = args.failures / 2;
     let mut kinds = bench.all_kinds(&links, first)?;
     let between = bench.settled()?;
+    let peak_between = bench.mta.memory_kib()?;
     kinds.extend(bench.all_kinds(&links, args.failures - first)?);
     let after = bench.settled()?;
     let ratio = |after: &Measure, before: &Measure| after.resident_kib as f64 / before.resident_kib as f64;
@@ -122,6 +129,7 @@ pub(super) fn run(args: &FailuresArgs) -> Result<(), BenchError> {
         kinds,
         between,
         after,
+        peaks_kib: [peak_before, peak_between, bench.mta.memory_kib()?],
         memory_ratio: ratio(&after, &before),
         memory_ratios_of_halves: [ratio(&between, &before), ratio(&after, &between)],
         nothing_held: after.held == Held::default(),
@@ -156,6 +164,28 @@ fn peer_name(number: usize) -> String {
 }
 
 impl Bench {
+    /// Has messages delivered.
+    fn mail(&self, messages: u64) -> Result<(), BenchError> {
+        let name = MtaName::new("GENERATOR").map_err(|error| BenchError::Association(error.to_string()))?;
+        let next = AtomicU64::new(0);
+        thread::scope(|scope| {
+            let generators: Vec<_> = (0..CALLERS)
+                .map(|_| {
+                    scope.spawn(|| -> Result<(), BenchError> {
+                        let mut generator = Peer::connect(self.p1, &name, stack())?;
+                        while next.fetch_add(1, Ordering::Relaxed) < messages {
+                            generator.transfer(&self.message("GENERATOR")?)?;
+                        }
+                        generator.close()
+                    })
+                })
+                .collect();
+            generators.into_iter().try_for_each(|generator| {
+                generator.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })
+    }
+
     fn all_kinds(&self, links: &[Link], failures: u64) -> Result<Vec<Figures>, BenchError> {
         let mut kinds = Vec::new();
         for link in links {
@@ -386,7 +416,10 @@ fn print(args: &FailuresArgs, report: &Report) {
             m.held.slots + m.held.tasks + m.held.sockets + m.held.timers + m.held.octets
         );
     };
-    println!("failures: {} of each kind, in two halves, after {} of each", args.failures, args.warm_up);
+    println!(
+        "failures: {} of each kind, in two halves, after {} messages and {} of each",
+        args.failures, args.mail, args.warm_up
+    );
     println!(
         "  {:<32} {:>8} {:>8} {:>12} {:>8} {:>13} {:>6}",
         "", "failures", "seconds", "descriptors", "threads", "resident KiB", "held"
@@ -405,6 +438,10 @@ fn print(args: &FailuresArgs, report: &Report) {
     println!(
         "  memory ratio {:.3}: {first:.3} in the first half, {second:.3} in the second",
         report.memory_ratio
+    );
+    let [before, between, after] = report.peaks_kib;
+    println!(
+        "  peak memory {before} KiB before, {between} KiB after the first half, {after} KiB after the second"
     );
 }
 

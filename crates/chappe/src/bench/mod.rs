@@ -159,6 +159,9 @@ pub(crate) struct FailuresArgs {
     /// Failures of each kind before anything is measured.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     warm_up: u64,
+    /// Messages delivered before that
+    #[arg(long, default_value_t = 40_000)]
+    mail: u64,
     /// Directory for the store; a temporary one if absent.
     #[arg(long)]
     dir: Option<PathBuf>,
