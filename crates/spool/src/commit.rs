@@ -32,6 +32,8 @@ struct Ticket {
 struct State {
     outcome: Option<Result<(), CommitError>>,
     waker: Option<Waker>,
+    /// A thread waits: to wake one costs a system call, whether there is one or not.
+    blocks: bool,
 }
 
 impl Commit {
@@ -58,6 +60,7 @@ impl Commit {
             if let Some(outcome) = &state.outcome {
                 return outcome.clone();
             }
+            state.blocks = true;
             state = wait(&self.ticket.resolved, state);
         }
     }
@@ -105,9 +108,11 @@ impl Ticket {
             return;
         }
         state.outcome = Some(outcome);
-        let waker = state.waker.take();
+        let (waker, blocks) = (state.waker.take(), state.blocks);
         drop(state);
-        self.resolved.notify_all();
+        if blocks {
+            self.resolved.notify_all();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }

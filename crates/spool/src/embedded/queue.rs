@@ -63,6 +63,17 @@ struct State {
     parked: VecDeque<Job>,
     purge_at: usize,
     closed: bool,
+    taker: Taker,
+}
+
+/// What the committer does. To wake it costs a system call, whether it sleeps or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taker {
+    Works,
+    /// For anything at all.
+    Waits,
+    /// For something that may not wait.
+    WaitsForCompany,
 }
 
 impl Queue {
@@ -75,6 +86,7 @@ impl Queue {
             parked: VecDeque::new(),
             purge_at: PURGE_MIN,
             closed: false,
+            taker: Taker::Works,
         };
         Queue { state: Mutex::new(state), arrived: Condvar::new(), octets_max, delay }
     }
@@ -92,8 +104,15 @@ impl Queue {
         }
         state.park(Job { batch, completer, octets });
         state.admit(self.octets_max);
+        let wakes = match state.taker {
+            Taker::Works => false,
+            Taker::Waits => true,
+            Taker::WaitsForCompany => !state.expects_company(self.delay),
+        };
         drop(state);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         commit
     }
 
@@ -101,6 +120,7 @@ impl Queue {
     pub(super) fn take(&self, idle: Duration) -> Taken {
         let mut state = lock(&self.state);
         if state.admitted.is_empty() && !state.closed {
+            state.taker = Taker::Waits;
             state = wait_for(&self.arrived, state, idle);
         }
         let until = Instant::now().checked_add(self.delay);
@@ -109,8 +129,10 @@ impl Queue {
             if left.is_zero() {
                 break;
             }
+            state.taker = Taker::WaitsForCompany;
             state = wait_for(&self.arrived, state, left);
         }
+        state.taker = Taker::Works;
         let (mut group, mut octets) = (Vec::new(), 0_usize);
         while group.len() < GROUP_BATCHES && octets < GROUP_OCTETS {
             let Some(job) = state.admitted.pop_front() else { break };
