@@ -202,7 +202,9 @@ fn no_space_at_any_call_refuses_and_passes() {
         spool.close();
         let spool = EmbeddedSpool::open(directory.path(), options()).unwrap();
         check(&spool, &model, &context);
-        assert!(spool.stats().segments <= files, "{context}: {files} files");
+        let now = spool.stats().segments;
+        // One more, if what lives in a sparse one is on its way out of it at this moment.
+        assert!(now <= files + 1, "{context}: {files} files, then {now}");
         seen.load(Ordering::Relaxed) > number + 1
     });
 }

@@ -1,6 +1,6 @@
 //! The log gives the index back what it lacks, and nothing else.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -249,8 +249,9 @@ fn a_step_that_others_follow_is_not_taken_for_a_torn_one() {
         let found = EmbeddedSpool::examine(cut.path(), options(), true, &mut |_, _, _| {}).unwrap();
         assert_eq!(found.worst, Some(Gravity::Serious));
         let done = found.findings[0].done.as_deref().unwrap();
-        assert!(done.contains("quarantine"), "{done}");
-        assert_eq!(keys(&found.spool.unwrap()), (0..6).collect::<Vec<u8>>());
+        assert!(done.contains("the steps that are left"), "{done}");
+        assert_eq!(keys(&found.spool.unwrap()), [0, 1, 2, 3, 4, 5, 7], "what is left is there");
+        assert_eq!(fs::read(&segment).unwrap(), octets, "and no file was touched");
     }
 }
 
@@ -329,4 +330,117 @@ fn a_body_is_never_taken_for_a_step() {
     fs::write(&segment, octets).unwrap();
     let spool = open(&behind.path()).unwrap();
     assert_eq!(keys(&spool), [0, 1, 2, 3, 4], "the step was torn, and nothing follows it");
+}
+
+/// Keys of all records, and those whose body can't be read.
+fn damaged_keys(spool: &EmbeddedSpool) -> (Vec<u8>, Vec<u8>) {
+    let records = block_on(spool.scan(A, b"", None, usize::MAX)).unwrap();
+    let mut damaged = Vec::new();
+    for (key, id) in &records {
+        let id = BodyId(u64::from_be_bytes(id.as_slice().try_into().unwrap()));
+        match block_on(spool.read_body(id, 0, usize::MAX)) {
+            Ok(body) => assert_eq!(body, octets(key[0])),
+            Err(SpoolError::Damaged { .. }) => damaged.push(key[0]),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    (records.into_iter().map(|(key, _)| key[0]).collect(), damaged)
+}
+
+#[test]
+fn rot_in_what_is_old_hides_no_later_step() {
+    for later in 1..4_u8 {
+        let behind = Behind::after(|spool| {
+            for key in 5..5 + later {
+                store(spool, key);
+            }
+        })
+        .without_last();
+        let segments = behind.segments();
+        assert_eq!(segments.len(), 1);
+        let whole = fs::read(&segments[0]).unwrap();
+        let records = records(&whole);
+        // Of the third body and its step, long in the index: the header, the text, the step.
+        let (body, step) = (records[5].0, records[6].0);
+        for (at, hurts) in [(body + 3, true), (body + HEADER + 7, true), (step + 12, false)] {
+            let cut = behind.copied();
+            let mut octets = whole.clone();
+            octets[at] ^= 0x20;
+            fs::write(&cut.segments()[0], &octets).unwrap();
+            let spool = open(&cut.path()).unwrap();
+            let expected: Vec<u8> = (0..5 + later).collect();
+            assert_eq!(damaged_keys(&spool), (expected, if hurts { vec![2] } else { vec![] }), "octet {at}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_rotted_before_the_end_of_a_segment_is_no_torn_step() {
+    let behind = Behind::after(|spool| {
+        for key in 5..30 {
+            store(spool, key);
+        }
+    })
+    .without_last();
+    let segments = behind.segments();
+    let first = fs::read(&segments[0]).unwrap();
+    let last_body =
+        records(&first).into_iter().filter(|(_, flags)| *flags == 1).map(|(at, _)| at).max().unwrap();
+    let key = first[last_body + HEADER];
+    let mut octets = first;
+    octets[last_body + HEADER + 50] ^= 1;
+    fs::write(&segments[0], octets).unwrap();
+    let spool = open(&behind.path()).unwrap();
+    assert_eq!(damaged_keys(&spool), ((0..30).collect(), vec![key]));
+}
+
+#[test]
+fn a_gap_is_left_out_by_a_repair_and_nothing_else() {
+    let behind = Behind::after(|spool| {
+        for key in 5..40 {
+            store(spool, key);
+        }
+    });
+    let segments = behind.segments();
+    assert!(segments.len() > 3);
+    // The first segment there is, and one in the middle.
+    for gone in [0, 2] {
+        let cut = behind.copied();
+        fs::remove_file(&cut.segments()[gone]).unwrap();
+        assert!(open(&cut.path()).is_err());
+        let found = EmbeddedSpool::examine(cut.path(), options(), true, &mut |_, _, _| {}).unwrap();
+        assert_eq!(found.worst, Some(Gravity::Serious));
+        let (keys, damaged) = damaged_keys(&found.spool.unwrap());
+        assert!(keys.contains(&39) && keys.contains(&4), "{keys:?}");
+        assert!(
+            damaged.iter().all(|key| *key < 5),
+            "only what the index knew of the file is damaged: {damaged:?}"
+        );
+        let aside = fs::read_dir(cut.path().join("quarantine")).unwrap();
+        let aside = aside.filter(|entry| entry.as_ref().unwrap().path().to_string_lossy().contains(".seg"));
+        // A segment which holds the end of the log alone is put aside, too.
+        assert_eq!(cut.segments().len() + aside.count(), segments.len() - 1, "no other file goes");
+        let again = EmbeddedSpool::examine(cut.path(), options(), false, &mut |_, _, _| {}).unwrap();
+        assert!(again.worst < Some(Gravity::Serious), "{:?}", again.findings);
+    }
+}
+
+#[test]
+fn what_an_interrupted_opening_left_aside_returns() {
+    let directory = directory();
+    let spool = open(directory.path()).unwrap();
+    for key in 0..9 {
+        store(&spool, key);
+    }
+    spool.close();
+    let (index, quarantine) = (directory.path().join("index"), directory.path().join("quarantine"));
+    let whole = fs::read(index.join("0.jnl")).unwrap();
+    let used = whole.iter().rposition(|&octet| octet != 0).unwrap();
+    // As if it had ended between putting the journal aside and whatever comes next.
+    fs::create_dir_all(&quarantine).unwrap();
+    fs::write(quarantine.join("0.jnl.aside"), &whole).unwrap();
+    fs::write(index.join("0.jnl"), &whole[..used / 2]).unwrap();
+    let spool = open(directory.path()).unwrap();
+    assert_eq!(keys(&spool), (0..9).collect::<Vec<u8>>());
+    assert_eq!(fs::read_dir(&quarantine).unwrap().count(), 0);
 }

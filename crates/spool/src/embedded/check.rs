@@ -2,17 +2,18 @@
 //!
 //! Finding out changes nothing beyond what any start does (a torn end of the journal is cut off, what it lacks is taken
 //! from the log, files that no batch ever linked go). With `repair`, what can't be read is moved out of the way, never
-//! deleted: a damaged journal, or segment of the log, goes to the directory `quarantine` and what is valid in it takes
-//! its place; reference counts which are too low are
+//! deleted: a damaged journal goes to the directory `quarantine` and what is valid in it takes its place; steps of the log
+//! that can't be read are left out, and those behind them applied; reference counts which are too low are
 //! raised. What the records mean, and which of them refer to damaged bodies, their owner knows.
 
 use std::fs;
 use std::path::Path;
 
 use super::directory::{Directory, Found};
-use super::disk::{failed, sync_directory};
+use super::disk::{Disk, failed, sync_directory};
 use super::last::{self, Told};
-use super::opening::free_name;
+use super::log::Gaps;
+use super::opening::{free_name, set_aside};
 use super::{EmbeddedSpool, OpenError, Options, journal};
 use crate::{BodyId, MAX_READ_OCTETS, Space, Spool, SpoolError, block_on};
 
@@ -180,33 +181,41 @@ impl Examined {
         options: &Options,
         repair: bool,
     ) -> Result<Option<EmbeddedSpool>, OpenError> {
+        let mut gaps = Gaps::Refuse;
         loop {
-            let source = match EmbeddedSpool::open(root, options.clone()) {
+            let source = match EmbeddedSpool::open_on(root, options.clone(), Disk::default(), gaps) {
                 Ok(spool) => return Ok(Some(spool)),
                 Err(OpenError::Storage { source }) => source,
                 Err(other) => return Err(other),
             };
-            let (what, moved) = match &source {
-                SpoolError::IndexDamaged { path, .. } => (source.to_string(), path.clone()),
-                SpoolError::IndexBehind { .. } => (source.to_string(), root.join(last::NAME)),
+            let damaged = match &source {
+                SpoolError::IndexDamaged { path, .. } => Some(path.clone()),
+                SpoolError::IndexBehind { .. } => None,
                 _ => {
                     self.find(Gravity::Serious, format!("the store can't be opened: {source}"), None);
                     return Ok(None);
                 }
             };
             if !repair || self.count >= REPAIRS {
-                self.find(Gravity::Serious, what, None);
+                self.find(Gravity::Serious, source.to_string(), None);
                 return Ok(None);
             }
             let (directory, _) = Directory::lock_existing(root)?;
-            let done = match &source {
-                SpoolError::IndexDamaged { valid, .. } if moved.starts_with(directory.segments()) => {
-                    cut_log(&directory, &moved, *valid)?
+            let done = match damaged.filter(|path| path.starts_with(directory.index())) {
+                Some(journal) => salvage(&directory, &journal)?,
+                None if gaps == Gaps::Refuse => {
+                    gaps = Gaps::Skip;
+                    let last = directory.root().join(last::NAME);
+                    let kept = last.exists().then(|| set_aside(&directory, &last)).transpose()?;
+                    let told = kept.map(|kept| format!("; what told of the others is in {}", kept.display()));
+                    format!("the store goes on with the steps that are left{}", told.unwrap_or_default())
                 }
-                SpoolError::IndexDamaged { .. } => salvage(&directory, &moved)?,
-                _ => set_aside(&directory, &moved)?,
+                None => {
+                    self.find(Gravity::Serious, source.to_string(), None);
+                    return Ok(None);
+                }
             };
-            self.find(Gravity::Serious, what, Some(done));
+            self.find(Gravity::Serious, source.to_string(), Some(done));
         }
     }
 
@@ -317,31 +326,4 @@ fn salvage(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
     fs::rename(&new, path).map_err(failed("rename", &new))?;
     sync_directory(&directory.index())?;
     Ok(format!("{batches} valid steps were kept; the journal as it was is in {}", kept.display()))
-}
-
-/// Moves a file to the quarantine, durably; says where it is.
-fn set_aside(directory: &Directory, path: &Path) -> Result<String, SpoolError> {
-    let quarantine = directory.quarantine();
-    fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
-    let kept = free_name(&quarantine, path);
-    fs::rename(path, &kept).map_err(failed("rename", path))?;
-    sync_directory(&quarantine)?;
-    sync_directory(directory.root())?;
-    Ok(format!(
-        "the store goes on from the last step there is; what told of the other is in {}",
-        kept.display()
-    ))
-}
-
-/// Ends a segment of the log before what can't be read: the steps behind it are lost. The bodies behind it belong to
-/// them. The segment as it was goes to the quarantine.
-fn cut_log(directory: &Directory, path: &Path, valid: u64) -> Result<String, SpoolError> {
-    let quarantine = directory.quarantine();
-    fs::create_dir_all(&quarantine).map_err(failed("create", &quarantine))?;
-    let kept = free_name(&quarantine, path);
-    fs::copy(path, &kept).map_err(failed("copy to", &kept))?;
-    fs::File::open(&kept).and_then(|file| file.sync_all()).map_err(failed("sync", &kept))?;
-    sync_directory(&quarantine)?;
-    journal::cut(path, valid)?;
-    Ok(format!("the steps before it were kept; the segment as it was is in {}", kept.display()))
 }

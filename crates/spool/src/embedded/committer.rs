@@ -213,6 +213,7 @@ impl Committer {
             }
             Err(error) => {
                 self.take_back(error, before);
+                self.sweep();
             }
         }
     }
@@ -331,9 +332,10 @@ impl Committer {
 /// # Errors
 /// After [`SpoolError::NoSpace`] the index is as before, and the log has to be taken back to what it was.
 pub(super) fn commit(shared: &Shared, segments: &mut Segments, batch: &IndexBatch) -> Result<(), SpoolError> {
-    segments.append_step(shared.index.step().saturating_add(1), batch)?;
+    let step = shared.index.step().saturating_add(1);
+    segments.append_step(step, batch)?;
     segments.sync()?;
-    shared.index.apply(batch)
+    shared.index.apply(step, batch)
 }
 
 /// Does something with the files of bodies that a stage links.

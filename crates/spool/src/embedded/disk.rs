@@ -18,7 +18,7 @@ pub enum DiskCall {
     Create,
     /// Write to a segment file. Refused, half of the octets have been written.
     Write,
-    /// Cut what was not forced to the disk off a segment file.
+    /// Cut a step that failed off a segment file.
     Shorten,
     /// Force a segment file to the disk.
     Sync,
@@ -155,6 +155,11 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
             SpoolError::File { action, path, source }
         }
     }
+}
+
+/// Whether the medium, not the system, refuses: EIO. Other places may be readable.
+pub(super) fn is_bad_block(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// ENOSPC or EDQUOT.

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -54,6 +55,9 @@ pub(super) struct Index {
     open: RwLock<Option<Open>>,
     /// Held while anything is written.
     step: Mutex<Step>,
+    /// A background task failed, and the system tells of a failed write only once: what was written before may not be on the
+    /// disk although a synchronization now would say so.
+    uncertain: AtomicBool,
 }
 
 /// The last step that was applied.
@@ -115,6 +119,7 @@ impl Index {
             disk,
             open: RwLock::new(Some(Open::at(path, options)?)),
             step: Mutex::new(Step { number: 0, kept: None }),
+            uncertain: AtomicBool::new(false),
         };
         lock(&index.step).number = index.number(STEP, "the number of steps")?.unwrap_or(0);
         Ok(index)
@@ -132,7 +137,17 @@ impl Index {
 
     /// Forces everything that was applied to the disk; returns the last step that is certain to be there. Steps may be
     /// applied meanwhile.
+    ///
+    /// # Errors
+    /// After [`SpoolError::NoSpace`] it may be tried again.
     pub(super) fn persist(&self) -> Result<u64, SpoolError> {
+        if self.uncertain.load(Ordering::Acquire) {
+            let last = lock(&self.step);
+            self.open_again(None, last.number)?;
+            if self.uncertain.load(Ordering::Acquire) {
+                return Err(disk_failed("write again", &self.path)(io::ErrorKind::StorageFull.into()));
+            }
+        }
         let step = self.step();
         // By names of its own: the database would hold up the steps of others as long as this takes. A journal that is
         // begun now holds later steps only, and one that goes has gone to tables.
@@ -173,14 +188,13 @@ impl Index {
         self.write(&IndexBatch::default(), &mark, PersistMode::SyncData, last.number)
     }
 
-    /// Applies `batch` as the step after the last; visible when it returns `Ok`. It is durable already.
+    /// Applies `batch` as that step, which is later than the last; visible when it returns `Ok`. It is durable already.
     ///
     /// # Errors
     /// After [`SpoolError::NoSpace`] it is known not to have been applied, and may be tried again. After any other
     /// error nothing is known.
-    pub(super) fn apply(&self, batch: &IndexBatch) -> Result<(), SpoolError> {
+    pub(super) fn apply(&self, step: u64, batch: &IndexBatch) -> Result<(), SpoolError> {
         let mut last = lock(&self.step);
-        let step = last.number.saturating_add(1);
         let (key, value) = (full_key(ENGINE, STEP), step.to_be_bytes());
         let mark = Wanted { key: &key, value: &value };
         self.write(batch, &mark, PersistMode::Buffer, last.number)?;
@@ -204,13 +218,13 @@ impl Index {
             let Err(fjall::Error::Poisoned) = outcome else { break };
             // A background task failed before; nothing of this batch was written. What the task would have done is
             // done again from the journal, and may fail again as long as the disk is short of space.
-            self.open_again(mark, last)?;
+            self.open_again(Some(mark), last)?;
             outcome = self.try_write(batch, mark, durability);
         }
         let Err(error) = outcome else { return Ok(()) };
         match no_space(error) {
             Ok(source) => {
-                self.open_again(mark, last)?;
+                self.open_again(Some(mark), last)?;
                 Err(disk_failed("write to", &self.path)(source))
             }
             Err(error) => Err(failed("commit")(error)),
@@ -231,13 +245,30 @@ impl Index {
     }
 
     /// Opens the database anew, without the batch that has this mark. `last` is the last step before it.
-    fn open_again(&self, mark: &Wanted<'_>, last: u64) -> Result<(), SpoolError> {
+    ///
+    /// # Errors
+    /// Never [`SpoolError::NoSpace`]: whether the batch is gone is unknown.
+    fn open_again(&self, mark: Option<&Wanted<'_>>, last: u64) -> Result<(), SpoolError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: what it still holds in memory of the failed write goes to the file now or never.
         *open = None;
-        journal::take_back(&self.path, mark)?;
-        journal::mend(&self.path, Some(last))?;
-        *open = Some(Open::at(&self.path, &self.options)?);
+        let mend = || {
+            mark.map_or(Ok(()), |mark| journal::take_back(&self.path, mark))?;
+            journal::mend(&self.path, Some(last))?;
+            match journal::write_again(&self.path) {
+                Ok(()) => self.uncertain.store(false, Ordering::Release),
+                Err(SpoolError::NoSpace { .. }) => self.uncertain.store(true, Ordering::Release),
+                Err(error) => return Err(error),
+            }
+            Open::at(&self.path, &self.options)
+        };
+        let opened = mend().map_err(|error| match error {
+            error @ SpoolError::NoSpace { .. } => {
+                SpoolError::Index { action: "be opened again", source: Box::new(error) }
+            }
+            other => other,
+        })?;
+        *open = Some(opened);
         Ok(())
     }
 

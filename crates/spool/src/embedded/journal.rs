@@ -1,11 +1,10 @@
 //! The journal of the index, read by the store itself before the index opens it.
 //!
-//! The index writes each batch to its journal as a start, items and an end with a checksum, and forces it to the
-//! disk. When the power fails in between, any part of the last batch may be missing, its middle included, and the
-//! index then refuses to open rather than drop what was never acknowledged. And where octets in the middle of a
-//! journal have rotted it may take them for its end, and drop everything after them. This module tells the two
-//! apart: an invalid batch with nothing valid behind it is a torn tail and is cut off; one with a valid batch
-//! behind it is damage, and the store does not open until somebody decides.
+//! The index writes each batch to its journal as a start, items and an end with a checksum; the disk has it some time
+//! later. When the power fails any part of what was written lately may be missing, and the index then refuses to open,
+//! or takes the place for the end of the journal and drops everything behind it. This module tells what is there: an
+//! invalid batch with nothing valid behind it is a torn tail and is cut off; one with a valid batch behind it is
+//! doubtful, and module `opening` finds out whether the log has what is missing.
 //!
 //! The form is that of the index's format 3: start (1, items u32, number u64), item (2, type, compression,
 //! keyspace u64, key length u16, value length u32, length as stored u32, key, value), clear (4, keyspace u64), end
@@ -18,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::disk::failed;
+use super::disk::{failed, sync_directory};
 use super::index::{ENGINE, STEP};
 use crate::SpoolError;
 use crate::staging::full_key;
@@ -156,6 +155,21 @@ pub(super) fn cut(path: &Path, valid: u64) -> Result<(), SpoolError> {
     let file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
     file.set_len(valid).map_err(failed("shorten", path))?;
     file.sync_all().map_err(failed("sync", path))
+}
+
+/// Puts copies of the journals in their places, durably.
+pub(super) fn write_again(index: &Path) -> Result<(), SpoolError> {
+    let new = index.with_file_name("journal.new");
+    for path in journals(index)? {
+        let valid = scan(&path)?.valid;
+        if let Err(error) = copy_beginning(&path, &new, valid) {
+            // On a disk without space it takes some. If it stays it is written over the next time.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
+        fs::rename(&new, &path).map_err(failed("rename", &new))?;
+    }
+    sync_directory(index)
 }
 
 /// Copies the first `valid` octets of a journal to `to`, durably; what was there goes.

@@ -2,9 +2,9 @@
 //!
 //! The file `LAST` is one line in one sector, with a checksum. An opening forces "running" to the disk before anything
 //! else is written, and only an end in order makes "stopped" of it. In between each step writes its number, after the
-//! index has made the step durable and without waiting for the disk. So the number is never ahead of what the index
-//! should hold, and an index behind it has lost a step that was acknowledged: octets that have rotted in the last batch
-//! of a journal look like a batch that a power cut has torn, and this number tells them apart. After a power cut the
+//! step has become durable in the log and without waiting for the disk. So the number is never ahead of what the store
+//! should hold, and a store behind it has lost a step that was acknowledged: octets that have rotted in the last step
+//! look like a step that a power cut has torn, and this number tells them apart. After a power cut the
 //! number may be older than the index, which says nothing.
 
 use std::fs::{File, OpenOptions};

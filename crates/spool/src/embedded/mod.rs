@@ -51,6 +51,7 @@ use disk::{Disk, DiskFile};
 use index::Index;
 pub use last::LastStop;
 use last::{Last, Told};
+use log::Gaps;
 use opening::Opened;
 pub use options::{CheckOnStart, OpenError, Options};
 use queue::Queue;
@@ -127,7 +128,7 @@ impl EmbeddedSpool {
     /// # Errors
     /// See [`OpenError`]. Damaged bodies are no reason: they are counted in [`Stats::bodies_damaged`].
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<EmbeddedSpool, OpenError> {
-        Self::open_on(directory.as_ref(), options, Disk::default())
+        Self::open_on(directory.as_ref(), options, Disk::default(), Gaps::Refuse)
     }
 
     /// The same on a file system whose calls `judge` may refuse.
@@ -140,10 +141,15 @@ impl EmbeddedSpool {
         options: Options,
         judge: DiskJudge,
     ) -> Result<EmbeddedSpool, OpenError> {
-        Self::open_on(directory.as_ref(), options, Disk::judged(judge))
+        Self::open_on(directory.as_ref(), options, Disk::judged(judge), Gaps::Refuse)
     }
 
-    fn open_on(directory: &Path, options: Options, disk: Disk) -> Result<EmbeddedSpool, OpenError> {
+    fn open_on(
+        directory: &Path,
+        options: Options,
+        disk: Disk,
+        gaps: Gaps,
+    ) -> Result<EmbeddedSpool, OpenError> {
         let (directory, found) = Directory::lock(directory)?;
         if found == Found::Nothing {
             directory.begin_creation()?;
@@ -151,7 +157,7 @@ impl EmbeddedSpool {
         let told = Told::read(directory.root())?;
         let files = recovery::list(directory.segments())?;
         let Opened { index, highest_body } =
-            opening::open(&directory, found, &options, disk.clone(), told, &files)?;
+            opening::open(&directory, found, &options, disk.clone(), told, &files, gaps)?;
         let last_stop = match (found, told) {
             (Found::Nothing, _) => LastStop::NoneBefore,
             // A version that does not write the file may have been at work after it was written.
@@ -164,7 +170,7 @@ impl EmbeddedSpool {
             index.keep_step(Last::begin(directory.root(), index.step())?);
         }
         let body_ids = BodyIds::open(&index, highest_body, &options)?;
-        let recovered = Recovered::find(&directory, &index, &disk, &files)?;
+        let recovered = Recovered::find(&directory, &index, &disk, &files, gaps)?;
         if found != Found::Store {
             directory.mark_complete()?;
         }
@@ -375,7 +381,15 @@ impl Shared {
         let mut ids = lock(&self.body_ids);
         if ids.next >= ids.limit {
             let limit = ids.next.saturating_add(self.options.body_id_step.max(1));
-            self.index.set_body_id_limit(limit).inspect_err(|error| self.met(error))?;
+            match self.index.set_body_id_limit(limit) {
+                Ok(()) => {}
+                Err(error @ SpoolError::NoSpace { .. }) => {
+                    self.met(&error);
+                    return Err(error);
+                }
+                // What else of the journal is on the disk is unknown then.
+                Err(error) => return Err(SpoolError::Stopped { cause: self.stop(error) }),
+            }
             ids.limit = limit;
         }
         let id = BodyId(ids.next);
@@ -450,10 +464,14 @@ impl BodyIds {
 /// Unlinks emptied segments until the committer ends.
 fn sweep(shared: &Shared, emptied: &Receiver<Emptied>) {
     let mut persisted = 0;
-    for Emptied { number, last_step } in emptied {
-        if last_step.is_some_and(|step| step > persisted) {
+    // Those for which the index has to be written again, and there is no space for that.
+    let mut waiting = Vec::new();
+    for emptied in emptied {
+        waiting.push(emptied);
+        if waiting.iter().any(|emptied| emptied.last_step.is_some_and(|step| step > persisted)) {
             match shared.index.persist() {
                 Ok(step) => persisted = step,
+                Err(error @ SpoolError::NoSpace { .. }) => shared.note(&error),
                 // What the journal holds of the steps is unknown now; the log still has them, but it must not go on.
                 Err(error) => {
                     shared.stop(error);
@@ -461,14 +479,24 @@ fn sweep(shared: &Shared, emptied: &Receiver<Emptied>) {
                 }
             }
         }
-        let path = shared.directory.segment(number);
-        match shared.disk.remove(&path) {
-            Ok(()) => {
-                shared.counters.segments.fetch_sub(1, Ordering::Relaxed);
+        waiting.retain(|emptied| {
+            let certain = emptied.last_step.is_none_or(|step| step <= persisted);
+            if certain {
+                unlink(shared, emptied.number);
             }
-            // It is tried again when the store is next opened.
-            Err(error) => shared.note(&error),
-        }
-        shared.reader.retired(number);
+            !certain
+        });
     }
+}
+
+fn unlink(shared: &Shared, number: u64) {
+    let path = shared.directory.segment(number);
+    match shared.disk.remove(&path) {
+        Ok(()) => {
+            shared.counters.segments.fetch_sub(1, Ordering::Relaxed);
+        }
+        // It is tried again when the store is next opened.
+        Err(error) => shared.note(&error),
+    }
+    shared.reader.retired(number);
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::Shared;
-use super::disk::failed;
+use super::disk::{failed, is_bad_block};
 use super::place::Location;
 use super::record;
 use crate::sync::lock;
@@ -246,9 +246,4 @@ fn read_exact(
         Err(error) if is_bad_block(&error) => Err(Damage::Unreadable.into()),
         Err(error) => Err(failed("read", &path)(error).into()),
     }
-}
-
-/// Whether the medium, not the system, refuses: EIO. Others of its bodies may be readable.
-fn is_bad_block(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }

@@ -13,6 +13,8 @@
 //! | 3 | a step: what it changes in the index | of the step | of the payload |
 //! | 4 | the beginning of a shared segment, without payload | of the first step that may stand in it | a salt |
 //!
+//! The trailer of a beginning says the same once more: salt 4, CRC-32C of step and salt 4, zero 4, step 8, end magic 4.
+//!
 //! A body without a valid trailer is not complete. The index knows place, length and checksum as well; header and
 //! trailer let a body be recognised, and judged, without it. The checksums of a step, of header and payload, begin with
 //! the salt of its segment: nobody who writes the text of a body can make it look like a step.
@@ -32,7 +34,9 @@ pub(super) const HEADER: usize = 28;
 pub(super) const TRAILER: usize = 24;
 
 /// Octets of the record with which a shared segment begins.
-pub(super) const BEGINNING_LEN: u64 = (HEADER + TRAILER) as u64;
+pub(super) const BEGINNING_OCTETS: usize = HEADER + TRAILER;
+/// The same, as a place in a file.
+pub(super) const BEGINNING_LEN: u64 = BEGINNING_OCTETS as u64;
 
 /// What a header of a shared segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,24 @@ pub(super) fn step_header(step: u64, len: u64, salt: u32) -> [u8; HEADER] {
 /// What stands at the beginning of a shared segment.
 pub(super) fn beginning(step: u64, salt: u32) -> Vec<u8> {
     let header = fields(BEGINNING, step, u64::from(salt), 0);
-    [&header[..], &closing(step, 0, 0)].concat()
+    [&header[..], &closing(step, u64::from(sum_of_beginning(step, salt)), salt)].concat()
+}
+
+/// The first step that may follow, and the salt, if these octets begin a shared segment. One of its parts may be unreadable.
+pub(super) fn parse_beginning(octets: &[u8; BEGINNING_OCTETS]) -> Option<(u64, u32)> {
+    let (header, trailer) = octets.split_first_chunk()?;
+    if let Some(Record::Beginning(step, salt)) = Record::parse(header, 0) {
+        return Some((step, salt));
+    }
+    let (salt, rest) = trailer.split_first_chunk()?;
+    let (_, rest) = rest.split_first_chunk::<8>()?;
+    let (step, _) = rest.split_first_chunk()?;
+    let (salt, step) = (u32::from_le_bytes(*salt), u64::from_le_bytes(*step));
+    (*trailer == closing(step, u64::from(sum_of_beginning(step, salt)), salt)).then_some((step, salt))
+}
+
+fn sum_of_beginning(step: u64, salt: u32) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&step.to_le_bytes()), &salt.to_le_bytes())
 }
 
 fn fields(flags: u8, number: u64, len: u64, seed: u32) -> [u8; HEADER] {
@@ -172,6 +193,16 @@ mod tests {
         assert_eq!(beginning.len() as u64, BEGINNING_LEN);
         let header = beginning.first_chunk().unwrap();
         assert_eq!(Record::parse(header, 0), Some(Record::Beginning(9, 0xdead_beef)));
+        let whole: [u8; BEGINNING_OCTETS] = beginning.as_slice().try_into().unwrap();
+        for at in 0..whole.len() {
+            let mut rotten = whole;
+            rotten[at] ^= 0x40;
+            assert_eq!(parse_beginning(&rotten), Some((9, 0xdead_beef)), "octet {at}");
+            rotten[(at + HEADER) % whole.len()] ^= 1;
+            let both = at < HEADER && at + HEADER < whole.len()
+                || at >= HEADER && (at + HEADER) % whole.len() < HEADER;
+            assert_eq!(parse_beginning(&rotten).is_none(), both, "octet {at}");
+        }
         assert_ne!(step_trailer(9, b"changes", 1), step_trailer(9, b"changes", 2));
     }
 }

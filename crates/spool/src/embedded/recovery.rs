@@ -11,6 +11,8 @@ use std::path::Path;
 use super::directory::Directory;
 use super::disk::{Disk, failed};
 use super::index::Index;
+use super::log::Gaps;
+use super::opening::set_aside;
 use super::record;
 use super::segment::Live;
 use crate::SpoolError;
@@ -35,12 +37,14 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    /// Looks through a store whose index is whole; `files` are its segments.
+    /// Looks through a store whose index is as whole as it gets; `files` are its segments. While steps may be missing no file
+    /// is removed: those to which nothing refers go to the quarantine.
     pub(super) fn find(
         directory: &Directory,
         index: &Index,
         disk: &Disk,
         files: &BTreeMap<u64, u64>,
+        gaps: Gaps,
     ) -> Result<Recovered, SpoolError> {
         let mut found = Recovered::default();
         let mut all_understood = true;
@@ -73,7 +77,12 @@ impl Recovered {
         found.next_segment = last.map_or(0, |last| last.saturating_add(1));
         for &number in files.keys() {
             if all_understood && !found.live.contains_key(&number) {
-                disk.remove(&directory.segment(number))?;
+                match gaps {
+                    Gaps::Refuse => disk.remove(&directory.segment(number))?,
+                    Gaps::Skip => {
+                        set_aside(directory, &directory.segment(number))?;
+                    }
+                }
             } else {
                 found.segments = found.segments.saturating_add(1);
             }

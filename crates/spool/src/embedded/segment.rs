@@ -150,6 +150,10 @@ impl Segments {
         if let Some(growing) = &mut self.growing {
             growing.sync(&self.shared)?;
         }
+        self.sync_names()
+    }
+
+    fn sync_names(&mut self) -> Result<(), SpoolError> {
         if self.new_name {
             self.shared.disk.sync_directory(self.shared.directory.segments())?;
             self.shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
@@ -158,9 +162,8 @@ impl Segments {
         Ok(())
     }
 
-    /// Takes back what was appended since the last sync, and after a step that failed behind it that step too: `synced` is
-    /// how much of the growing segment stood before it. How its end looks after a failed write is unknown, so nothing
-    /// more is appended to it.
+    /// Takes back what was appended since `before`, whether it was forced to the disk meanwhile or not. How the end of the
+    /// segment looks after a failed write is unknown, so nothing more is appended to it.
     ///
     /// # Errors
     /// It can't be said whether the step is there: it may come back when the store is next opened.
@@ -274,6 +277,8 @@ impl Segments {
             full.sync(&self.shared)?;
             self.touched.insert(full.number);
             self.growing = None;
+            // A step behind it in the next segment must not be found without it.
+            self.sync_names()?;
         }
         Ok(())
     }

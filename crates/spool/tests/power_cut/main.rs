@@ -1,8 +1,8 @@
 //! The power fails at any moment of a store's life: nothing acknowledged is lost, nothing deleted is back, nothing
 //! is half there.
 //!
-//! A child works on a store under strace and is killed, three times on the same directory, so that recovery is part
-//! of what is seen. From the trace, index included, the disk is rebuilt as a cut at any call could have left it
+//! A child works on a store under strace and is killed at work, three times on the same directory, so that recovery is part
+//! of what is seen, and what a kill leaves unsynced is what the next process finds. From the trace, index included, the disk is rebuilt as a cut at any call could have left it
 //! (module `disk`), the store is opened on it, and compared with what the child had been told until then.
 //!
 //! ```text
@@ -79,13 +79,13 @@ fn child() {
     let round: u8 = round.parse().unwrap();
     let spool = EmbeddedSpool::open(directory, options()).unwrap();
     thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let spool = &spool;
-            scope.spawn(move || work(spool, round, u8::try_from(thread).unwrap()));
-        }
+        let spool = &spool;
+        let start = |thread: u32| scope.spawn(move || work(spool, round, u8::try_from(thread).unwrap()));
+        let mut threads: Vec<_> = (0..THREADS).map(start).collect();
+        threads.remove(0).join().unwrap();
+        // Without closing the store, as if it were killed, and in the middle of what the others do.
+        process::abort();
     });
-    // Without closing the store, as if it were killed.
-    process::abort();
 }
 
 fn work(spool: &EmbeddedSpool, round: u8, thread: u8) {
