@@ -20,14 +20,16 @@ mod trace;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use disk::{Disk, Survival};
-use spool::{Batch, BodyId, EmbeddedSpool, Options, Space, Spool, block_on};
+use spool::{Batch, BodyId, DiskCall, EmbeddedSpool, Options, Space, Spool, block_on};
 use tempfile::TempDir;
 use trace::{Event, Tracer};
 
@@ -36,7 +38,7 @@ const DIRECTORY: &str = "SPOOL_POWER_DIRECTORY";
 const ROUND: &str = "SPOOL_POWER_ROUND";
 const ROUNDS: u32 = 3;
 const THREADS: u32 = 2;
-const EACH: u32 = 24;
+const EACH: u8 = 24;
 /// Ways in which what is not certain may survive; the first ones are the extremes.
 const WAYS: usize = 12;
 /// Cuts tried if nothing else is said.
@@ -77,20 +79,32 @@ fn tell(what: &str, key: Key) {
 fn child() {
     let (Ok(directory), Ok(round)) = (env::var(DIRECTORY), env::var(ROUND)) else { return };
     let round: u8 = round.parse().unwrap();
-    let spool = EmbeddedSpool::open(directory, options()).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let judge = {
+        let over = Arc::clone(&over);
+        move |call: DiskCall, _: &Path| {
+            if call == DiskCall::Sync && over.load(Ordering::Relaxed) {
+                // Without closing the store, as if it were killed: what it has written is in the memory of the system,
+                // where the next process finds it, and not on the disk.
+                process::abort();
+            }
+            None
+        }
+    };
+    let spool = EmbeddedSpool::open_judged(directory, options(), Arc::new(judge)).unwrap();
     thread::scope(|scope| {
-        let spool = &spool;
-        let start = |thread: u32| scope.spawn(move || work(spool, round, u8::try_from(thread).unwrap()));
-        let mut threads: Vec<_> = (0..THREADS).map(start).collect();
-        threads.remove(0).join().unwrap();
-        // Without closing the store, as if it were killed, and in the middle of what the others do.
-        process::abort();
+        for thread in 0..THREADS {
+            let spool = &spool;
+            scope.spawn(move || work(spool, round, u8::try_from(thread).unwrap(), 0..EACH));
+        }
     });
+    over.store(true, Ordering::Relaxed);
+    work(&spool, round, 0, EACH..EACH + 1);
 }
 
-fn work(spool: &EmbeddedSpool, round: u8, thread: u8) {
+fn work(spool: &EmbeddedSpool, round: u8, thread: u8, numbers: Range<u8>) {
     let mut kept = Vec::new();
-    for number in 0..u8::try_from(EACH).unwrap() {
+    for number in numbers {
         let key = [round, thread, number];
         let mut writer = spool.begin_body().unwrap();
         writer.write(&body_of(key)).unwrap();
