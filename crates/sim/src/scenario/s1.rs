@@ -163,6 +163,11 @@ impl Bad {
     /// Changes how the peer fails, and has it call us, too.
     async fn next(&mut self, stage: &mut Stage, calls: Range<u64>) {
         while self.calling.try_join_next().is_some() {}
+        // Nobody asks what it heard, and in a long series that would be what memory goes to.
+        let mut heard = self.peer.heard();
+        heard.binds.clear();
+        heard.apdus.clear();
+        drop(heard);
         let a = stage.sites[0].host;
         match stage.random.within(0..12) {
             0 => stage.network.change_both(self.at, a, |path| path.cut = true),
