@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use spool::{Batch, BodyId, DiskCall, EmbeddedSpool, Options, Spool, block_on};
+use spool::{Batch, BodyId, DiskCall, EmbeddedSpool, Options, Space, Spool, block_on};
 use tempfile::TempDir;
 
 /// In memory where there is such a file system: what a sync costs is not the matter here.
@@ -194,4 +194,25 @@ fn whatever_fails_nothing_is_lost() {
             return;
         }
     }
+}
+
+#[test]
+fn steps_without_bodies_hold_no_segment() {
+    let directory = directory();
+    let spool = EmbeddedSpool::open(directory.path(), options()).unwrap();
+    let mut writer = spool.begin_body().unwrap();
+    writer.write(b"one body at the beginning").unwrap();
+    let mut batch = Batch::default();
+    let id = batch.link_body(writer.finish().unwrap());
+    spool.commit(batch).wait().unwrap();
+    for number in 0..100_000_u32 {
+        if spool.stats().bodies_moved > 0 {
+            break;
+        }
+        let mut batch = Batch::default();
+        batch.put(Space(1), b"key", number.to_be_bytes());
+        spool.commit(batch).wait().unwrap();
+    }
+    assert_eq!(spool.stats().bodies_moved, 1, "the segment that it lived in was nearly all steps");
+    assert_eq!(block_on(spool.read_body(id, 0, 100)).unwrap(), b"one body at the beginning");
 }

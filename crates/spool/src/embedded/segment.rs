@@ -275,8 +275,18 @@ impl Segments {
     fn retire(&mut self) -> Result<(), SpoolError> {
         if let Some(full) = &mut self.growing {
             full.sync(&self.shared)?;
-            self.touched.insert(full.number);
+            let (number, len) = (full.number, full.len);
+            self.touched.insert(number);
             self.growing = None;
+            // The steps behind its last body are dead as well.
+            if let Some(live) = self.live.get_mut(&number) {
+                let more = len.saturating_sub(live.len);
+                live.len = live.len.saturating_add(more);
+                self.shared.counters.segment_octets.fetch_add(more, Ordering::Relaxed);
+                if live.is_sparse(self.shared.options.segment_size) {
+                    self.sparse.insert(number);
+                }
+            }
             // A step behind it in the next segment must not be found without it.
             self.sync_names()?;
         }
