@@ -19,6 +19,8 @@ pub struct About {
     pub recipients: Vec<String>,
     /// Of a report: the message or probe that it is about.
     pub subject: Option<MtsIdentifier>,
+    /// Of a message that came in or was submitted: the subject in its heading.
+    pub ipm_subject: Option<String>,
 }
 
 /// What there is to tell of something once it has been transferred. It is made when it takes the form of its link: it is
@@ -38,6 +40,7 @@ impl About {
             originator: envelope.originator_name.to_string(),
             recipients: named(&envelope.per_recipient_fields),
             subject: None,
+            ipm_subject: None,
         }
     }
 
@@ -47,6 +50,7 @@ impl About {
             originator: probe.originator_name.to_string(),
             recipients: named(&probe.per_recipient_fields),
             subject: None,
+            ipm_subject: None,
         }
     }
 
@@ -56,6 +60,7 @@ impl About {
             originator: String::new(),
             recipients: vec![report.envelope.report_destination_name.to_string()],
             subject: Some((*report.content.subject_identifier).clone()),
+            ipm_subject: None,
         }
     }
 }

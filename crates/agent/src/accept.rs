@@ -28,6 +28,8 @@ pub enum IncomingApdu {
         envelope: Box<MessageTransferEnvelope>,
         /// Its content.
         body: FinishedBody,
+        /// The subject in its heading, if it is known.
+        subject: Option<String>,
     },
     /// A report.
     Report(Box<Report>),
@@ -78,8 +80,8 @@ impl Agent {
         }
         let mut step = Step::default();
         let (item, rank) = match apdu {
-            IncomingApdu::Message { envelope, body } => {
-                self.message_in(now, from, *envelope, body, &mut step)
+            IncomingApdu::Message { envelope, body, subject } => {
+                self.message_in(now, from, *envelope, (body, subject), &mut step)
             }
             IncomingApdu::Report(report) => self.report_in(now, from, *report, &mut step),
             IncomingApdu::Probe(probe) => self.probe_in(now, from, *probe, &mut step),
@@ -104,7 +106,7 @@ impl Agent {
         now: WallTime,
         from: &str,
         mut envelope: MessageTransferEnvelope,
-        body: FinishedBody,
+        (body, subject): (FinishedBody, Option<String>),
         step: &mut Step,
     ) -> (Option<Item>, Rank) {
         let rank = Rank::of(*envelope.priority);
@@ -112,7 +114,8 @@ impl Agent {
         let identifier = (*envelope.message_identifier).clone();
         let accepted =
             Accepted { kind: Kind::Message, identifier, from, size: body.len(), recipients: responsible };
-        accepted.announce(self.about(|| About::message(&envelope)), &envelope.trace_information, step);
+        let about = self.about_message(&envelope, subject);
+        accepted.announce(about, &envelope.trace_information, step);
         if responsible == 0 {
             // `body` goes out of scope: its space is given back.
             accepted.discard(step);

@@ -88,4 +88,4 @@ pub use routing::{Route, RouteDecision, RouteFailure, RouteQuestion};
 pub use selection::Restricted;
 pub use settings::{AgentSettings, Secret, SettingsProblem};
 pub use submission::{ReportRequest, Submission, SubmissionRecipient, SubmitError, SubmitProblem};
-pub use track::{TrackEvent, TrackRecord};
+pub use track::{Traced, TrackEvent, TrackRecord};

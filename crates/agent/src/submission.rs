@@ -25,6 +25,8 @@ pub struct Submission {
     pub encoded_information_types: Option<EncodedInformationTypes>,
     /// A name for the content that comes back in reports; at most 16 printable characters.
     pub content_identifier: Option<String>,
+    /// The subject in the heading of the content, for message tracking. Default none.
+    pub subject: Option<String>,
     /// Whether recipients are told of one another in the envelope. Default false.
     pub disclose_recipients: bool,
     /// Whether MTAs must not convert the content. Default false.
@@ -52,6 +54,7 @@ impl Submission {
             content_type: ContentType::P22,
             encoded_information_types: None,
             content_identifier: None,
+            subject: None,
             disclose_recipients: false,
             implicit_conversion_prohibited: false,
             return_content: false,

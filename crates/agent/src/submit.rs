@@ -138,7 +138,7 @@ impl Agent {
             kind: Kind::Message,
             mts_identifier: identifier.clone(),
             originator: submission.originator.to_string(),
-            about: self.about(|| About::message(&envelope)),
+            about: self.about_message(&envelope, submission.subject.clone()),
             size: content_length,
             recipients: u32::try_from(submission.recipients.len()).unwrap_or(u32::MAX),
         });

@@ -7,6 +7,7 @@
 //! large for the spool.
 
 use clock::WallTime;
+use mhs::p1::MessageTransferEnvelope;
 use serde::{Deserialize, Serialize};
 
 use crate::about::About;
@@ -128,6 +129,8 @@ pub struct TrackRecord {
     pub rank: Option<u8>,
     /// What else there is to say, in words.
     pub text: Option<String>,
+    /// Of a message that came in or was submitted: the subject in its heading, if it is kept.
+    pub ipm_subject: Option<String>,
 }
 
 impl TrackRecord {
@@ -144,6 +147,7 @@ impl TrackRecord {
             size: None,
             rank: None,
             text: None,
+            ipm_subject: None,
         }
     }
 
@@ -151,7 +155,7 @@ impl TrackRecord {
         self.recipient_count = recipients;
         self.size = Some(size);
         let Some(about) = about else { return self };
-        let About { rank, originator, recipients, subject } = *about;
+        let About { rank, originator, recipients, subject, ipm_subject } = *about;
         if subject.is_some() {
             // A report goes to one, however many it tells of.
             self.recipient_count = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
@@ -160,6 +164,7 @@ impl TrackRecord {
         self.originator = Some(originator).filter(|name| !name.is_empty()).map(cut);
         self.recipients = recipients.into_iter().map(cut).collect();
         self.rank = Some(rank.octet());
+        self.ipm_subject = ipm_subject.map(cut);
         self
     }
 
@@ -202,10 +207,24 @@ impl TrackRecord {
     }
 }
 
+/// What tracking has added to a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// Records: an entry that is found by two identifiers is two.
+    pub records: u64,
+    /// The entries, in order.
+    pub entries: Vec<TrackRecord>,
+}
+
 impl Agent {
     /// Whether there is message tracking.
     pub fn tracks(&self) -> bool {
         self.settings().mta.tracking_days > 0
+    }
+
+    /// Whether message tracking keeps the subjects of messages.
+    pub fn tracks_subjects(&self) -> bool {
+        self.tracks() && self.settings().mta.tracking_subjects
     }
 
     /// What tracking keeps of something, if there is tracking.
@@ -213,11 +232,21 @@ impl Agent {
         self.tracks().then(|| Box::new(about()))
     }
 
+    /// The same of a message with this subject.
+    pub(crate) fn about_message(
+        &self,
+        envelope: &MessageTransferEnvelope,
+        subject: Option<String>,
+    ) -> Option<Box<About>> {
+        let ipm_subject = subject.filter(|_| self.tracks_subjects());
+        self.about(|| About { ipm_subject, ..About::message(envelope) })
+    }
+
     /// Adds to a step what message tracking keeps of it, and takes out of its effects what is in them for this alone.
-    /// Called once for each step, before it is committed. Tells how many records were added.
-    pub fn track(&self, now: WallTime, sequence: &dyn Sequence, step: &mut Step) -> u64 {
+    /// Called once for each step, before it is committed.
+    pub fn track(&self, now: WallTime, sequence: &dyn Sequence, step: &mut Step) -> Traced {
         if !self.tracks() {
-            return 0;
+            return Traced::default();
         }
         let mut entries: Vec<TrackRecord> = Vec::new();
         for entry in step.effects.iter_mut().filter_map(entry) {
@@ -230,7 +259,7 @@ impl Agent {
             entries.push(entry);
         }
         let hour = TrackKey::hour_of(now);
-        let mut added = 0_u64;
+        let mut traced = Traced { records: 0, entries: Vec::with_capacity(entries.len()) };
         for mut entry in entries {
             if step.batch.octets() > MAX_BATCH {
                 break;
@@ -243,12 +272,13 @@ impl Agent {
             };
             if let Some(subject) = entry.subject.as_deref().filter(|_| entry.is_first_of_report()) {
                 step.batch.put(TRACK, key(subject), value.clone());
-                added = added.saturating_add(1);
+                traced.records = traced.records.saturating_add(1);
             }
             step.batch.put(TRACK, key(&entry.mts_identifier), value);
-            added = added.saturating_add(1);
+            traced.records = traced.records.saturating_add(1);
+            traced.entries.push(entry);
         }
-        added
+        traced
     }
 
     /// Forgets what is older than `tracking_days`, and the oldest of the `kept` records that are more than

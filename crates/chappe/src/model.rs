@@ -406,6 +406,9 @@ pub(crate) struct Tracked {
     pub(crate) priority: Option<String>,
     /// Octets of content.
     pub(crate) size: Option<u64>,
+    /// The subject of a message that came in or was submitted, if it is kept and the caller may see it.
+    #[serde(default)]
+    pub(crate) subject: Option<String>,
     /// What else there is to say.
     pub(crate) text: Option<String>,
 }

@@ -14,6 +14,7 @@ use crate::api::{self, Gate};
 use crate::config::Config;
 use crate::descriptors;
 use crate::keeper::Keeper;
+use crate::log::{Log, LogSettings};
 use crate::notify::{State, notify, watchdog_interval};
 use crate::tls::TlsError;
 
@@ -174,11 +175,16 @@ pub(crate) async fn apply(
             {
                 tracing::error!("the certificate of the API stays as it was: {error}");
             }
+            let log = LogSettings { syslog: current.log.syslog.clone(), ..new.log };
+            if let Err(error) = Log::follow(&log) {
+                tracing::error!("the log stays as it was: {error}");
+            }
             tracing::info!("configuration read again; {summary}");
             let limits = new.limits.with_resources_of(&current.limits);
             let source = new.source;
             let monitors = new.monitors;
-            let mut config = Config { settings: new.settings, limits, source, monitors, ..current.clone() };
+            let mut config =
+                Config { settings: new.settings, limits, source, monitors, log, ..current.clone() };
             config.listen.p1 = new.listen.p1;
             Ok((config, summary))
         }
@@ -205,7 +211,7 @@ pub(crate) fn needs_restart(current: &Config, new: &Config) -> Vec<&'static str>
         ),
         (current.spool != new.spool, "[spool]"),
         (current.recorder != new.recorder, "[recorder]"),
-        (current.log != new.log, "[log]"),
+        (current.log.syslog != new.log.syslog, "syslog, facility and syslog_form of [log]"),
     ];
     found.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect()
 }

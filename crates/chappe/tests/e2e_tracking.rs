@@ -76,6 +76,35 @@ fn the_path_of_a_message_and_its_report_is_known_at_both_mtas_after_a_restart() 
 }
 
 #[test]
+fn a_message_is_found_by_its_subject_and_its_addresses_at_both_mtas_after_a_restart() {
+    let mut pair = Plan::default().start();
+    let (id, _) = send(&pair);
+    restart(&mut pair);
+    for site in [&pair.a, &pair.b] {
+        for words in
+            [&["--subject", "PATH"][..], &["--subject", "pa*", "--from", ANNA], &["--to", OPERATIONS]]
+        {
+            let found = site.json(&[&["track"], words].concat());
+            let items = found["items"].as_array().unwrap();
+            assert!(items.iter().any(|item| item["mts_id"] == id), "{words:?}: {found:#}");
+        }
+        for words in [["--subject", "pat"], ["--subject", "nowhere"], ["--from", "S=nobody"]] {
+            let found = site.json(&[&["track"], &words[..]].concat());
+            assert_eq!(found["items"], serde_json::json!([]), "{words:?}");
+        }
+        let table = site.run(&["track", "--subject", "path"]).ok();
+        assert!(table.contains("SUBJECT") && table.contains(&id), "{table}");
+        let lines = site.run(&["track", "--since", "2020-01-01T00:00:00Z", "--csv"]).ok();
+        let first = lines.lines().next().unwrap();
+        assert_eq!(first.split(',').count(), 13, "{first}");
+        assert!(lines.contains(&format!("\"{id}\",\"\",")) && lines.contains(",\"path\","), "{lines}");
+    }
+    let failed = pair.a.run(&["track", "--subject", "!"]).failed(2);
+    assert!(failed.contains("no word"), "{failed}");
+    pair.a.run(&["track"]).failed(2);
+}
+
+#[test]
 fn what_is_not_known_is_said_so_and_tracking_can_be_switched_off() {
     let plan = Plan { mta: "tracking_days = 0\n".to_owned(), ..Plan::default() };
     let pair = plan.start();

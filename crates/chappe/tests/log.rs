@@ -51,6 +51,31 @@ fn events_are_objects_on_standard_error_and_messages_of_rfc_5424_besides() {
 }
 
 #[test]
+fn level_and_format_of_the_log_follow_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    Service::write_config(dir.path(), "", "[log]\nlevel = \"info\"\n");
+    let path = dir.path().to_owned();
+    let mut service = Service::start_in(dir);
+    let text = std::fs::read_to_string(path.join("chappe.toml")).unwrap();
+    let changed = text.replace("level = \"info\"\n", "format = \"json\"\n");
+    assert_ne!(text, changed);
+    std::fs::write(path.join("chappe.toml"), &changed).unwrap();
+    service.signal("-HUP");
+    let line = service.wait_for_log("configuration read again");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "information");
+    // Where the lines go is not changed.
+    let elsewhere = changed.replace("format = \"json\"\n", "syslog = \"unix:/no/such\"\n");
+    std::fs::write(path.join("chappe.toml"), elsewhere).unwrap();
+    service.signal("-HUP");
+    service.wait_for_log("of [log] take effect at the next start only");
+    let line = service.wait_for_log("configuration read again");
+    assert!(!line.starts_with('{'), "text again: {line}");
+    service.signal("-TERM");
+    assert_eq!(service.wait().0, Some(0));
+}
+
+#[test]
 fn a_syslog_that_nobody_reads_is_told_once_and_stops_nothing() {
     let log = "[log]\nsyslog = \"unix:/no/such/socket\"\n";
     let dir = tempfile::tempdir().unwrap();

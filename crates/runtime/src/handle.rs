@@ -25,6 +25,7 @@ use crate::status::{
     ResourceStatus, TimesStatus,
 };
 use crate::tracking::{self, Tracking};
+use crate::tracking_index::{TrackingIndexStatus, TrackingQuery};
 use crate::tracking_search::{self, TrackingPage, TrackingSpan};
 
 /// Access to a running MTA. Cheap to clone.
@@ -399,18 +400,24 @@ impl Handle {
         self.shared.events.news()
     }
 
-    /// A part of what happened between two times, newest hours first, of what `wanted` takes.
+    /// A part of what happened between two times, newest hours first, of what `query` asks for and `wanted` takes.
     ///
     /// # Errors
     /// No such place, or the store can't be read.
     pub async fn search_tracking(
         &self,
         span: TrackingSpan,
+        query: &TrackingQuery,
         after: Option<&str>,
         limit: usize,
         wanted: impl Fn(&TrackRecord) -> bool,
     ) -> Result<TrackingPage, AdminError> {
-        tracking_search::search(&self.shared, span, after, limit, wanted).await
+        tracking_search::search(&self.shared, span, query, after, limit, wanted).await
+    }
+
+    /// How far the index of message tracking has come; none where the store is not on a disk.
+    pub fn tracking_index(&self) -> Option<TrackingIndexStatus> {
+        self.shared.tracking_index.as_ref().map(|index| index.status())
     }
 
     /// How often each kind of event has happened since the start.

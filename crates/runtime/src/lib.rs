@@ -55,6 +55,7 @@ mod supervisor;
 mod taken;
 mod times;
 mod tracking;
+mod tracking_index;
 mod tracking_search;
 mod traffic;
 mod trials;
@@ -84,6 +85,7 @@ pub use sequence::SequenceError;
 pub use status::*;
 pub use submission::SubmitFailure;
 pub use tracking::{Tracked, Tracking};
+pub use tracking_index::{QueryError, TrackingIndexStatus, TrackingQuery};
 pub use tracking_search::{TrackingPage, TrackingSpan};
 pub use world::{Connection, Incoming, World, WorldFuture};
 

@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::supervisor::{Work, supervise};
 use crate::work::Decide;
 use crate::world::{Surroundings, World};
-use crate::{housekeeping, listeners, monitor, recovery, start_check, trials, work};
+use crate::{housekeeping, listeners, monitor, recovery, start_check, tracking_index, trials, work};
 
 /// How much of the stop timeout is for writing what was interrupted, at most; a fifth of it if that is less.
 const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +96,10 @@ impl Mta {
         });
         let (spool, looked) = opened.await.map_err(|_| StartError::Read(SpoolError::Closed))??;
         let spool = Arc::new(spool);
-        let mut mta = Mta::start_on(config, Arc::<EmbeddedSpool>::clone(&spool)).await?;
+        let beside = Some(config.data_dir.join("tracking"));
+        let shared_spool = Arc::<EmbeddedSpool>::clone(&spool);
+        let mut mta =
+            Mta::start_beside(config, shared_spool, Surroundings::default(), work::decide, beside).await?;
         mta.own_store = Some(spool);
         if let Some(looked) = looked {
             for what in &looked.findings {
@@ -134,6 +137,17 @@ impl Mta {
         surroundings: Surroundings,
         decide: Decide,
     ) -> Result<Mta, StartError> {
+        Mta::start_beside(config, spool, surroundings, decide, None).await
+    }
+
+    /// The same with the directory of an index of message tracking.
+    async fn start_beside(
+        config: RuntimeConfig,
+        spool: Arc<dyn Spool>,
+        surroundings: Surroundings,
+        decide: Decide,
+        tracking_index: Option<PathBuf>,
+    ) -> Result<Mta, StartError> {
         let agent = Agent::new(config.settings).map_err(StartError::Settings)?;
         let sockets = listeners::open(&surroundings, &config.p1)?;
         let sequence = DurableSequence::open(&*spool).await?;
@@ -147,6 +161,7 @@ impl Mta {
             config.stop_timeout,
         );
         shared.decide = decide;
+        shared.open_tracking_index(tracking_index).await;
         let shared = Arc::new(shared);
         recovery::store::load(&shared).await?;
         trials::load(&shared).await?;
@@ -170,6 +185,8 @@ impl Mta {
         keep("trials", Box::new(move || Box::pin(trials::run(Arc::clone(&of_trials)))));
         let (of_house, connectors_of_house) = (Arc::clone(&shared), Arc::clone(&connectors));
         let house = move || housekeeping::run(Arc::clone(&of_house), Arc::clone(&connectors_of_house));
+        let of_index = Arc::clone(&shared);
+        keep("tracking index", Box::new(move || Box::pin(tracking_index::run(Arc::clone(&of_index)))));
         keep("housekeeping", Box::new(move || Box::pin(house())));
         let mut listeners = Listeners::default();
         listeners.start(&shared, sockets);
@@ -240,6 +257,8 @@ impl Mta {
                 let text = format!("the next start will take this stop for a disorderly one: {error}");
                 shared.event(EventKind::StoreFailed, "", text);
             }
+            // It can be made again, so it goes last.
+            shared.close_tracking_index().await;
         };
         // Both end by themselves; a disk that does not answer must not hold up the end either.
         let _ = tokio::time::timeout(to_persist, ending).await;

@@ -45,6 +45,11 @@ impl DurableSequence {
         self.next.load(Ordering::Relaxed)
     }
 
+    /// The first number that the next process can give out, if no more are reserved.
+    pub(crate) fn following(&self) -> u64 {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
     /// Reserves a further step if the numbers run low. Called by the housekeeping task.
     pub(crate) async fn reserve(&self, spool: &dyn Spool) -> Result<(), SequenceError> {
         let next = self.next.load(Ordering::Relaxed);

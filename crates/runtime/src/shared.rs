@@ -29,6 +29,7 @@ use crate::signal::Signal;
 use crate::status::Counters;
 use crate::supervisor::Surrender;
 use crate::times::Times;
+use crate::tracking_index::TrackingIndex;
 use crate::traffic::Traffic;
 use crate::trials::Trials;
 use crate::work::{self, Decide};
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) surrender: Surrender,
     /// Records of message tracking in the store, as far as they are counted.
     pub(crate) tracked: AtomicU64,
+    /// By what entries of message tracking are found, if there is such an index.
+    pub(crate) tracking_index: Option<Arc<TrackingIndex>>,
     agent: RwLock<Arc<Agent>>,
     limits: RwLock<Arc<RuntimeLimits>>,
     /// Tells when a connector has been started.
@@ -171,6 +174,7 @@ impl Shared {
             trials: Arc::default(),
             surrender: Surrender::default(),
             tracked: AtomicU64::new(0),
+            tracking_index: None,
             agent: RwLock::new(Arc::new(agent)),
             connectors: Mutex::default(),
             orphans: Notify::new(),
@@ -252,15 +256,18 @@ impl Shared {
     }
 
     async fn commit_patiently(self: &Arc<Self>, mut step: Step, patiently: bool) -> Result<(), CommitError> {
-        let tracked = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
+        let traced = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             if !step.batch.is_empty() {
                 // Counted first: housekeeping must not take away what isn't counted yet.
-                shared.tracked.fetch_add(tracked, Ordering::Relaxed);
+                shared.tracked.fetch_add(traced.records, Ordering::Relaxed);
                 if let Err(error) = shared.write(step.batch, patiently).await {
-                    shared.tracked.fetch_sub(tracked, Ordering::Relaxed);
+                    shared.tracked.fetch_sub(traced.records, Ordering::Relaxed);
                     return Err(error);
+                }
+                if let Some(index) = &shared.tracking_index {
+                    index.leave(traced.entries);
                 }
             }
             for effect in step.effects {
@@ -443,7 +450,7 @@ impl Links for Shared {
 /// What an APDU is, for the event log.
 pub(crate) fn describe(apdu: &IncomingApdu) -> String {
     match apdu {
-        IncomingApdu::Message { envelope, body } => {
+        IncomingApdu::Message { envelope, body, .. } => {
             format!("message {} ({} octets)", *envelope.message_identifier, body.len())
         }
         IncomingApdu::Report(report) => format!("report {}", *report.envelope.report_identifier),

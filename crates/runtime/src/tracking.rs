@@ -60,6 +60,8 @@ pub struct Tracked {
     pub priority: Option<&'static str>,
     /// Octets of content, where the event tells it.
     pub size: Option<u64>,
+    /// The subject in the heading of a message, where the event tells it.
+    pub subject: Option<String>,
     /// What else there is to say.
     pub text: Option<String>,
 }
@@ -78,6 +80,7 @@ impl From<TrackRecord> for Tracked {
             recipients: record.recipients,
             recipient_count: record.recipient_count,
             size: record.size,
+            subject: record.ipm_subject,
             text: record.text,
         }
     }
@@ -114,13 +117,7 @@ async fn collect(
     let spool = &*shared.spool;
     let digest = track_digest(mts_id);
     let mut room = MAX_ENTRIES;
-    let mut after = None;
-    // Each round takes the next hour of which there is anything: at most a year of them.
-    while let Some((key, _)) = spool.scan(TRACK, &[], after.as_deref(), 1).await?.into_iter().next() {
-        let Some(TrackKey { hour, .. }) = TrackKey::parse(&key) else {
-            after = Some(key);
-            continue;
-        };
+    for hour in hours(shared, mts_id).await? {
         let prefix = TrackKey { hour, digest, sequence: 0 }.prefix();
         let page = spool.scan(TRACK, &prefix, None, room.saturating_add(1)).await?;
         let is_more = page.len() > room;
@@ -132,9 +129,32 @@ async fn collect(
         if is_more {
             return Ok(true);
         }
-        after = Some(track_hour_end(hour));
     }
     Ok(false)
+}
+
+/// The hours in which there may be something of an identifier: by the index, or else all of which there is anything, which is
+/// a year of them at most.
+async fn hours(shared: &Shared, mts_id: &str) -> Result<Vec<u32>, AdminError> {
+    if let Some(index) = shared.tracking_index.clone() {
+        let identifier = mts_id.to_owned();
+        let look = move || index.hours_of(&identifier, MAX_ENTRIES);
+        if let Some(hours) = shared.surroundings.blocking(true, look).await? {
+            return Ok(hours);
+        }
+    }
+    let mut hours = Vec::new();
+    let mut after = None;
+    while let Some((key, _)) = shared.spool.scan(TRACK, &[], after.as_deref(), 1).await?.into_iter().next() {
+        after = Some(match TrackKey::parse(&key) {
+            Some(TrackKey { hour, .. }) => {
+                hours.push(hour);
+                track_hour_end(hour)
+            }
+            None => key,
+        });
+    }
+    Ok(hours)
 }
 
 /// Keeps tracking to its age and size, a portion at a time: what one portion leaves is for the next round of

@@ -32,6 +32,7 @@ async fn leave(spool: &dyn Spool, name: &str, count: u64, time: WallTime) {
             size: None,
             rank: None,
             text: None,
+            ipm_subject: None,
         };
         batch.put(TRACK, key.encode(), record.encode());
     }

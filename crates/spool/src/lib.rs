@@ -39,6 +39,7 @@ pub mod conformance;
 mod embedded;
 mod error;
 mod memory;
+mod side;
 mod spool;
 mod staging;
 mod sync;
@@ -57,4 +58,5 @@ pub use embedded::{
 };
 pub use error::{BatchLimit, CommitError, Damage, Expected, SpoolError, Unhealthy};
 pub use memory::{Fault, MemorySpool};
+pub use side::{SideIndex, Walk};
 pub use spool::{BoxFuture, MAX_READ_OCTETS, Spool, Stats};

@@ -82,8 +82,12 @@ impl Record for TriedRecord {
     const VERSION: u8 = 1;
 }
 
+/// No subject of a message.
+const NO_SUBJECT: &[u8] = &[0];
+
 impl Record for TrackRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+    const ADDED: Option<&'static [u8]> = Some(NO_SUBJECT);
 }
 
 /// A [`clock::WallTime`] as seconds since 1970.
@@ -153,6 +157,30 @@ mod tests {
         let tried = WorkRecord { tries: Tries::default().after("y", 3), ..work() };
         assert_eq!(tried.encode(), octets);
         assert_eq!(WorkRecord::decode(&octets), Ok(tried));
+    }
+
+    /// An entry of tracking as it was before it had the subject of the message.
+    #[test]
+    fn version_1_of_an_entry_of_tracking_stays_readable() {
+        let octets =
+            [1, 0, 2, 2, b'i', b'd', 0, 1, 1, b'c', 1, 1, b'o', 1, 1, b'r', 1, 1, 7, 1, 1, 1, 1, b't'];
+        let entry = TrackRecord {
+            event: crate::TrackEvent::MessageIn,
+            time: WallTime::from_unix(1),
+            mts_identifier: "id".into(),
+            subject: None,
+            connector: Some("c".into()),
+            originator: Some("o".into()),
+            recipients: vec!["r".into()],
+            recipient_count: 1,
+            size: Some(7),
+            rank: Some(1),
+            text: Some("t".into()),
+            ipm_subject: None,
+        };
+        assert_eq!(TrackRecord::decode(&octets), Ok(entry.clone()));
+        let entry = TrackRecord { ipm_subject: Some("s".into()), ..entry };
+        assert_eq!(TrackRecord::decode(&entry.encode()), Ok(entry));
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct MtaSettings {
     pub tracking_days: u32,
     /// Most records that message tracking keeps, the oldest go first; 1000 to 100 million. Default 2 million.
     pub tracking_entries: u32,
+    /// Whether message tracking keeps the subjects of messages. Default true.
+    pub tracking_subjects: bool,
     /// Most recipients of one message; 1 to 32767. Default 32767.
     pub max_recipients: u32,
     /// Of several connectors for an address, look at the cost before whether they fail. Default false.
@@ -131,6 +133,7 @@ impl MtaSettings {
             duplicate_history_days: MtaSettings::DEFAULT_DUPLICATE_HISTORY_DAYS,
             tracking_days: MtaSettings::DEFAULT_TRACKING_DAYS,
             tracking_entries: MtaSettings::DEFAULT_TRACKING_ENTRIES,
+            tracking_subjects: true,
             max_recipients: MtaSettings::DEFAULT_MAX_RECIPIENTS,
             least_cost_only: false,
         }

@@ -128,6 +128,7 @@ impl Mta {
             MtsApdu::Message(message) => IncomingApdu::Message {
                 body: self.body(&message.content),
                 envelope: Box::new(message.envelope.clone()),
+                subject: None,
             },
             MtsApdu::Report(report) => IncomingApdu::Report(report),
             MtsApdu::Probe(probe) => IncomingApdu::Probe(probe),

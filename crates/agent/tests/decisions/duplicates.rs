@@ -89,7 +89,7 @@ fn a_transfer_over_a_removed_connector_is_left_to_the_peer() {
     let a = mta_a();
     let body = a.body(b"content");
     let envelope = Box::new(foreign("1", &[(&user("one", "A"), 0xA8)]));
-    let apdu = IncomingApdu::Message { envelope, body };
+    let apdu = IncomingApdu::Message { envelope, body, subject: None };
     let refusal = a.agent.transfer_in(a.now, &a.counter, "gone", apdu).unwrap_err();
     assert_eq!(refusal, Refusal::UnknownConnector { connector: "gone".into() });
     assert!(refusal.is_transient());

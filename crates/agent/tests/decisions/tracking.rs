@@ -137,12 +137,28 @@ fn event_4_submit() {
 }
 
 #[test]
+fn the_subject_is_kept_of_a_submission_and_only_where_subjects_are_to_be_kept() {
+    for keeps in [true, false] {
+        let mut a = mta_a();
+        let mut settings = a.agent.settings().clone();
+        settings.mta.tracking_subjects = keeps;
+        a.agent = agent::Agent::new(settings).unwrap();
+        let identifier = a.submit(&Submission { subject: Some("Invoice".into()), ..submission() });
+        let kept = keeps.then(|| "Invoice".to_owned());
+        assert_eq!(only(&a, &identifier, 4).ipm_subject, kept);
+        a.work();
+        assert!(tracked(&a, &identifier).iter().skip(1).all(|record| record.ipm_subject.is_none()));
+    }
+}
+
+#[test]
 fn event_5_probe_submit() {
     let about = About {
         rank: Rank::Urgent,
         originator: user("alice", "A").to_string(),
         recipients: vec![user("bob", "B").to_string()],
         subject: None,
+        ipm_subject: None,
     };
     let (mts_identifier, about) = (foreign_id("5"), Some(Box::new(about)));
     let a = happened(Effect::Submitted {
@@ -399,7 +415,7 @@ fn what_a_step_adds_is_bounded() {
     let a = mta_a();
     let mut step = Step::default();
     step.effects.extend((0..30_000).map(delivered).chain((0..30_000).map(redirected)));
-    assert_eq!(a.agent.track(a.now, &a.counter, &mut step), 1_024);
+    assert_eq!(a.agent.track(a.now, &a.counter, &mut step).records, 1_024);
     assert_eq!(step.batch.len(), 1_024);
     assert!(step.batch.octets() < 1 << 20, "{}", step.batch.octets());
     a.spool.commit(step.batch).wait().unwrap();

@@ -7,7 +7,9 @@ import { live } from "../live.js";
 import { empty, loading, problem } from "../parts.js";
 
 const ENOUGH = 100;
-const SPANS = [["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last 7 days"], ["2592000", "the last 30 days"]];
+const SPANS = [["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last 7 days"], ["2592000", "the last 30 days"], ["0", "all that is kept"]];
+/** What is looked for by its words, and so in all that is kept unless something else is said. */
+const WORDS = ["subject", "originator", "recipient"];
 const EVENTS = ["message-in", "message-submitted", "message-out", "message-delivered", "non-delivered", "report-generated", "report-in", "report-out", "report-delivered", "probe-submitted", "rerouted", "redirected", "list-expanded", "message-deleted", "discarded"];
 const TONES = { "message-delivered": "ok", "message-out": "ok", "report-delivered": "ok", "non-delivered": "bad", discarded: "bad", "message-deleted": "warn", rerouted: "warn", "report-discarded": "warn" };
 
@@ -23,7 +25,7 @@ export function history(items) {
   return html`<div class="scroll"><table class="history"><thead><tr><th>Time</th><th>What happened</th><th>Message</th><th>Over</th><th>From</th><th>To</th><th class="number">Size</th></tr></thead><tbody>
     ${items.map((item) => html`<tr><td class="nowrap">${at(item.time)}</td>
       <td><span class="tag ${TONES[item.event] ?? ""}">${item.event}</span>${item.event_id !== null && html` <span class="quiet" title="Number in the tracking log of Exchange">${item.event_id}</span>`}${item.text && html`<span class="under">${item.text}</span>`}</td>
-      <td class="address mono">${named(item.mts_id)}${item.subject_mts_id && html`<span class="under">about ${named(item.subject_mts_id)}</span>`}</td>
+      <td class="address mono">${named(item.mts_id)}${item.subject_mts_id && html`<span class="under">about ${named(item.subject_mts_id)}</span>`}${item.subject && html`<span class="under">${item.subject}</span>`}</td>
       <td>${item.connector ? html`<a href="#/connectors/${encodeURIComponent(item.connector)}">${item.connector}</a>` : ""}</td>
       <td class="address">${item.originator ?? ""}</td>
       <td class="address">${item.recipients[0] ?? ""}${item.recipient_count > 1 && html`<span class="under">and ${count(item.recipient_count - 1)} more</span>`}</td>
@@ -35,9 +37,13 @@ export function tracking(view) {
   let state = { items: null, next: null, busy: false, failure: null };
   let turn = 0;
 
+  const hasWords = () => WORDS.some((name) => query[name]);
+  const span = () => query.span ?? (hasWords() ? "0" : "86400");
+
   const since = () => {
+    if (span() === "0") return "1970-01-01T00:00:00Z";
     const now = Date.parse(live.time ?? new Date().toISOString());
-    return new Date(now - Number(query.span ?? 86400) * 1000).toISOString().replace(/\.\d+Z/, "Z");
+    return new Date(now - Number(span()) * 1000).toISOString().replace(/\.\d+Z/, "Z");
   };
 
   async function run(isMore) {
@@ -54,7 +60,7 @@ export function tracking(view) {
         let after = isMore ? state.next : undefined;
         let items = isMore ? state.items : [];
         do {
-          const page = await get("tracking", { find: query.find, event: query.event, connector: query.connector, since: from, limit: ENOUGH, after });
+          const page = await get("tracking", { subject: query.subject, originator: query.originator, recipient: query.recipient, find: query.find, event: query.event, connector: query.connector, since: from, limit: ENOUGH, after });
           if (mine !== turn) return;
           items = [...items, ...page.items];
           after = page.next;
@@ -82,7 +88,10 @@ export function tracking(view) {
           ${query.id && html`<span class="tools"><a class="button" href="#/tracking">Search again</a></span>`}</div>
         <section class="card"><form class="filters inside" data-submit="search">
           <label class="field wide">Address, or part of an MTS-identifier<input name="find" id="track" value="${query.find ?? query.id ?? ""}" placeholder="S=anna;O=Acme, or C=GB;A= ;P=ALPHA;L=…" autocomplete="off" spellcheck="false"></label>
-          <label class="field">In<select name="span" data-change="search">${SPANS.map(([value, text]) => html`<option value="${value}" ${value === (query.span ?? "86400") ? html`selected` : ""}>${text}</option>`)}</select></label>
+          <label class="field">Subject<input name="subject" value="${query.subject ?? ""}" placeholder="invoice 47*" title="Words, each of which has to be there; one may end in *" autocomplete="off"></label>
+          <label class="field">From<input name="originator" value="${query.originator ?? ""}" placeholder="S=anna;O=Acme" title="Words of the originator's address, or attributes of it" autocomplete="off" spellcheck="false"></label>
+          <label class="field">To<input name="recipient" value="${query.recipient ?? ""}" placeholder="bob" title="Words of a recipient's address, or attributes of it" autocomplete="off" spellcheck="false"></label>
+          <label class="field">In<select name="span" data-change="search">${SPANS.map(([value, text]) => html`<option value="${value}" ${value === span() ? html`selected` : ""}>${text}</option>`)}</select></label>
           <label class="field">What happened<select name="event" data-change="search"><option value="">anything</option>${EVENTS.map((name) => html`<option ${name === query.event ? html`selected` : ""}>${name}</option>`)}</select></label>
           <label class="field">Over<select name="connector" data-change="search"><option value="">any connector</option>${[...live.links.keys()].map((name) => html`<option ${name === query.connector ? html`selected` : ""}>${name}</option>`)}</select></label>
           <button class="primary">Search</button></form></section>
@@ -96,7 +105,9 @@ export function tracking(view) {
       search(_, element) {
         const form = element.closest("form");
         const given = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value !== ""));
-        if (given.span === "86400") delete given.span;
+        const isUsual = given.span === (WORDS.some((name) => given[name]) ? "0" : "86400");
+        // A span that was only the usual one before words were given is not meant.
+        if (isUsual || (given.span === span() && !query.span)) delete given.span;
         if (isIdentifier(given.find)) view.go(`/tracking?${new URLSearchParams({ id: given.find })}`);
         else view.go(`/tracking?${new URLSearchParams(given)}`);
       },

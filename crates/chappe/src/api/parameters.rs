@@ -188,10 +188,25 @@ pub(super) const LENGTH: Parameter = Parameter::new("length", ANY, "octets; all 
 pub(super) const FIND: Parameter = Parameter::new(
     "find",
     Kind::Text,
-    "what stands in the identifier, the originator, a recipient or the subject",
+    "what stands in the identifier, the originator, a recipient or the identifier of a report's subject",
 );
+pub(super) const TRACKED_SUBJECT: Parameter = Parameter::new(
+    "subject",
+    Kind::Text,
+    "words of the subject; one that ends in `*` stands for all that begin so",
+);
+pub(super) const TRACKED_ORIGINATOR: Parameter = Parameter::new(
+    "originator",
+    Kind::Text,
+    "words of the originator's address, or attributes of it as in `S=anna;O=Acme`",
+);
+pub(super) const TRACKED_RECIPIENT: Parameter =
+    Parameter::new("recipient", Kind::Text, "the same of a recipient's");
 pub(super) const OF_CONNECTOR: Parameter = Parameter::new("connector", Kind::Text, "over this connector");
 pub(super) const OF_EVENT: Parameter = Parameter::new("event", Kind::Text, "of this kind");
-pub(super) const SINCE: Parameter =
-    Parameter::new("since", Kind::Time, "not before; a day before `until` if it is not given");
+pub(super) const SINCE: Parameter = Parameter::new(
+    "since",
+    Kind::Time,
+    "not before; if it is not given all with words, else a day before `until`",
+);
 pub(super) const UNTIL: Parameter = Parameter::new("until", Kind::Time, "not after; now if it is not given");

@@ -160,6 +160,7 @@ impl Fields {
         submission.deferred = self.deferred;
         submission.latest_delivery = self.latest_delivery;
         submission.content_type = CONTENT_TYPE;
+        submission.subject = Some(self.subject.clone()).filter(|subject| !subject.is_empty());
         submission.encoded_information_types = Some(types);
         for request in &self.requests {
             match request {

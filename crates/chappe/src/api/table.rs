@@ -112,7 +112,7 @@ pub(super) static ROUTES: &[Route] = routes! {
         "JSON: `text` (the configuration), `change` (`set`, `add`, `remove`), `connector` (its name), `values` (settings by their keys; `null` leaves one out)";
     Post "/api/v1/config/reload", ADMINISTRATOR, config::reload, "read the file again", [], 200 json::<ConfigReloaded>();
     Get "/api/v1/tracking", VIEWER, tracking::search, "what happened of late, searched",
-        [FIND, OF_CONNECTOR, OF_EVENT, SINCE, UNTIL, LIMIT, AFTER], 200 json::<Page<Tracked>>();
+        [FIND, TRACKED_SUBJECT, TRACKED_ORIGINATOR, TRACKED_RECIPIENT, OF_CONNECTOR, OF_EVENT, SINCE, UNTIL, LIMIT, AFTER], 200 json::<Page<Tracked>>();
     Get "/api/v1/tracking/{mts_id}", VIEWER, tracking::show, "what became of a message", [], 200 json::<Tracking>();
     Get "/api/v1/events", VIEWER, admin::events, "newest events", [AFTER_NUMBER, LIMIT], 200 json::<Page<Event>>();
     Get "/api/v1/event-kinds", VIEWER, console::event_kinds, "what each kind means, and what to do", [], 200 json::<Page<EventHelp>>();

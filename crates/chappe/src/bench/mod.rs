@@ -20,6 +20,7 @@ mod relay;
 mod stack;
 mod start;
 mod store;
+mod track;
 
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub(crate) enum Bench {
     /// Starting with a long queue: time to the first transfer, memory, draining and accepting, as ratios to a short one
     #[command(after_help = "Example:\n  chappe bench start --messages 1000000 --connectors 200")]
     Start(StartArgs),
+    /// Message tracking of many messages: how fast it is filled, its size, and searches with and without the index
+    #[command(after_help = "Example:\n  chappe bench track --messages 2600000")]
+    Track(TrackArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -205,6 +209,28 @@ pub(crate) struct StartArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrackArgs {
+    /// Messages that tracking knows of, 1000 to 25 million.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=25_000_000))]
+    messages: u64,
+    /// Days over which they are spread, 1 to 364.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=364))]
+    days: u32,
+    /// Searches of each kind, 1 to 100000.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    searches: u64,
+    /// Search without the index as well, which reads everything.
+    #[arg(long)]
+    unaided: bool,
+    /// Directory in which the store is made; that for temporary files if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -244,6 +270,7 @@ impl Bench {
             Bench::Curves(args) => args.json |= json,
             Bench::Stack(args) => args.json |= json,
             Bench::Start(args) => args.json |= json,
+            Bench::Track(args) => args.json |= json,
         }
     }
 
@@ -260,6 +287,7 @@ impl Bench {
             Bench::Curves(args) => curves::run(&args),
             Bench::Stack(args) => stack::run(&args),
             Bench::Start(args) => start::run(&args),
+            Bench::Track(args) => track::run(&args),
         }
     }
 }

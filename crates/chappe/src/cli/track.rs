@@ -1,28 +1,189 @@
-//! `chappe track`: what became of a message, also before the last restart.
+//! `chappe track`: what became of a message, also before the last restart, and which message it is.
+
+use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::Online;
 use super::failure::Failure;
 use super::output::{self, Table};
-use crate::client::segment;
-use crate::model::{Tracked, Tracking};
+use super::{Online, Paging, more};
+use crate::client::{Client, segment};
+use crate::model::{Page, Tracked, Tracking};
 
-/// Show what became of a message, probe or report
+/// Items asked for at once by an export.
+const AT_ONCE: usize = 1_000;
+/// The first line of an export.
+const COLUMNS: &str = "time,event_id,event,mts_id,about,connector,originator,recipients,recipient_count,priority,size,subject,text\n";
+
+/// Show what became of a message, probe or report; or find it by subject, originator, recipient and time
+///
+/// Words are looked for whole, in any order and case; one that ends in * stands for all that begin so. Of an address,
+/// attributes such as "S=anna;O=Acme" are looked for as they are.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  chappe track \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\"")]
+#[command(
+    after_help = "Examples:\n  chappe track \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\"\n  chappe track --subject \"invoice 4711\"\n  chappe track --from \"S=anna;O=Acme\" --to bob --since 2026-11-01T00:00:00Z\n  chappe track --since 2026-11-01T00:00:00Z --csv > november.csv"
+)]
 pub(super) struct Track {
     /// MTS-identifier, as `chappe submit` printed it. The reports on a message are shown with it.
-    #[arg(value_name = "MTS-ID")]
-    mts_id: String,
+    #[arg(value_name = "MTS-ID", required_unless_present = "search", conflicts_with = "search")]
+    mts_id: Option<String>,
+    #[command(flatten)]
+    search: Search,
+    #[command(flatten)]
+    paging: Paging,
+    /// Print all that is found as comma-separated values, however much it is.
+    #[arg(long, requires = "search", conflicts_with_all = ["json", "limit"])]
+    csv: bool,
     #[command(flatten)]
     pub(super) online: Online,
 }
 
+/// What to look for.
+#[derive(Debug, Args)]
+#[group(id = "search", required = false, multiple = true)]
+struct Search {
+    /// Words of the subject.
+    #[arg(long, value_name = "WORDS")]
+    subject: Option<String>,
+    /// Words or attributes of the originator's address.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// The same of a recipient's.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// Text anywhere in identifiers and addresses; reads everything in the time that is searched.
+    #[arg(long, value_name = "TEXT")]
+    find: Option<String>,
+    /// Over this connector.
+    #[arg(long, value_name = "NAME")]
+    connector: Option<String>,
+    /// Of this kind, as in `message-in`.
+    #[arg(long)]
+    event: Option<String>,
+    /// Not before, as in 2026-11-22T18:00:00Z [default: all with --subject, --from or --to, else the last day].
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Not after [default: now].
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Search {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let fields = [
+            ("subject", &self.subject),
+            ("originator", &self.from),
+            ("recipient", &self.to),
+            ("find", &self.find),
+            ("connector", &self.connector),
+            ("event", &self.event),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+}
+
 impl Track {
     pub(super) fn run(self) -> Result<(), Failure> {
-        self.online.show(&format!("/api/v1/tracking/{}", segment(&self.mts_id)), &[], show)
+        if let Some(mts_id) = &self.mts_id {
+            return self.online.show(&format!("/api/v1/tracking/{}", segment(mts_id)), &[], show);
+        }
+        let client = self.online.client()?;
+        let after = self.paging.after.clone();
+        if self.csv {
+            return self.export(&client, after);
+        }
+        let most = usize::try_from(self.paging.limit).unwrap_or(AT_ONCE);
+        let mut found = Page { items: Vec::new(), next: after };
+        // A part may be empty and have another behind it.
+        loop {
+            let part =
+                self.part(&client, most.saturating_sub(found.items.len()).max(1), found.next.take())?;
+            found.items.extend(part.items);
+            found.next = part.next;
+            if found.next.is_none() || found.items.len() >= most {
+                return self.online.print(&found, list);
+            }
+        }
     }
+
+    fn part(&self, client: &Client, limit: usize, after: Option<String>) -> Result<Page<Tracked>, Failure> {
+        let mut query = self.search.query();
+        query.push(("limit", limit.to_string()));
+        query.extend(after.map(|after| ("after", after)));
+        client.get("/api/v1/tracking", &query)
+    }
+
+    fn export(&self, client: &Client, mut after: Option<String>) -> Result<(), Failure> {
+        output::print(COLUMNS)?;
+        loop {
+            let part = self.part(client, AT_ONCE, after)?;
+            output::print(&part.items.iter().map(line).collect::<String>())?;
+            after = part.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// An item as a line of an export.
+fn line(item: &Tracked) -> String {
+    let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    let fields = [
+        item.time.clone(),
+        number(item.event_id.map(u64::from)),
+        item.event.clone(),
+        item.mts_id.clone(),
+        item.subject_mts_id.clone().unwrap_or_default(),
+        item.connector.clone().unwrap_or_default(),
+        item.originator.clone().unwrap_or_default(),
+        item.recipients.join(" | "),
+        item.recipient_count.to_string(),
+        item.priority.clone().unwrap_or_default(),
+        number(item.size),
+        item.subject.clone().unwrap_or_default(),
+        item.text.clone().unwrap_or_default(),
+    ];
+    let mut line = String::new();
+    for (n, field) in fields.iter().enumerate() {
+        if n > 0 {
+            line.push(',');
+        }
+        // A field that begins so is a formula to a spreadsheet.
+        let guard = if field.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+        let field = output::one_line(field).replace('"', "\"\"");
+        // Writing into a string does not fail.
+        let _ = write!(line, "\"{guard}{field}\"");
+    }
+    line.push('\n');
+    line
+}
+
+/// What a search has found.
+fn list(page: &Page<Tracked>) -> String {
+    if page.items.is_empty() && page.next.is_none() {
+        return "Nothing found.\n".to_owned();
+    }
+    let mut table = Table::new(&["TIME", "EVENT", "MTS-ID", "FROM", "TO", "SUBJECT", "WHERE"]);
+    for item in &page.items {
+        let to = item.recipients.first().cloned().unwrap_or_default();
+        let to = match item.recipient_count {
+            0 | 1 => to,
+            many => format!("{to} and {} more", many - 1),
+        };
+        table.row([
+            item.time.clone(),
+            item.event.clone(),
+            item.mts_id.clone(),
+            output::or_dash(item.originator.as_deref()),
+            output::or_dash(Some(&to)),
+            output::or_dash(item.subject.as_deref()),
+            output::or_dash(item.connector.as_deref()),
+        ]);
+    }
+    table.text() + &more(page.next.as_deref())
 }
 
 fn show(tracking: Tracking) -> String {
@@ -52,6 +213,7 @@ fn head(tracking: &Tracking) -> String {
     let mut lines = vec![("MTS-identifier", tracking.mts_id.clone())];
     let subject = own().find_map(|item| item.subject_mts_id.clone());
     lines.extend(subject.map(|subject| ("Report on", subject)));
+    lines.extend(own().find_map(|item| item.subject.clone()).map(|subject| ("Subject", subject)));
     lines.extend(own().find_map(|item| item.originator.clone()).map(|name| ("Originator", name)));
     lines.extend(own().find_map(|item| item.priority.clone()).map(|priority| ("Priority", priority)));
     lines.extend(own().find_map(|item| item.size).map(|size| ("Size", output::size(size))));
@@ -78,4 +240,31 @@ fn details(item: &Tracked) -> String {
         text.push_str(more);
     }
     output::or_dash(Some(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_an_export_holds_nothing_that_ends_a_field_or_is_a_formula() {
+        let item = Tracked {
+            time: "2026-11-22T18:00:00Z".into(),
+            event_id: Some(0),
+            event: "message-in".into(),
+            mts_id: "C=GB;A= ;L=1".into(),
+            subject_mts_id: None,
+            connector: Some("to-b".into()),
+            originator: Some("S=\"a\",b".into()),
+            recipients: vec!["S=b".into(), "S=c".into()],
+            recipient_count: 2,
+            priority: Some("normal".into()),
+            size: Some(7),
+            subject: Some("=cmd()\nnext".into()),
+            text: None,
+        };
+        let line = line(&item);
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.contains("\"S=\"\"a\"\",b\",\"S=b | S=c\",\"2\",\"normal\",\"7\",\"'=cmd()"), "{line}");
+    }
 }

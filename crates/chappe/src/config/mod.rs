@@ -179,7 +179,8 @@ fn read(mut root: Section<'_>, source: Source) -> Option<Config> {
     };
     let (listen, served) =
         root.section("listen").map_or_else(|| (Listen::nothing(), Vec::new()), listen::read);
-    let mta = mta.map(|mta| MtaSettings { served_selectors: served, ..mta });
+    let tracking_subjects = root.section("tracking").is_none_or(read_tracking);
+    let mta = mta.map(|mta| MtaSettings { served_selectors: served, tracking_subjects, ..mta });
     let spool = root.section("spool").map_or_else(spool::Options::default, read_spool);
     let limits = root.section("limits").map_or_else(RuntimeLimits::default, read_limits);
     let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
@@ -221,6 +222,13 @@ const CHECK_ON_START: [(&str, CheckOnStart); 3] = [
     ("always", CheckOnStart::Always),
     ("never", CheckOnStart::Never),
 ];
+
+/// Whether message tracking keeps subjects.
+fn read_tracking(mut section: Section<'_>) -> bool {
+    let subjects = section.boolean("subjects", true);
+    section.finish();
+    subjects
+}
 
 fn read_spool(mut section: Section<'_>) -> spool::Options {
     let mut options = spool::Options::default();

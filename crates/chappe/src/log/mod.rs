@@ -13,20 +13,24 @@ mod syslog;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 use layer::Lines;
 use line::Look;
 use outlet::Flush;
-use stderr::Stderr;
+use stderr::{SharedLook, Stderr};
 use syslog::Syslog;
 pub(crate) use syslog::{FACILITIES, Form, SyslogAddress, SyslogSettings};
 
+/// What is logged unless something else is said.
+const DEFAULT_LEVEL: &str = "info";
 /// How long the end of the program waits for what is still on its way to standard error, and to syslog.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -65,6 +69,20 @@ pub(crate) enum LogError {
     SetUp(String),
 }
 
+/// What of the log can be changed while it is in force.
+#[derive(Debug)]
+struct InForce {
+    /// Unless it was given in another place than the settings.
+    filter: Option<reload::Handle<EnvFilter, Registry>>,
+    look: SharedLook,
+}
+
+static IN_FORCE: OnceLock<InForce> = OnceLock::new();
+
+fn understood(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(filter).map_err(|error| LogError::Filter(error.to_string()))
+}
+
 /// A log that is in force. What is still on its way has a moment to get there when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -77,15 +95,17 @@ impl Log {
     /// # Errors
     /// See [`LogError`].
     pub(crate) fn start(settings: &LogSettings, filter: Option<&str>) -> Result<Log, LogError> {
-        let filter = filter.or(settings.level.as_deref()).unwrap_or("info");
-        let filter = EnvFilter::try_new(filter).map_err(|error| LogError::Filter(error.to_string()))?;
+        let given = filter.is_some();
+        let filter = filter.or(settings.level.as_deref()).unwrap_or(DEFAULT_LEVEL);
+        let (filter, changed) = reload::Layer::new(understood(filter)?);
         let look = Look {
             format: settings.format,
             is_journal: is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()),
             colours: io::stderr().is_terminal() && crate::style::wanted(),
         };
         let syslog = settings.syslog.clone().map(Syslog::start).transpose().map_err(LogError::Thread)?;
-        let stderr = Stderr::start(look).map_err(LogError::Thread)?;
+        let look = SharedLook::new(look);
+        let stderr = Stderr::start(look.clone()).map_err(LogError::Thread)?;
         let ends = std::iter::once(stderr.flush()).chain(syslog.as_ref().map(Syslog::flush)).collect();
         let lines = Lines::new(stderr, syslog);
         tracing_subscriber::registry()
@@ -93,7 +113,24 @@ impl Log {
             .with(lines)
             .try_init()
             .map_err(|error| LogError::SetUp(error.to_string()))?;
+        // There is one for the whole process, as there is one subscriber.
+        let _ = IN_FORCE.set(InForce { filter: (!given).then_some(changed), look });
         Ok(Log { ends })
+    }
+
+    /// Lets the log of the process, if it has one, follow other settings: what is said and how, but not where. A level that
+    /// was given on the command line or in the environment stays.
+    ///
+    /// # Errors
+    /// What is to be logged can't be understood; it stays as it was.
+    pub(crate) fn follow(settings: &LogSettings) -> Result<(), LogError> {
+        let Some(log) = IN_FORCE.get() else { return Ok(()) };
+        if let Some(changed) = &log.filter {
+            let filter = understood(settings.level.as_deref().unwrap_or(DEFAULT_LEVEL))?;
+            changed.reload(filter).map_err(|error| LogError::Filter(error.to_string()))?;
+        }
+        log.look.set_format(settings.format);
+        Ok(())
     }
 }
 

@@ -4,20 +4,40 @@
 //! process in the next moment. Only what finds no room waits in a queue, for a thread that may be held up.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::Format;
 use super::line::{Line, Look};
 use super::outlet::{Far, Flush, Outlet};
 
 /// What a pipe that takes something at all takes in one piece.
 const AT_ONCE: usize = 4_096;
 
+/// How lines look, which may change.
+#[derive(Clone, Debug)]
+pub(super) struct SharedLook(Arc<RwLock<Look>>);
+
+impl SharedLook {
+    pub(super) fn new(look: Look) -> SharedLook {
+        SharedLook(Arc::new(RwLock::new(look)))
+    }
+
+    /// From now on lines look so.
+    pub(super) fn set_format(&self, format: Format) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).format = format;
+    }
+
+    fn now(&self) -> Look {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Standard error.
 #[derive(Debug)]
 pub(super) struct Stderr {
-    look: Look,
+    look: SharedLook,
     /// Whoever has it writes.
     turn: Arc<Mutex<()>>,
     queue: Outlet,
@@ -27,9 +47,9 @@ pub(super) struct Stderr {
 
 impl Stderr {
     /// Starts the thread for what has to wait.
-    pub(super) fn start(look: Look) -> io::Result<Stderr> {
+    pub(super) fn start(look: SharedLook) -> io::Result<Stderr> {
         let turn = Arc::new(Mutex::new(()));
-        let queue = Outlet::start("log", Late { turn: Arc::clone(&turn), look })?;
+        let queue = Outlet::start("log", Late { turn: Arc::clone(&turn), look: look.clone() })?;
         Ok(Stderr { look, turn, queue, is_terminal: io::stderr().is_terminal() })
     }
 
@@ -40,7 +60,7 @@ impl Stderr {
 
     /// Says a line. Never waits.
     pub(super) fn say(&self, line: &Line) {
-        let line = line.on_stderr(self.look);
+        let line = line.on_stderr(self.look.now());
         if self.is_terminal || line.len() > AT_ONCE || !self.said_at_once(&line) {
             self.queue.send(line.into_bytes());
         }
@@ -80,7 +100,7 @@ fn write(octets: &[u8]) -> bool {
 /// Writes what has waited.
 struct Late {
     turn: Arc<Mutex<()>>,
-    look: Look,
+    look: SharedLook,
 }
 
 impl Far for Late {
@@ -92,6 +112,6 @@ impl Far for Late {
     fn tell_lost(&mut self, lost: u64) {
         // Not by way of the queue, which may be full again.
         let line = Line::own(format!("{lost} lines of the log were lost: standard error was not read"));
-        self.pass_on(line.on_stderr(self.look).as_bytes());
+        self.pass_on(line.on_stderr(self.look.now()).as_bytes());
     }
 }

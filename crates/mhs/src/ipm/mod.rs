@@ -20,6 +20,7 @@ pub mod oids;
 mod p2_check;
 mod partial;
 mod render;
+mod subject_finder;
 mod summary;
 
 pub use body::encoded_information_types;
@@ -32,6 +33,7 @@ pub use heading::{
 pub use ipn::{Ipn, IpnChoice, NonReceiptFields, ReceiptFields};
 pub use p2_check::{P2Check, P2Verdict};
 pub use render::{render, render_object};
+pub use subject_finder::SubjectFinder;
 pub use summary::{PartSummary, Summary};
 
 /// Messages inside messages that are taken apart; what is nested deeper is kept as it came.

@@ -1,6 +1,8 @@
 //! Transfer in: the APDU streams from the association into the spool; the peer is answered once it is durable.
 
 use agent::IncomingApdu;
+use mhs::ContentType;
+use mhs::ipm::SubjectFinder;
 use mhs::p1::{
     ApduPart, ApduReader, ApduReaderState, MessageTransferEnvelope, MtsApdu, ProbeTransferEnvelope, Report,
 };
@@ -23,6 +25,9 @@ pub(crate) struct Receiving {
     parts: Vec<ApduPart>,
     head: Option<Head>,
     body: Option<Box<dyn BodyWriter>>,
+    /// Looks for the subject as the content streams past, if tracking is to have it. An APDU that goes on in another
+    /// process has none: that process has not seen its heading.
+    subject: Option<SubjectFinder>,
     complete: bool,
     /// At least one checkpoint was confirmed.
     checkpointed: bool,
@@ -69,6 +74,7 @@ impl Association {
             parts: Vec::new(),
             head: None,
             body: None,
+            subject: None,
             complete: false,
             checkpointed: false,
             names,
@@ -212,6 +218,7 @@ impl Receiving {
             parts: Vec::new(),
             head,
             body,
+            subject: None,
             complete,
             checkpointed: true,
             names: Vec::new(),
@@ -234,6 +241,8 @@ impl Receiving {
         for part in std::mem::take(&mut self.parts) {
             match part {
                 ApduPart::MessageEnvelope(envelope) => {
+                    let is_ipm = [ContentType::P2, ContentType::P22].contains(&envelope.content_type);
+                    self.subject = (is_ipm && shared.agent().tracks_subjects()).then(SubjectFinder::default);
                     self.head = Some(Head::Message(envelope));
                     self.body = Some(shared.spool.begin_body().map_err(store)?);
                 }
@@ -244,6 +253,9 @@ impl Receiving {
                     let Some(mut body) = self.body.take() else {
                         return Err(Trouble::Malformed("content before the envelope".to_owned()));
                     };
+                    if let Some(finder) = &mut self.subject {
+                        finder.push(&content);
+                    }
                     let size = body.len() + content.len() as u64;
                     let write = move || body.write(&content).map(|()| body);
                     let written = shared.surroundings.blocking(size > IN_MEMORY, write).await;
@@ -261,8 +273,9 @@ impl Receiving {
         self.reader.finish().map_err(|error| Trouble::Malformed(error.to_string()))?;
         match (self.head, self.body) {
             (Some(Head::Message(envelope)), Some(body)) if self.complete => {
+                let subject = self.subject.and_then(SubjectFinder::subject);
                 let body = finish_body(shared, body).await.map_err(store)?;
-                Ok(IncomingApdu::Message { envelope, body })
+                Ok(IncomingApdu::Message { envelope, body, subject })
             }
             (Some(Head::Probe(probe)), _) if self.complete => Ok(IncomingApdu::Probe(probe)),
             (Some(Head::Report(report)), _) if self.complete => Ok(IncomingApdu::Report(report)),

@@ -60,7 +60,7 @@ impl Top {
             let snapshot = Snapshot::take(&client)?;
             let height = snapshot.connectors.len() + PLAIN_EVENTS;
             let mut view = View::default();
-            view.update(Ok(snapshot));
+            view.update(Ok(snapshot), now());
             let width = screen::width().unwrap_or(PLAIN_WIDTH);
             return output::print(&view.frame(now(), width, height, false).text());
         }
@@ -81,7 +81,7 @@ fn live(orders: &Sender<(Action, String)>, news: &Receiver<News>) -> io::Result<
     loop {
         while let Ok(news) = news.try_recv() {
             match news {
-                News::Snapshot(snapshot) => view.update(*snapshot),
+                News::Snapshot(snapshot) => view.update(*snapshot, now()),
                 News::Told(text) => view.tell(text),
             }
         }

@@ -1,10 +1,12 @@
 //! What the service says of itself at one moment, and what follows from it for people: ages and rates.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::client::Client;
-use crate::model::{Connector, Event, Monitor, Page, Queue, Status};
+use crate::model::{Connector, Event, Monitor, Page, Queue, Status, Traffic};
 use crate::time_text;
 
 /// Over how many seconds messages are counted.
@@ -33,9 +35,9 @@ pub(super) struct Row {
     pub(super) octets: Option<u64>,
     /// Age of the oldest message, seconds.
     pub(super) oldest: Option<i64>,
-    /// Messages transferred out and in within the last minute.
-    pub(super) sent: usize,
-    pub(super) received: usize,
+    /// Messages transferred out and in, a minute.
+    pub(super) sent: u64,
+    pub(super) received: u64,
     pub(super) retry_in_s: Option<u64>,
     pub(super) failure: Option<String>,
 }
@@ -57,13 +59,19 @@ impl Snapshot {
     }
 
     /// The connectors at `now` (seconds since 1970), in no order.
-    pub(super) fn rows(&self, now: i64) -> Vec<Row> {
+    pub(super) fn rows(&self, now: i64, rates: &Rates) -> Vec<Row> {
         let recent = |event: &&Event| seconds(&event.time).is_some_and(|at| at > now - RATE_SECONDS);
         let recent: Vec<&Event> = self.events.iter().filter(recent).collect();
+        let told = self.told_seconds(now);
         let count = |kind: &str, name: &str| {
-            recent.iter().filter(|event| event.kind == kind && event.subject == name).count()
+            let count = recent.iter().filter(|event| event.kind == kind && event.subject == name).count();
+            a_minute(count as u64, told)
         };
         let row = |connector: &Connector| {
+            let counted = rates.of(&connector.name);
+            let by_events =
+                || (count("object-sent", &connector.name), count("object-received", &connector.name));
+            let (sent, received) = counted.unwrap_or_else(by_events);
             let queue = self.queues.iter().find(|queue| queue.connector == connector.name);
             Row {
                 name: connector.name.clone(),
@@ -72,8 +80,8 @@ impl Snapshot {
                 messages: queue.and_then(|queue| queue.messages),
                 octets: queue.and_then(|queue| queue.octets),
                 oldest: queue.and_then(|queue| seconds(queue.oldest.as_deref()?)).map(|at| (now - at).max(0)),
-                sent: count("object-sent", &connector.name),
-                received: count("object-received", &connector.name),
+                sent,
+                received,
                 retry_in_s: connector.retry_in_s,
                 failure: connector
                     .last_failure
@@ -83,6 +91,61 @@ impl Snapshot {
         };
         self.connectors.iter().map(row).collect()
     }
+
+    /// Of how many of the last seconds there are all events: under load the service keeps those of a shorter time.
+    fn told_seconds(&self, now: i64) -> i64 {
+        let first = self.events.first().filter(|event| event.number > 1);
+        let since = first.and_then(|event| seconds(&event.time)).map(|at| now - at);
+        since.map_or(RATE_SECONDS, |told| told.clamp(1, RATE_SECONDS))
+    }
+}
+
+/// What each connector had sent and received by a moment.
+type Passed = BTreeMap<String, (u64, u64)>;
+
+/// How much passes, by the counters of one look and another.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    /// When the service was started that these are of.
+    started: String,
+    /// When it was looked, and what each connector had sent and received by then.
+    looks: VecDeque<(i64, Passed)>,
+}
+
+impl Rates {
+    /// Takes what was seen at `now`.
+    pub(super) fn note(&mut self, now: i64, snapshot: &Snapshot) {
+        // A new process counts from zero; a clock that is set back is as bad.
+        let is_ahead = self.looks.back().is_some_and(|(at, _)| *at > now);
+        if self.started != snapshot.status.info.started || is_ahead {
+            self.started.clone_from(&snapshot.status.info.started);
+            self.looks.clear();
+        }
+        let counted = |connector: &Connector| {
+            let Traffic { messages_in, messages_out, .. } = connector.traffic;
+            (connector.name.clone(), (messages_out, messages_in))
+        };
+        self.looks.push_back((now, snapshot.connectors.iter().map(counted).collect()));
+        // The first one is a minute old, or a little more.
+        while self.looks.get(1).is_some_and(|(at, _)| now - at >= RATE_SECONDS) {
+            self.looks.pop_front();
+        }
+    }
+
+    /// Sent and received a minute over one connector; nothing as long as there are no two looks some time apart.
+    fn of(&self, connector: &str) -> Option<(u64, u64)> {
+        let ((before, then), (at, now)) = (self.looks.front()?, self.looks.back()?);
+        let (then, now) = (then.get(connector)?, now.get(connector)?);
+        let passed = at - before;
+        let rate = |then: u64, now: u64| a_minute(now.saturating_sub(then), passed);
+        (passed > 0).then(|| (rate(then.0, now.0), rate(then.1, now.1)))
+    }
+}
+
+/// As many a minute as `count` in so many seconds.
+fn a_minute(count: u64, seconds: i64) -> u64 {
+    let seconds = u64::try_from(seconds).unwrap_or(0).max(1);
+    count.saturating_mul(RATE_SECONDS.unsigned_abs()).saturating_add(seconds / 2) / seconds
 }
 
 /// Seconds since 1970.

@@ -1,7 +1,7 @@
 //! What is on the screen, and what the keys do to it. Pure: snapshots, keys and the time go in, frames and orders come out.
 
 use super::frame::{Frame, Line, Style};
-use super::snapshot::{Row, Snapshot, seconds, span};
+use super::snapshot::{Rates, Row, Snapshot, seconds, span};
 use crate::cli::output::{self, paint_of};
 use crate::style::Paint;
 
@@ -73,6 +73,7 @@ pub(super) enum Wish {
 #[derive(Debug, Default)]
 pub(super) struct View {
     snapshot: Option<Snapshot>,
+    rates: Rates,
     /// Why there is no newer one.
     trouble: Option<String>,
     sort: Sort,
@@ -85,9 +86,12 @@ pub(super) struct View {
 
 impl View {
     /// The service has answered, or has not.
-    pub(super) fn update(&mut self, snapshot: Result<Snapshot, String>) {
+    pub(super) fn update(&mut self, snapshot: Result<Snapshot, String>, now: i64) {
         match snapshot {
-            Ok(snapshot) => (self.snapshot, self.trouble) = (Some(snapshot), None),
+            Ok(snapshot) => {
+                self.rates.note(now, &snapshot);
+                (self.snapshot, self.trouble) = (Some(snapshot), None);
+            }
             Err(trouble) => self.trouble = Some(trouble),
         }
     }
@@ -138,7 +142,8 @@ impl View {
     }
 
     fn rows(&self, now: i64) -> Vec<Row> {
-        let mut rows = self.snapshot.as_ref().map(|snapshot| snapshot.rows(now)).unwrap_or_default();
+        let mut rows =
+            self.snapshot.as_ref().map(|snapshot| snapshot.rows(now, &self.rates)).unwrap_or_default();
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         match self.sort {
             Sort::Name => {}
@@ -201,7 +206,7 @@ impl View {
             status.info.name, status.info.domain, status.condition, status.info.version
         );
         lines.push(Line::plain(&title).inverse(width));
-        let rows = snapshot.rows(now);
+        let rows = snapshot.rows(now, &self.rates);
         let (sent, received) = rows.iter().fold((0, 0), |(a, b), row| (a + row.sent, b + row.received));
         lines.push(Line::plain(&format!(
             "{} queued, {}   {} of {} associations   {received} in, {sent} out a minute",
@@ -404,7 +409,7 @@ mod tests {
 
     fn view(connectors: usize) -> View {
         let mut view = View::default();
-        view.update(Ok(snapshot(connectors)));
+        view.update(Ok(snapshot(connectors)), NOW);
         view
     }
 
@@ -425,6 +430,44 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("object-sent"), "{text}");
+    }
+
+    #[test]
+    fn rates_are_those_of_the_counters_between_two_looks() {
+        let passed = |messages_in: u64, messages_out: u64| {
+            let mut snapshot = snapshot(1);
+            snapshot.connectors[0].traffic =
+                crate::model::Traffic { messages_in, messages_out, ..Default::default() };
+            snapshot
+        };
+        let mut view = View::default();
+        view.update(Ok(passed(10, 70_000)), NOW);
+        let rates = |view: &View, now: i64| {
+            let row = view.rows(now).remove(0);
+            (row.received, row.sent)
+        };
+        assert_eq!(rates(&view, NOW), (0, 1), "by the events");
+        view.update(Ok(passed(20, 73_000)), NOW + 10);
+        assert_eq!(rates(&view, NOW + 10), (60, 18_000));
+        view.update(Ok(passed(20, 73_000)), NOW + 70);
+        assert_eq!(rates(&view, NOW + 70), (0, 0), "over the last minute");
+        // Another process begins anew.
+        let mut restarted = passed(5, 5);
+        restarted.status.info.started = "2026-11-22T04:31:00Z".to_owned();
+        view.update(Ok(restarted), NOW + 72);
+        assert_eq!(rates(&view, NOW + 72).1, 0);
+    }
+
+    #[test]
+    fn events_that_do_not_reach_back_a_minute_are_taken_for_the_time_that_they_tell_of() {
+        let mut snapshot = snapshot(1);
+        // Each of the last seconds has one, and older ones are not kept any more.
+        let template = snapshot.events[1].clone();
+        snapshot.events =
+            (0..20).map(|n| crate::model::Event { number: 5_000 + n, ..template.clone() }).collect();
+        let at = seconds(&template.time).unwrap();
+        let rows = snapshot.rows(at + 10, &Rates::default());
+        assert_eq!(rows[0].sent, 120);
     }
 
     #[test]
@@ -477,11 +520,11 @@ mod tests {
     #[test]
     fn a_service_that_went_away_is_told_above_what_was_known() {
         let mut view = view(3);
-        view.update(Err("no connection".to_owned()));
+        view.update(Err("no connection".to_owned()), NOW);
         let text = view.frame(NOW, 80, 24, false).text();
         assert!(text.contains("What follows is old: no connection") && text.contains("to-c001"), "{text}");
         let mut view = View::default();
-        view.update(Err("no connection".to_owned()));
+        view.update(Err("no connection".to_owned()), NOW);
         assert_eq!(view.frame(NOW, 80, 24, false).text(), "no connection\n");
     }
 }
