@@ -156,3 +156,29 @@ fn selectors(settings: &Selectors) -> SelectorSet {
         presentation: settings.presentation.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_association_that_we_open_has_the_settings_of_its_connector() {
+        let name = mhs::MtaName::new("PEER").unwrap_or_else(|e| panic!("{e}"));
+        let mut connector = ConnectorSettings::new("peer", name);
+        let limits = RuntimeLimits::default();
+        let rtse = limits.initiator_stack(&connector).rtse;
+        assert_eq!(rtse.release_timeout, Duration::from_secs(120));
+        assert_eq!((rtse.checkpoint_size_kb, rtse.window_size), (30, 5));
+        assert_eq!((rtse.mode, rtse.dialogue_mode), (Mode::Normal1988, DialogueMode::Monologue));
+        connector.association.disconnect_s = 7;
+        connector.rts.checkpoint_size_kb = 0;
+        connector.rts.window_size = 9;
+        connector.two_way_alternate = true;
+        connector.conformance = Conformance::Mode1984;
+        let rtse = limits.initiator_stack(&connector).rtse;
+        assert_eq!(rtse.release_timeout, Duration::from_secs(7));
+        assert_eq!((rtse.checkpoint_size_kb, rtse.window_size), (0, 9));
+        let mode = Mode::X410 { application_protocol: MTS_TRANSFER_PROTOCOL_1984 };
+        assert_eq!((rtse.mode, rtse.dialogue_mode), (mode, DialogueMode::TwoWayAlternate));
+    }
+}
