@@ -87,6 +87,24 @@ fn all_series_are_there_from_the_start_and_counters_only_rise() {
 }
 
 #[test]
+fn what_is_deferred_is_in_the_work_queue_until_its_time_or_until_somebody_deletes_it() {
+    let service = Service::start("", "");
+    let work = || {
+        let all = series(&get(&service, "/metrics"));
+        (all["chappe_work_queue_messages"], all["chappe_deferred_messages"], all["chappe_work_queue_more"])
+    };
+    wait_until("the work queue has been read", || work() == (0.0, 0.0, 0.0));
+    for _ in 0..2 {
+        let submit =
+            ["submit", "--from", ANNA, "--to", BERT, "--text", "y", "--deferred", "2040-12-24T18:00:00Z"];
+        service.run(&submit).ok();
+    }
+    wait_until("both are deferred", || work() == (2.0, 2.0, 0.0));
+    service.run(&["message", "delete", "--no-ndr", "--yes", "--all"]).ok();
+    wait_until("both are gone", || work() == (0.0, 0.0, 0.0));
+}
+
+#[test]
 fn every_metric_in_the_examples_exists() {
     let service = Service::start("", CONNECTOR);
     let known: BTreeSet<String> = series(&get(&service, "/metrics"))

@@ -132,6 +132,12 @@ impl Backlog {
         self.changed.notify_one();
     }
 
+    /// How many keys are in the window, taken ones included, and whether there may be more behind it.
+    pub(crate) fn known(&self) -> (usize, bool) {
+        let window = self.lock();
+        (window.waiting.len() + window.taken.len(), matches!(window.beyond, Beyond::After(_)))
+    }
+
     /// Whether somebody has taken this key.
     pub(crate) fn is_taken(&self, key: &[u8]) -> bool {
         self.lock().taken.contains(key)

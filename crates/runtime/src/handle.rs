@@ -22,7 +22,7 @@ use crate::recorder::RecordedConnection;
 use crate::shared::Shared;
 use crate::status::{
     AssociationStatus, Condition, ConnectorStatus, MailboxStatus, MtaInfo, MtaStatus, RecordingStatus,
-    ResourceStatus, TimesStatus,
+    ResourceStatus, TimesStatus, WorkQueueStatus,
 };
 use crate::tracking::{self, Tracking};
 use crate::tracking_index::{TrackingIndexStatus, TrackingQuery};
@@ -388,6 +388,12 @@ impl Handle {
     /// What connectors and callers hold of what associations need, and what there is.
     pub fn resources(&self) -> ResourceStatus {
         self.shared.ledger.status()
+    }
+
+    /// What waits for a decision.
+    pub fn work_queue(&self) -> WorkQueueStatus {
+        let (messages, more) = self.shared.work.known();
+        WorkQueueStatus { messages: messages as u64, more, deferred: self.shared.deferred.count() as u64 }
     }
 
     /// The newest events whose number is `after` or above.

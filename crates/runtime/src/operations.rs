@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use agent::record::OUTBOUND;
+use agent::record::{OUTBOUND, WORK};
 use agent::settings::Activation;
 use agent::{Operated, Operation, OperationRefused, QueuedCopy, Sequence, Step};
 use clock::MonoTime;
@@ -344,7 +344,14 @@ impl Handle {
         let copy = read(&self.shared, *space, key).await?.ok_or(Refused::Gone)?;
         let step = self.decide(&copy, operation).await?;
         match self.shared.commit(step).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // What is held is in no window.
+                if *space == WORK {
+                    self.shared.deferred.remove(key);
+                    self.shared.work.gone(key);
+                }
+                Ok(())
+            }
             Err(CommitError::AssertionFailed { .. }) => Err(Refused::Gone),
             Err(error) => Err(Refused::Commit(error)),
         }

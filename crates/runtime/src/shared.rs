@@ -10,6 +10,7 @@ use std::time::Duration;
 use agent::record::{OutboundKey, WorkKey};
 use agent::{Agent, Departure, Discard, Effect, IncomingApdu, Links, Moment, Step};
 use clock::WallTime;
+use mhs::codes::NonDeliveryDiagnosticCode;
 use osi::stack::SessionReference;
 use spool::{Batch, CommitError, Spool};
 use tokio::sync::{Notify, Semaphore};
@@ -32,7 +33,7 @@ use crate::times::Times;
 use crate::tracking_index::TrackingIndex;
 use crate::traffic::Traffic;
 use crate::trials::Trials;
-use crate::work::{self, Decide};
+use crate::work::{self, Decide, Deferred};
 use crate::world::Surroundings;
 
 /// The most of [`Shared::stop_grace`].
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     beat: AtomicU64,
     /// The window over the work queue.
     pub(crate) work: Backlog,
+    /// What of it waits for a time.
+    pub(crate) deferred: Deferred,
     /// Given when the MTA stops.
     pub(crate) stop: Signal,
     /// Where decisions are made.
@@ -105,6 +108,7 @@ pub(crate) struct Counts {
     pub(crate) delivered: Count,
     pub(crate) non_delivered: Count,
     pub(crate) failed_opens: Count,
+    pub(crate) loops: Count,
 }
 
 /// One counter.
@@ -131,6 +135,7 @@ impl Counts {
             delivered: self.delivered.now(),
             non_delivered: self.non_delivered.now(),
             failed_opens: self.failed_opens.now(),
+            loops: self.loops.now(),
         }
     }
 }
@@ -169,6 +174,7 @@ impl Shared {
             surroundings,
             beat: AtomicU64::new(0),
             work: Backlog::new(agent::record::WORK, Vec::new()),
+            deferred: Deferred::default(),
             stop: Signal::default(),
             decide: work::decide,
             trials: Arc::default(),
@@ -404,6 +410,9 @@ impl Shared {
             }
             Effect::NonDelivered { mts_identifier, recipient, reason, diagnostic, text } => {
                 self.counters.non_delivered.add();
+                if diagnostic == NonDeliveryDiagnosticCode::LOOP_DETECTED {
+                    self.counters.loops.add();
+                }
                 self.event(
                     EventKind::NonDelivery,
                     "",
@@ -420,6 +429,9 @@ impl Shared {
             // Whoever did it says so.
             Effect::Discarded { why: Discard::Deleted, .. } => {}
             Effect::Discarded { kind, mts_identifier, why } => {
+                if why == Discard::Loop {
+                    self.counters.loops.add();
+                }
                 self.event(EventKind::ReportDiscarded, "", format!("{kind} {mts_identifier}: {why}"));
             }
             Effect::SubmittingDomainInconsistent { mts_identifier, traced } => self.event(

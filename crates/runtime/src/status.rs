@@ -488,6 +488,19 @@ pub struct Counters {
     pub non_delivered: u64,
     /// Opens of associations that failed.
     pub failed_opens: u64,
+    /// Recipients that were not delivered to, and reports that were dropped, since what was for them went in a circle.
+    pub loops: u64,
+}
+
+/// The work queue: what waits for a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WorkQueueStatus {
+    /// Messages, probes and reports, as far as they are in memory.
+    pub messages: u64,
+    /// Whether there may be more, on disk only.
+    pub more: bool,
+    /// Of these, what waits for the time before which it is not to be delivered.
+    pub deferred: u64,
 }
 
 /// How long something took, and how often.

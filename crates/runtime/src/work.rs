@@ -4,7 +4,7 @@
 //! the store makes one synchronization of many. So an item that takes long, or brings out a defect, costs no other anything.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::record::{Record, WORK, WorkRecord};
@@ -42,6 +42,33 @@ pub(crate) struct Job {
     content: Option<Vec<u8>>,
 }
 
+/// The keys of what waits in the work queue for the time before which it is not delivered, as far as they are remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Deferred(Mutex<BTreeSet<Vec<u8>>>);
+
+impl Deferred {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, key: &[u8]) {
+        self.lock().insert(key.to_vec());
+    }
+
+    pub(crate) fn remove(&self, key: &[u8]) {
+        self.lock().remove(key);
+    }
+
+    fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+}
+
 /// How far an item has come.
 enum Settled {
     /// It is there no more, or must not be touched again by this process.
@@ -65,6 +92,7 @@ pub(crate) fn decide(shared: &Shared, agent: &Agent, job: &Job) -> Processed {
 pub(crate) async fn run(shared: Arc<Shared>) {
     // What whoever ran before had in hand, if it died.
     shared.work.start_over();
+    shared.deferred.clear();
     let mut queue = Queue { held: Held::default(), again: Retries::default(), items: JoinSet::new(), shared };
     queue.run().await;
 }
@@ -302,11 +330,13 @@ struct Held {
 
 impl Held {
     fn insert(&mut self, shared: &Shared, time: WallTime, key: Vec<u8>) {
+        shared.deferred.insert(&key);
         self.items.insert((time, key));
         if self.items.len() > HELD_MAX
             && let Some((time, key)) = self.items.pop_last()
         {
             self.forgotten = Some(self.forgotten.map_or(time, |first| first.min(time)));
+            shared.deferred.remove(&key);
             shared.work.gone(&key);
         }
     }
@@ -315,6 +345,7 @@ impl Held {
         let now = shared.clocks.wall();
         while self.items.first().is_some_and(|(time, _)| *time <= now) {
             if let Some((_, key)) = self.items.pop_first() {
+                shared.deferred.remove(&key);
                 shared.work.put_back(&key);
             }
         }

@@ -114,8 +114,33 @@ fn whole(api: &Api, text: &mut Text) {
         ("chappe_delivered_total", "Messages and reports put into mailboxes.", counters.delivered),
         ("chappe_non_delivered_total", "Recipients that were not delivered to.", counters.non_delivered),
         ("chappe_duplicates_total", "Repeated transfers that were suppressed.", counters.duplicates),
+        (
+            "chappe_loops_total",
+            "Recipients not delivered to, and reports dropped, since what was for them went in a circle.",
+            counters.loops,
+        ),
     ] {
         text.one(name, "counter", help, value);
+    }
+    let work = api.handle.work_queue();
+    for (name, help, value) in [
+        (
+            "chappe_work_queue_messages",
+            "Messages, probes and reports that wait to be routed or delivered, deferred ones included.",
+            work.messages,
+        ),
+        (
+            "chappe_work_queue_more",
+            "1 if there may be more of them than that, on disk only.",
+            u64::from(work.more),
+        ),
+        (
+            "chappe_deferred_messages",
+            "Those that wait for the time before which they are not to be delivered.",
+            work.deferred,
+        ),
+    ] {
+        text.one(name, "gauge", help, value);
     }
 }
 

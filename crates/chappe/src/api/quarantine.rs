@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use runtime::{QuarantinePage, QuarantineStatus, QuarantinedOctets};
+use runtime::{AdminError, QuarantinePage, QuarantineStatus, QuarantinedOctets};
 
 use super::error::ApiError;
 use super::gate::Caller;
@@ -35,24 +35,29 @@ pub(super) async fn export(
 
 pub(super) async fn release(
     State(api): State<Api>,
-    Path(item): Path<String>,
+    item: Path<String>,
     by: Caller,
     query: Query,
 ) -> Answer<OutOfQuarantine> {
-    query.only(&[])?;
-    let number = number(&item, "number")?;
-    api.handle.release_quarantined(number, &by.who).await?;
-    Ok(Json(OutOfQuarantine { number }))
+    take_out(&item, query, async |number| api.handle.release_quarantined(number, &by.who).await).await
 }
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    Path(item): Path<String>,
+    item: Path<String>,
     by: Caller,
     query: Query,
 ) -> Answer<OutOfQuarantine> {
+    take_out(&item, query, async |number| api.handle.delete_quarantined(number, &by.who).await).await
+}
+
+async fn take_out(
+    item: &str,
+    query: Query,
+    how: impl AsyncFnOnce(u64) -> Result<(), AdminError>,
+) -> Answer<OutOfQuarantine> {
     query.only(&[])?;
-    let number = number(&item, "number")?;
-    api.handle.delete_quarantined(number, &by.who).await?;
+    let number = number(item, "number")?;
+    how(number).await?;
     Ok(Json(OutOfQuarantine { number }))
 }

@@ -109,10 +109,8 @@ impl Connector {
             return self.policy(PolicyEvent::Queue { urgent: 0, other: 0, queued: 0, octets: 0 });
         }
         let (urgent, other) = self.waiting();
-        // While it is being counted, at least so much.
+        // While it is being counted, at least so much. What an operator holds is not in the queue.
         let Total { messages: queued, octets, .. } = self.entry.depth.total();
-        // What an operator holds waits for him, not for others to come.
-        let queued = queued.saturating_sub(self.entry.held().unwrap_or(0));
         self.policy(PolicyEvent::Queue { urgent, other, queued, octets });
     }
 }

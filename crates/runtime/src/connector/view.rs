@@ -54,9 +54,7 @@ impl Connector {
         let backlog = &self.entry.backlog;
         let (urgent, other) = backlog.waiting_by_rank(backlog.prefix().len(), Rank::Normal.octet());
         let Some(taken) = backlog.taken_beside_more() else { return (urgent, other) };
-        let queued = self.entry.depth.total().messages;
-        let queued =
-            usize::try_from(queued.saturating_sub(self.entry.held().unwrap_or(0))).unwrap_or(usize::MAX);
+        let queued = usize::try_from(self.entry.depth.total().messages).unwrap_or(usize::MAX);
         (urgent, other.max(queued.saturating_sub(taken + urgent)))
     }
 }
