@@ -3,22 +3,19 @@
 //! In both runs the same connectors are configured and the same ones are given the load that is measured. Those that are dead
 //! in the one run are healthy in the other, where what was queued for them has gone before anything is measured.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mhs::MtaName;
-use osi::stack::StackConfig;
-use runtime::p1_application;
 use serde::Serialize;
 
 use super::dead::{DeadPeer, Failing};
-use super::peer::{self, PASSWORD, Peer};
+use super::peer::PASSWORD;
 use super::process::{MtaProcess, free_address};
-use super::{BenchError, IsolationArgs, io};
+use super::timed::{Times, generate, pause, sink};
+use super::{BenchError, IsolationArgs, io, middle};
 use crate::cli::failure::Failure;
 use crate::client::Client;
 use crate::descriptors;
@@ -37,12 +34,8 @@ const DEAD: [Failing; 10] = [
     Failing::Swallowed,
     Failing::Silent,
 ];
-/// Associations of the generator.
-const GENERATORS: u64 = 8;
 /// Octets of content.
 const SIZE: usize = 2_048;
-/// Share of the throughput at which latencies are measured.
-const PACE: f64 = 0.3;
 /// A minute without a single message means that the MTA is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 /// What is asked for.
@@ -92,9 +85,7 @@ pub(super) fn run(args: &IsolationArgs) -> Result<(), BenchError> {
         }
         let (all_healthy, beside_dead) = (median(&runs.0), median(&runs.1));
         let ratio = |of: fn(&Run) -> f64| {
-            let mut each: Vec<f64> =
-                runs.1.iter().zip(&runs.0).map(|(beside, healthy)| of(beside) / of(healthy)).collect();
-            middle(&mut each)
+            middle(runs.1.iter().zip(&runs.0).map(|(beside, healthy)| of(beside) / of(healthy)))
         };
         let figures = Figures {
             connectors: args.connectors,
@@ -133,75 +124,8 @@ fn print(args: &IsolationArgs, figures: &Figures) {
 }
 
 fn median(runs: &[Run]) -> Run {
-    let of = |value: fn(&Run) -> f64| middle(&mut runs.iter().map(value).collect::<Vec<_>>());
+    let of = |value: fn(&Run) -> f64| middle(runs.iter().map(value));
     Run { per_second: of(|run| run.per_second), p50_ms: of(|run| run.p50_ms), p99_ms: of(|run| run.p99_ms) }
-}
-
-fn middle(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// When each message was given to the MTA and when it came out, in microseconds since the start.
-struct Times {
-    start: Instant,
-    given: Vec<AtomicU64>,
-    arrived: Vec<AtomicU64>,
-    count: AtomicU64,
-}
-
-impl Times {
-    fn new(messages: u64) -> Times {
-        let zeros = || (0..messages).map(|_| AtomicU64::new(0)).collect();
-        Times { start: Instant::now(), given: zeros(), arrived: zeros(), count: AtomicU64::new(0) }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
-    }
-
-    fn given(&self, number: u64) {
-        self.at(&self.given, number).inspect(|time| time.store(self.now(), Ordering::Relaxed));
-    }
-
-    fn arrived(&self, number: u64) {
-        if let Some(time) = self.at(&self.arrived, number)
-            && time.swap(self.now(), Ordering::Relaxed) == 0
-        {
-            self.count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn at<'a>(&self, times: &'a [AtomicU64], number: u64) -> Option<&'a AtomicU64> {
-        times.get(usize::try_from(number).ok()?)
-    }
-
-    /// Waits until so many have arrived.
-    fn wait(&self, messages: u64) -> Result<(), BenchError> {
-        let (mut last, mut since) = (0, Instant::now());
-        loop {
-            let count = self.count.load(Ordering::Relaxed);
-            if count >= messages {
-                return Ok(());
-            }
-            if count != last {
-                (last, since) = (count, Instant::now());
-            }
-            if since.elapsed() >= STUCK {
-                return Err(BenchError::Mta(format!("{count} of {messages} messages came, then nothing")));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn latencies(&self, from: u64, to: u64) -> Vec<f64> {
-        let time = |times: &[AtomicU64], n| self.at(times, n).map_or(0, |time| time.load(Ordering::Relaxed));
-        let mut all: Vec<f64> = (from..to)
-            .map(|n| time(&self.arrived, n).saturating_sub(time(&self.given, n)) as f64 / 1_000.0)
-            .collect();
-        all.sort_by(f64::total_cmp);
-        all
-    }
 }
 
 fn one_run(
@@ -243,6 +167,7 @@ fn one_run(
     generate(
         p1,
         u64::from(others) * queued,
+        SIZE,
         None,
         move |n| (other_name(u32::try_from(n / queued.max(1)).unwrap_or(0)), u64::MAX - n),
         None,
@@ -250,22 +175,15 @@ fn one_run(
     until_settled(api, u64::from(others) * queued, are_dead)?;
     let to = move |n: u64| healthy_name(u32::try_from(n % u64::from(healthy)).unwrap_or(0));
     let start = Instant::now();
-    generate(p1, fast, Some(Arc::clone(&times)), move |n| (to(n), n), None)?;
+    generate(p1, fast, SIZE, Some(Arc::clone(&times)), move |n| (to(n), n), None)?;
     times.wait(fast)?;
     let per_second = fast as f64 / start.elapsed().as_secs_f64();
-    let interval = Duration::from_secs_f64(1.0 / (pace.unwrap_or(per_second) * PACE).max(1.0));
-    generate(p1, paced, Some(Arc::clone(&times)), move |n| (to(n), fast + n), Some(interval))?;
+    let interval = pause(pace.unwrap_or(per_second));
+    generate(p1, paced, SIZE, Some(Arc::clone(&times)), move |n| (to(n), fast + n), Some(interval))?;
     times.wait(fast + paced)?;
     drop(mta);
-    let latencies = times.latencies(fast, fast + paced);
-    let percentile = |percent: usize| {
-        latencies.get((latencies.len() * percent / 100).min(latencies.len().saturating_sub(1))).copied()
-    };
-    Ok(Run {
-        per_second,
-        p50_ms: percentile(50).unwrap_or(f64::NAN),
-        p99_ms: percentile(99).unwrap_or(f64::NAN),
-    })
+    let (p50_ms, p99_ms) = times.percentiles(fast, fast + paced);
+    Ok(Run { per_second, p50_ms, p99_ms })
 }
 
 /// Waits until so many messages wait in the queues of connectors, or have gone over them.
@@ -291,83 +209,12 @@ fn until_settled(api: SocketAddr, messages: u64, wait_for_good: bool) -> Result<
     }
 }
 
-/// Gives `messages` to the MTA, one every `interval` if there is one. `what` tells to whom the nth goes, and its number.
-fn generate(
-    p1: SocketAddr,
-    messages: u64,
-    times: Option<Arc<Times>>,
-    what: impl Fn(u64) -> (String, u64) + Clone + Send + 'static,
-    interval: Option<Duration>,
-) -> Result<(), BenchError> {
-    let name = mta_name("GENERATOR")?;
-    let next = Arc::new(AtomicU64::new(0));
-    let start = Instant::now();
-    let threads: Vec<_> = (0..GENERATORS.min(messages))
-        .map(|_| {
-            let (name, next, times, what) = (name.clone(), Arc::clone(&next), times.clone(), what.clone());
-            thread::spawn(move || -> Result<(), BenchError> {
-                let mut peer = Peer::connect(p1, &name, stack())?;
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= messages {
-                        return peer.close();
-                    }
-                    if let Some(interval) = interval {
-                        let at = interval.mul_f64(n as f64);
-                        thread::sleep(at.saturating_sub(start.elapsed()));
-                    }
-                    let (prmd, number) = what(n);
-                    let apdu = peer::message_to(&prmd, number, SIZE)
-                        .map_err(|error| BenchError::Association(error.to_string()))?;
-                    if let Some(times) = &times {
-                        times.given(number);
-                    }
-                    peer.transfer(&apdu)?;
-                }
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().map_err(|_| BenchError::Association("a generator thread panicked".to_owned()))??;
-    }
-    Ok(())
-}
-
-/// Starts a peer of this name that takes everything.
-fn sink(name: &str, times: Arc<Times>) -> Result<SocketAddr, BenchError> {
-    let name = mta_name(name)?;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("listen as a sink"))?;
-    let address = listener.local_addr().map_err(io("find a sink's port"))?;
-    thread::spawn(move || {
-        for socket in listener.incoming().map_while(Result::ok) {
-            let (times, name) = (Arc::clone(&times), name.clone());
-            thread::spawn(move || {
-                // An association that fails is the MTA's to repeat; the count tells whether it did.
-                let Ok(mut peer) = Peer::accept(socket, &name, stack()) else { return };
-                let note = |apdu: &[u8]| {
-                    peer::number_of(apdu).inspect(|number| times.arrived(*number));
-                };
-                while let Ok(true) = peer.take(note) {}
-            });
-        }
-    });
-    Ok(address)
-}
-
 fn healthy_name(number: u32) -> String {
     format!("WELL{number}")
 }
 
 fn other_name(number: u32) -> String {
     format!("OTHER{number}")
-}
-
-fn mta_name(text: &str) -> Result<MtaName, BenchError> {
-    MtaName::new(text).map_err(|error| BenchError::Association(error.to_string()))
-}
-
-fn stack() -> StackConfig {
-    StackConfig::new(p1_application())
 }
 
 fn configuration(dir: &Path, p1: SocketAddr, api: SocketAddr, links: &[(SocketAddr, String)]) -> String {

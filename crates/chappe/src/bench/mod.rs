@@ -1,5 +1,6 @@
 //! `chappe bench`: measurements with a generator and a sink on the same machine. Figures are ratios of one run.
 
+mod admin;
 mod baseline;
 mod crash;
 mod curves;
@@ -21,6 +22,7 @@ mod stack;
 mod start;
 mod store;
 mod track;
+mod timed;
 
 use std::path::PathBuf;
 
@@ -67,6 +69,9 @@ pub(crate) enum Bench {
     /// Message tracking of many messages: how fast it is filled, its size, and searches with and without the index
     #[command(after_help = "Example:\n  chappe bench track --messages 2600000")]
     Track(TrackArgs),
+    /// What relaying loses while many consoles look on and a long queue waits
+    #[command(after_help = "Example:\n  chappe bench admin --clients 50 --queued 100000")]
+    Admin(AdminArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -231,6 +236,31 @@ pub(crate) struct TrackArgs {
     json: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// Consoles that look on, 1 to 60.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=60))]
+    clients: u32,
+    /// Messages that wait for a connector whose peer is dead.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    queued: u64,
+    /// Messages relayed in one run as fast as it goes, and half as many again at an even pace.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
+    messages: u64,
+    /// Octets of content of each.
+    #[arg(long, default_value_t = 2_048)]
+    size: usize,
+    /// Runs of each kind, of which the median counts, 1 to 99.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..100))]
+    rounds: u32,
+    /// Directory in which the store is made; that for temporary files if absent.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
@@ -271,6 +301,7 @@ impl Bench {
             Bench::Stack(args) => args.json |= json,
             Bench::Start(args) => args.json |= json,
             Bench::Track(args) => args.json |= json,
+            Bench::Admin(args) => args.json |= json,
         }
     }
 
@@ -288,6 +319,7 @@ impl Bench {
             Bench::Stack(args) => stack::run(&args),
             Bench::Start(args) => start::run(&args),
             Bench::Track(args) => track::run(&args),
+            Bench::Admin(args) => admin::run(&args),
         }
     }
 }

@@ -12,12 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mhs::MtaName;
-use osi::stack::StackConfig;
-use runtime::p1_application;
 use serde::Serialize;
 
 use super::fill::fill;
+use super::flow::{name, stack};
 use super::peer::{self, PASSWORD, Peer};
 use super::process::{MtaProcess, free_address};
 use super::{BenchError, StartArgs, io};
@@ -315,14 +313,6 @@ fn connector_name(number: u32) -> String {
 
 fn sink_name(number: u32) -> String {
     format!("SINK{number}")
-}
-
-fn name(text: &str) -> Result<MtaName, BenchError> {
-    MtaName::new(text).map_err(|error| BenchError::Association(error.to_string()))
-}
-
-fn stack() -> StackConfig {
-    StackConfig::new(p1_application())
 }
 
 fn configuration(data: &Path, p1: SocketAddr, api: SocketAddr, hosts: &[SocketAddr]) -> String {
