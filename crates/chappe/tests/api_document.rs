@@ -292,6 +292,14 @@ impl Maker {
                 _ => self.pick(&ODD_BODIES).to_vec(),
             };
         }
+        if what.contains("JSON") || what.contains("edit") {
+            let edit = serde_json::json!({
+                "text": self.configuration, "change": "set", "connector": "to-b", "values": {},
+            });
+            // What may be in it is not in the document.
+            *is_right = false;
+            return edit.to_string().into_bytes();
+        }
         if what != "the configuration" {
             return b"Good morning.\r\n".to_vec();
         }

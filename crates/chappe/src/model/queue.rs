@@ -58,6 +58,9 @@ pub(crate) struct QueuedMessage {
     pub(crate) queued: String,
     /// When it is given up.
     pub(crate) expires: Option<String>,
+    /// Before when it is not delivered.
+    #[serde(default)]
+    pub(crate) deferred_until: Option<String>,
     /// Transfers of it that failed.
     pub(crate) attempts: u32,
     /// `waiting`, `retry`, `in transfer`, `deferred`, `pending reroute` or `held`.
