@@ -30,6 +30,11 @@ fn a_token_opens_the_console_as_far_as_its_role_goes() -> Test {
     browser.see("[data-queue='to-b']", "ready")?;
     let freeze = "[data-queue='to-b'] [data-do='freeze']";
     assert_eq!(browser.count(&format!("{freeze}:disabled"))?, 1, "a viewer presses nothing");
+    // Who may not edit settings reads them, but for secrets.
+    browser.go("/connectors/to-b")?;
+    let general = browser.see("#settings", "set (not shown)")?;
+    assert!(general.contains("MTA-B") && !general.contains("password of"), "{general}");
+    assert_eq!(browser.count("#settings input")?, 0);
     browser.press("[data-do='logout']")?;
     browser.fill("#token", "token-of-anna\u{e007}")?;
     browser.see("#side", "anna, operator")?;
