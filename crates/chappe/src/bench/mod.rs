@@ -21,8 +21,8 @@ mod relay;
 mod stack;
 mod start;
 mod store;
-mod track;
 mod timed;
+mod track;
 
 use std::path::PathBuf;
 
