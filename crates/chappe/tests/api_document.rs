@@ -366,6 +366,17 @@ fn judge(document: &Value, operation: &Value, asked: &Asked, answer: &Answer, ro
     assert!(answer.status < 500, "{}", told());
     let needed = operation["x-role"].as_str().unwrap();
     let rank = |role: &str| ROLES.iter().position(|known| *known == role);
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let used = |name: &str| {
+        let (_, query) = asked.target.split_once('?').unwrap_or_default();
+        query.split('&').any(|part| part.split_once('=').is_some_and(|(used, _)| used == name))
+    };
+    let used = parameters.filter(|parameter| used(parameter["name"].as_str().unwrap()));
+    // A parameter may take a higher role than the request itself; what else is wrong may be told first.
+    if used.filter_map(|parameter| parameter["x-role"].as_str()).any(|least| rank(role) < rank(least)) {
+        assert!((400..500).contains(&answer.status), "{}", told());
+        return None;
+    }
     let may = needed == "everyone" || rank(role) >= rank(needed);
     match needed {
         _ if may => assert!(![401, 403].contains(&answer.status), "{}", told()),

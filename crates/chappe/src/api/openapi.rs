@@ -101,13 +101,17 @@ fn parameters(route: &Route) -> Vec<Value> {
         json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
     });
     let others = route.parameters.iter().map(|parameter| {
-        json!({
+        let mut told = json!({
             "name": parameter.name,
             "in": parameter.place(),
             "required": parameter.is_required,
             "description": parameter.about,
             "schema": parameter.schema(),
-        })
+        });
+        if let Some(role) = parameter.role {
+            told["x-role"] = json!(role);
+        }
+        told
     });
     in_path.chain(others).collect()
 }

@@ -12,6 +12,8 @@ pub(super) struct Parameter {
     pub(super) is_required: bool,
     is_repeated: bool,
     is_header: bool,
+    /// Who may use it, if it takes more than the request itself.
+    pub(super) role: Option<&'static str>,
 }
 
 /// What its value is.
@@ -28,7 +30,7 @@ enum Kind {
 
 impl Parameter {
     const fn new(name: &'static str, kind: Kind, about: &'static str) -> Parameter {
-        Parameter { name, about, kind, is_required: false, is_repeated: false, is_header: false }
+        Parameter { name, about, kind, is_required: false, is_repeated: false, is_header: false, role: None }
     }
 
     const fn required(self) -> Parameter {
@@ -41,6 +43,10 @@ impl Parameter {
 
     const fn header(self) -> Parameter {
         Parameter { is_header: true, ..self }
+    }
+
+    const fn for_operators(self) -> Parameter {
+        Parameter { role: Some("operator"), ..self }
     }
 
     /// The part of a request that it stands in.
@@ -193,8 +199,9 @@ pub(super) const FIND: Parameter = Parameter::new(
 pub(super) const TRACKED_SUBJECT: Parameter = Parameter::new(
     "subject",
     Kind::Text,
-    "words of the subject; one that ends in `*` stands for all that begin so",
-);
+    "words of the subject; one that ends in `*` stands for all that begin so; not for viewers",
+)
+.for_operators();
 pub(super) const TRACKED_ORIGINATOR: Parameter = Parameter::new(
     "originator",
     Kind::Text,
