@@ -63,6 +63,7 @@ const CALLING: [(Calling, &str); 7] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Measure {
     descriptors: u64,
+    sockets: u64,
     threads: u64,
     resident_kib: u64,
     held: Held,
@@ -135,7 +136,7 @@ pub(super) fn run(args: &FailuresArgs) -> Result<(), BenchError> {
         nothing_held: after.held == Held::default(),
     };
     print(args, &report);
-    if !report.nothing_held || after.descriptors > before.descriptors {
+    if !report.nothing_held || after.sockets > before.sockets {
         return Err(BenchError::Mta("something is held although nothing is under way".to_owned()));
     }
     Ok(())
@@ -305,6 +306,7 @@ impl Bench {
         let resources: Resources = self.api.get("/api/v1/resources", &[]).map_err(asked)?;
         Ok(Measure {
             descriptors: self.mta.descriptors()?,
+            sockets: self.mta.sockets()?,
             threads: self.mta.threads()?,
             resident_kib: self.mta.resident_kib()?,
             held: resources.total,
@@ -409,8 +411,9 @@ fn print(args: &FailuresArgs, report: &Report) {
     }
     let line = |what: &str, count: &str, seconds: &str, m: &Measure| {
         println!(
-            "  {what:<32} {count:>8} {seconds:>8} {:>12} {:>8} {:>13} {:>6}",
+            "  {what:<32} {count:>8} {seconds:>8} {:>12} {:>8} {:>8} {:>13} {:>6}",
             m.descriptors,
+            m.sockets,
             m.threads,
             m.resident_kib,
             m.held.slots + m.held.tasks + m.held.sockets + m.held.timers + m.held.octets
@@ -421,8 +424,8 @@ fn print(args: &FailuresArgs, report: &Report) {
         args.failures, args.mail, args.warm_up
     );
     println!(
-        "  {:<32} {:>8} {:>8} {:>12} {:>8} {:>13} {:>6}",
-        "", "failures", "seconds", "descriptors", "threads", "resident KiB", "held"
+        "  {:<32} {:>8} {:>8} {:>12} {:>8} {:>8} {:>13} {:>6}",
+        "", "failures", "seconds", "descriptors", "sockets", "threads", "resident KiB", "held"
     );
     line("before", "", "", &report.before);
     let (first, second) = report.kinds.split_at(report.kinds.len() / 2);

@@ -101,6 +101,15 @@ impl MtaProcess {
         Ok(std::fs::read_dir(path).map_err(io("count the MTA's descriptors"))?.count() as u64)
     }
 
+    /// Those of them that are sockets. The others are mostly files of the store, as many as its index has tables.
+    pub(super) fn sockets(&self) -> Result<u64, BenchError> {
+        let path = format!("/proc/{}/fd", self.child.id());
+        let entries = std::fs::read_dir(path).map_err(io("count the MTA's descriptors"))?;
+        // One that is closed meanwhile has no target any more.
+        let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count() as u64)
+    }
+
     fn status(&self, field: &str) -> Result<u64, BenchError> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).map_err(io("read the MTA's memory"))?;
