@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::flow::{name, stack};
+use super::flow::{Arrived, name, stack};
 use super::peer::{self, Peer};
 use super::{BenchError, io};
 
 /// Associations of the generator.
 const GENERATORS: u64 = 8;
-/// A minute without a single message means that the MTA is stuck.
-const STUCK: Duration = Duration::from_secs(60);
 /// Share of the throughput at which latencies are measured.
 const PACE: f64 = 0.3;
 
@@ -22,13 +20,13 @@ pub(super) struct Times {
     start: Instant,
     given: Vec<AtomicU64>,
     arrived: Vec<AtomicU64>,
-    count: AtomicU64,
+    count: Arrived,
 }
 
 impl Times {
     pub(super) fn new(messages: u64) -> Times {
         let zeros = || (0..messages).map(|_| AtomicU64::new(0)).collect();
-        Times { start: Instant::now(), given: zeros(), arrived: zeros(), count: AtomicU64::new(0) }
+        Times { start: Instant::now(), given: zeros(), arrived: zeros(), count: Arrived::default() }
     }
 
     fn now(&self) -> u64 {
@@ -43,7 +41,7 @@ impl Times {
         if let Some(time) = self.at(&self.arrived, number)
             && time.swap(self.now(), Ordering::Relaxed) == 0
         {
-            self.count.fetch_add(1, Ordering::Relaxed);
+            self.count.add();
         }
     }
 
@@ -53,20 +51,7 @@ impl Times {
 
     /// Waits until so many have arrived.
     pub(super) fn wait(&self, messages: u64) -> Result<(), BenchError> {
-        let (mut last, mut since) = (0, Instant::now());
-        loop {
-            let count = self.count.load(Ordering::Relaxed);
-            if count >= messages {
-                return Ok(());
-            }
-            if count != last {
-                (last, since) = (count, Instant::now());
-            }
-            if since.elapsed() >= STUCK {
-                return Err(BenchError::Mta(format!("{count} of {messages} messages came, then nothing")));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        self.count.wait(messages)
     }
 
     /// The median and the 99th percentile, in milliseconds, of those from one number up to another.
