@@ -231,6 +231,9 @@ pub(crate) struct TrackArgs {
     /// Directory in which the store is made; that for temporary files if absent.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Leave the store in the directory, and search one of as many messages and days that was left there.
+    #[arg(long, requires = "dir")]
+    keep: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,

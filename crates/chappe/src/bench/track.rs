@@ -2,7 +2,7 @@
 //! the index and without.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent::record::{META, Record, TRACK, TrackKey, track_digest};
@@ -47,7 +47,8 @@ struct Kind {
 struct Figures {
     messages: u64,
     entries: u64,
-    fill_entries_per_second: f64,
+    /// None where the store was there.
+    fill_entries_per_second: Option<f64>,
     entries_octets: u64,
     index_s: f64,
     index_octets: u64,
@@ -81,18 +82,36 @@ const KINDS: [(&str, By); 9] = [
 ];
 
 pub(super) fn run(args: &TrackArgs) -> Result<(), BenchError> {
-    let temporary = tempfile::tempdir().map_err(io("make a temporary directory"))?;
-    let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let at = tempfile::tempdir_in(&dir).map_err(io("make a temporary directory"))?;
-    let now = now();
+    let temporary = match &args.dir {
+        Some(dir) => tempfile::tempdir_in(dir),
+        None => tempfile::tempdir(),
+    };
+    let temporary = temporary.map_err(io("make a temporary directory"))?;
+    let (at, now) = match kept(args)? {
+        Some((at, filled)) => (at, filled),
+        None => (temporary.path().join("data"), now()),
+    };
     let filling = Instant::now();
-    fill(at.path(), args, now)?;
     let entries = args.messages * ENTRIES;
-    let fill_entries_per_second = entries as f64 / filling.elapsed().as_secs_f64();
-    let entries_octets = octets(at.path());
+    let is_new = !at.exists();
+    if is_new {
+        fill(&at, args, now)?;
+    }
+    let fill_entries_per_second = is_new.then(|| entries as f64 / filling.elapsed().as_secs_f64());
+    let at = match &args.dir {
+        Some(dir) if args.keep => {
+            let to = dir.join(format!("{}{}", kept_name(args), now.unix()));
+            std::fs::rename(&at, &to).map_err(io("keep the store"))?;
+            to
+        }
+        Some(_) | None => at,
+    };
+    let entries_octets = octets(&at) - octets(&index_of(&at));
     if !args.json {
+        let filled =
+            fill_entries_per_second.map_or_else(|| "before".to_owned(), |rate| format!("{rate:.0}/s"));
         println!(
-            "track: {} messages over {} days, {ENTRIES} entries each\n  filled with     {fill_entries_per_second:>10.0} entries/s, {:.0} octets each on the disk",
+            "track: {} messages over {} days, {ENTRIES} entries each\n  entries         {filled:>12}, {:.0} octets each on the disk",
             args.messages,
             args.days,
             entries_octets as f64 / entries as f64
@@ -104,7 +123,7 @@ pub(super) fn run(args: &TrackArgs) -> Result<(), BenchError> {
         .map_err(io("start the asynchronous runtime"))?;
     let figures = runtime.block_on(async {
         let indexing = Instant::now();
-        let mta = Mta::start(config(at.path(), args)).await.map_err(|error| store(&error))?;
+        let mta = Mta::start(config(&at, args)).await.map_err(|error| store(&error))?;
         let handle = mta.handle();
         while !handle.tracking_index().is_some_and(|index| index.is_complete) {
             if indexing.elapsed() > PATIENCE {
@@ -113,7 +132,7 @@ pub(super) fn run(args: &TrackArgs) -> Result<(), BenchError> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let index_s = indexing.elapsed().as_secs_f64();
-        let index_octets = octets(&at.path().join("tracking"));
+        let index_octets = octets(&index_of(&at));
         let mut kinds = Vec::new();
         for (name, by) in KINDS {
             kinds.push(measure(&handle, args, now, name, by).await?);
@@ -132,6 +151,29 @@ pub(super) fn run(args: &TrackArgs) -> Result<(), BenchError> {
     })?;
     print(args, &figures);
     Ok(())
+}
+
+fn index_of(data: &Path) -> PathBuf {
+    data.join("tracking")
+}
+
+/// How the store of such a measurement is called, up to the time it was filled for.
+fn kept_name(args: &TrackArgs) -> String {
+    format!("track-{}-{}-", args.messages, args.days)
+}
+
+/// The store that an earlier measurement has left, and the time it was filled for.
+fn kept(args: &TrackArgs) -> Result<Option<(PathBuf, WallTime)>, BenchError> {
+    let Some(dir) = args.dir.as_ref().filter(|_| args.keep) else { return Ok(None) };
+    let name = kept_name(args);
+    for entry in std::fs::read_dir(dir).map_err(io("look for a store"))? {
+        let entry = entry.map_err(io("look for a store"))?;
+        let filled = entry.file_name().to_str().and_then(|found| found.strip_prefix(&name)?.parse().ok());
+        if let Some(filled) = filled {
+            return Ok(Some((entry.path(), WallTime::from_unix(filled))));
+        }
+    }
+    Ok(None)
 }
 
 fn print(args: &TrackArgs, figures: &Figures) {
