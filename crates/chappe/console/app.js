@@ -341,6 +341,6 @@ async function begin() {
     if (failure.status === 401) return;
     // What can't be asked now is asked again by the stream.
   }
-  connect(async () => (await get("events", { limit: 1000 })).items);
+  connect(async () => (await get("events")).items);
   go();
 }

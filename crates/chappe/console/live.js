@@ -6,6 +6,7 @@ import { get } from "./api.js";
 const SILENCE_MS = 4000;
 const RETRY_MS = 2000;
 const SAMPLES = 150;
+/** So many that are mere information, and so many others. */
 const MOST_EVENTS = 1000;
 
 /** What is known, and when it was so. */
@@ -19,6 +20,8 @@ export const live = {
   links: new Map(),
   trouble: null,
   events: [],
+  /** How many the stream has left out since they were fetched: where much goes well it tells a few and the number. */
+  leftOut: 0,
   /** What is in quarantine, up to a hundred. */
   quarantined: 0,
   /** Transferred since the last sample, by second: `[in, out]`. */
@@ -66,6 +69,7 @@ export function connect(events) {
     if (change.status) live.status = change.status;
     if ("trouble" in change) live.trouble = change.trouble;
     live.time = change.time;
+    live.leftOut += change.events_left_out ?? 0;
     sample();
   });
   frame("events", (events) => {
@@ -110,14 +114,17 @@ function sample() {
 function add(events) {
   const known = new Map(live.events.map((event) => [event.number, event]));
   for (const event of events) known.set(event.number, event);
-  live.events = [...known.values()].sort((a, b) => a.number - b.number).slice(-MOST_EVENTS);
+  const all = [...known.values()].sort((a, b) => a.number - b.number);
+  const newest = (isInformation) => all.filter(({ severity }) => (severity === "information") === isInformation).slice(-MOST_EVENTS);
+  live.events = [...newest(true), ...newest(false)].sort((a, b) => a.number - b.number);
 }
 
 /** Fetches the newest events: counts of repetitions are not in the stream. */
 export async function refreshEvents() {
   try {
-    live.events = [];
-    add(await fetchEvents());
+    const fetched = await fetchEvents();
+    Object.assign(live, { events: [], leftOut: 0 });
+    add(fetched);
     tell();
   } catch {
     // The stream says soon enough that the service is gone.

@@ -7,10 +7,13 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{ANNA, DEADLINE, OPERATIONS, Pair, Plan, Site, json, wait_for};
+use support::http::request;
+use support::{ANNA, DEADLINE, OPERATIONS, Pair, Plan, Site, items, json, wait_for};
 
 /// Streams at one time.
 const MAX_STREAMS: usize = 64;
@@ -123,6 +126,60 @@ fn a_stream_tells_all_then_what_changes_and_ends_with_the_service() {
     drop(b);
     assert!(a.stop().success());
     while stream.next().is_some() {}
+}
+
+#[test]
+fn a_flood_of_what_goes_well_is_told_as_a_number_and_hides_no_trouble() {
+    /// Events between two looks that are mere information.
+    const FEW: usize = 20;
+    let Pair { mut a, b: _down } = Plan::default().build();
+    a.start();
+    let mut stream = Stream::open(&a);
+    stream.until("state", |_| true);
+    let news = |after: u64| items(&a.ask(&format!("/api/v1/events?after={after}")));
+    let number = |event: &Value| event["number"].as_u64().expect("a number");
+    let before = news(0).last().map_or(0, number);
+    let ended = AtomicBool::new(false);
+    let (mut told, mut left_out, mut together) = (Vec::new(), 0, 0);
+    let mut read = |stream: &mut Stream| {
+        let (name, data) = stream.next().expect("more of the stream");
+        if name == "change" {
+            left_out += data["events_left_out"].as_u64().unwrap_or(0);
+            together = 0;
+        } else {
+            let events = data.as_array().expect("events");
+            told.extend(events.iter().map(number));
+            together += events.iter().filter(|event| event["severity"] == "information").count();
+            assert!(together <= FEW, "{together} in a second");
+        }
+        (told.len() as u64, left_out)
+    };
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                let answer = request(a.api, "POST", "/api/v1/queues/to-b/freeze", b"").expect("an answer");
+                assert!([200, 429].contains(&answer.status), "{answer:?}");
+            }
+        });
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end && read(&mut stream).1 < 100 {}
+        ended.store(true, Ordering::Relaxed);
+    });
+    let happened = news(before).last().map_or(0, number) - before;
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        let (told, left_out) = read(&mut stream);
+        if left_out >= 100 && told + left_out == happened {
+            break;
+        }
+    }
+    assert_eq!(told.len() as u64 + left_out, happened, "each is told or counted");
+    assert!(left_out >= 100 && told.is_sorted() && told.first().is_some_and(|first| *first > before));
+
+    // MTA-B does not run.
+    a.run(&["queue", "thaw", "to-b"]);
+    a.send(ANNA, OPERATIONS, "waits");
+    stream.until("events", |events| events.to_string().contains("connection-not-opened"));
 }
 
 #[test]

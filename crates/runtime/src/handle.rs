@@ -12,7 +12,7 @@ use spool::{BodyId, CommitError, SpoolError};
 use tokio::sync::Mutex;
 
 use crate::connectors::{Connectors, ReloadError, ReloadSummary};
-use crate::events::{Event, EventKind, EventNews};
+use crate::events::{Event, EventDigest, EventKind, EventNews};
 use crate::ledger::Resource;
 use crate::limits::RuntimeLimits;
 use crate::line::Message;
@@ -399,6 +399,11 @@ impl Handle {
     /// The newest events whose number is `after` or above.
     pub fn events(&self, after: u64) -> Vec<Event> {
         self.shared.events.since(after)
+    }
+
+    /// Of the events from number `after` on, the oldest so many that are mere information, and the newest so many others.
+    pub fn event_digest(&self, after: u64, information: usize, troubles: usize) -> EventDigest {
+        self.shared.events.digest(after, information, troubles)
     }
 
     /// Tells of new events.

@@ -71,7 +71,7 @@ pub use application::p1_application;
 pub use aside::{QuarantinePage, QuarantineStatus, QuarantinedOctets};
 pub use bind::listen;
 pub use connectors::{OrphansError, ReloadError, ReloadSummary};
-pub use events::{Category, Event, EventKind, EventLog, EventNews, Severity};
+pub use events::{Category, Event, EventDigest, EventKind, EventLog, EventNews, Severity};
 pub use handle::{AdminError, Handle, MailboxEntry};
 pub use limits::RuntimeLimits;
 pub use listeners::ListenError;

@@ -2,9 +2,10 @@
 //!
 //! However many look, the MTA is looked at once a second, and not at all if nobody does: one task makes each frame,
 //! and every stream sends the same octets. A stream begins with the whole (`state`); then follows what changed
-//! (`change`), each second even if that is nothing, and new events as they come (`events`). A client that reads too
-//! slowly for that gets the whole again in place of what it missed. A stream ends within a second of what let it in: its
-//! session, or its token.
+//! (`change`), each second even if that is nothing, and new events as they come (`events`). Of those that tell that all
+//! goes well a few come in a second, and the number of the others: two for each message relayed would cost more than
+//! relaying, and nobody reads so fast. Warnings and errors always come at once. A client that reads too slowly gets the
+//! whole again in place of what it missed. A stream ends within a second of what let it in: its session, or its token.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -36,8 +37,10 @@ const FRAMES_BEHIND: usize = 16;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two frames of events: a storm comes in few frames.
 const EVENT_PAUSE: Duration = Duration::from_millis(100);
-/// Newest events in one frame; whoever wants older ones asks for them.
-const MOST_EVENTS: usize = 200;
+/// Newest warnings and errors in one frame; whoever wants older ones asks for them.
+const MOST_TROUBLES: usize = 200;
+/// Events between two looks that are mere information.
+const MOST_INFORMATION: usize = 20;
 /// How long a client may take for one frame before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,8 +72,11 @@ struct Shown {
     trouble: Option<String>,
     /// When it was, RFC 3339.
     time: String,
-    /// Events up to here, exclusively, have been told.
+    /// Events up to here, exclusively, have been told, or left out.
     next_event: u64,
+    /// Since the newest look: how many that are mere information were told, and how many of any kind were not.
+    information: usize,
+    left_out: u64,
 }
 
 impl Hub {
@@ -123,8 +129,8 @@ impl Hub {
                     }
                     self.look().await;
                 }
-                Some(next) = news.next() => {
-                    self.tell_events(next);
+                Some(_) = news.next() => {
+                    self.tell_events();
                     tokio::time::sleep_until(Instant::now() + EVENT_PAUSE).await;
                 }
             }
@@ -138,6 +144,11 @@ impl Hub {
         let is_first = shown.time.is_empty();
         shown.time = self.handle.now();
         let mut change = json!({ "time": shown.time });
+        shown.information = 0;
+        let left_out = std::mem::take(&mut shown.left_out);
+        if left_out > 0 {
+            change["events_left_out"] = json!(left_out);
+        }
         if glance != shown.glance {
             change["status"] = glance.clone();
             shown.glance = glance;
@@ -168,13 +179,15 @@ impl Hub {
         }
     }
 
-    fn tell_events(&self, next: u64) {
+    fn tell_events(&self) {
         let mut shown = self.shown();
-        let mut events = self.handle.events(shown.next_event);
-        events.drain(..events.len().saturating_sub(MOST_EVENTS));
-        shown.next_event = events.last().map_or(next, |event| event.number + 1);
-        if !events.is_empty() {
-            let _ = self.frames.send(Told::Frame(frame("events", &json!(events))));
+        let room = MOST_INFORMATION.saturating_sub(shown.information);
+        let news = self.handle.event_digest(shown.next_event, room, MOST_TROUBLES);
+        shown.next_event = news.next;
+        shown.information += news.information;
+        shown.left_out += news.left_out;
+        if !news.events.is_empty() {
+            let _ = self.frames.send(Told::Frame(frame("events", &json!(news.events))));
         }
     }
 }

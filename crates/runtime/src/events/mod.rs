@@ -13,7 +13,8 @@ use tokio::sync::watch;
 pub use kinds::{Category, EventKind, Severity};
 use repeats::{Repeats, Told};
 
-/// Events kept in memory for the API; the log itself goes to `tracing`.
+/// Events kept in memory for the API, so many that are mere information and so many others: what goes well, thousands of
+/// times a second, pushes nothing out that does not. The log itself goes to `tracing`.
 const KEPT: usize = 1_000;
 
 /// One line of the event log.
@@ -45,6 +46,19 @@ pub struct Event {
     pub since: Option<String>,
 }
 
+/// Some of the newest events.
+#[derive(Clone, Debug, Default)]
+pub struct EventDigest {
+    /// Oldest first.
+    pub events: Vec<Event>,
+    /// How many of those that are mere information are among them.
+    pub information: usize,
+    /// How many more there were.
+    pub left_out: u64,
+    /// The number that the next event gets.
+    pub next: u64,
+}
+
 /// Writes events to `tracing` and keeps the newest for the API.
 ///
 /// Of kinds that a peer can cause again and again, what is like the one before it is told the second, fourth, eighth time
@@ -59,7 +73,9 @@ pub struct EventLog {
 #[derive(Debug, Default)]
 struct Kept {
     next: u64,
-    events: VecDeque<Event>,
+    information: VecDeque<Event>,
+    /// Warnings and errors.
+    troubles: VecDeque<Event>,
     repeats: Repeats,
     /// How often each kind has happened.
     counts: BTreeMap<EventKind, u64>,
@@ -114,7 +130,7 @@ impl EventLog {
                     (count, since) = (Some(times), Some(first.to_string()));
                 }
                 Told::Not { told_as, times, first } => {
-                    if let Some(last) = kept.events.iter_mut().rev().find(|event| event.number == told_as) {
+                    if let Some(last) = kept.of(kind).iter_mut().rev().find(|event| event.number == told_as) {
                         (last.count, last.since) = (Some(times), Some(first.to_string()));
                     }
                     return;
@@ -129,10 +145,12 @@ impl EventLog {
             Severity::Error => tracing::error!(event, id, category, subject, "{text}"),
         }
         kept.next += 1;
-        if kept.events.len() == KEPT {
-            kept.events.pop_front();
+        let next = kept.next;
+        let events = kept.of(kind);
+        if events.len() == KEPT {
+            events.pop_front();
         }
-        kept.events.push_back(Event {
+        events.push_back(Event {
             number,
             time: time.to_string(),
             kind,
@@ -144,7 +162,7 @@ impl EventLog {
             count,
             since,
         });
-        self.news.send_replace(kept.next);
+        self.news.send_replace(next);
     }
 
     /// What was wrong with `subject` is over: if it happens again it is news.
@@ -166,8 +184,43 @@ impl EventLog {
     /// The newest events, oldest first, whose number is `after` or above.
     pub fn since(&self, after: u64) -> Vec<Event> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.events.iter().filter(|event| event.number >= after).cloned().collect()
+        let events = from(&kept.information, after).chain(from(&kept.troubles, after)).cloned();
+        in_order(events.collect())
     }
+
+    /// Of the events whose number is `after` or above, no more than the oldest so many that are mere information, and the
+    /// newest so many others. It costs what it gives, however much has happened.
+    pub(crate) fn digest(&self, after: u64, information: usize, troubles: usize) -> EventDigest {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let few = from(&kept.information, after).take(information);
+        let newest = from(&kept.troubles, after).rev().take(troubles);
+        let events: Vec<Event> = few.chain(newest).cloned().collect();
+        let next = kept.next;
+        drop(kept);
+        let information = events.iter().filter(|event| event.severity == Severity::Information).count();
+        let left_out = next.saturating_sub(after).saturating_sub(events.len() as u64);
+        EventDigest { events: in_order(events), information, left_out, next }
+    }
+}
+
+impl Kept {
+    /// Where events of a kind are kept.
+    fn of(&mut self, kind: EventKind) -> &mut VecDeque<Event> {
+        match kind.severity() {
+            Severity::Information => &mut self.information,
+            Severity::Warning | Severity::Error => &mut self.troubles,
+        }
+    }
+}
+
+/// Those whose number is `after` or above.
+fn from(events: &VecDeque<Event>, after: u64) -> impl DoubleEndedIterator<Item = &Event> {
+    events.range(events.partition_point(|event| event.number < after)..)
+}
+
+fn in_order(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_unstable_by_key(|event| event.number);
+    events
 }
 
 #[cfg(test)]

@@ -89,6 +89,40 @@ fn each_message_has_its_own_events() {
     assert_eq!(log.since(0).len(), 10);
 }
 
+#[test]
+fn what_goes_well_pushes_no_trouble_out_and_order_is_kept() {
+    let log = EventLog::default();
+    log.record(at(0), EventKind::TransferFailed, "to-b", "the first");
+    (0..5_000).for_each(|n| log.record(at(n), EventKind::ObjectSent, "to-c", format!("message {n}")));
+    log.record(at(5_000), EventKind::StoreFailed, "", "the last");
+    let told = log.since(0);
+    assert_eq!(told.len(), KEPT + 2);
+    assert!(told.is_sorted_by_key(|event| event.number));
+    assert_eq!((told[0].text.as_str(), told[KEPT + 1].text.as_str()), ("the first", "the last"));
+    assert_eq!(log.since(5_000).len(), 2);
+}
+
+#[test]
+fn a_digest_has_every_trouble_and_a_few_of_the_rest_and_says_how_many_more_there_were() {
+    let log = EventLog::default();
+    for n in 0..3_000 {
+        log.record(at(n), EventKind::ObjectSent, "to-b", format!("message {n}"));
+        if n % 1_000 == 0 {
+            log.record(at(n), EventKind::TransferFailed, "to-b", format!("message {n}"));
+        }
+    }
+    let digest = log.digest(0, 5, 10);
+    let troubles = |digest: &EventDigest| digest.events.len() - digest.information;
+    assert_eq!((digest.information, troubles(&digest), digest.left_out), (5, 3, 3_003 - 8));
+    assert!(digest.events.is_sorted_by_key(|event| event.number));
+    // Of troubles the newest, when there are more than asked for.
+    let fewer = log.digest(0, 0, 2);
+    assert_eq!((fewer.information, fewer.left_out), (0, 3_003 - 2));
+    assert_eq!(fewer.events[0].text, "message 1000");
+    let nothing = log.digest(digest.next, 5, 10);
+    assert_eq!((nothing.events.len(), nothing.left_out, nothing.next), (0, 0, 3_003));
+}
+
 /// Whoever caused ever new events takes no more memory than some.
 #[test]
 fn different_events_are_remembered_up_to_a_bound() {
