@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Instant;
 
 use clock::{MonoTime, WallTime};
@@ -19,6 +20,9 @@ pub(super) struct Peer {
     start: Instant,
     actions: Vec<StackAction>,
     indications: std::collections::VecDeque<RtIndication>,
+    /// What waits to be sent: it goes in one piece when there is nothing left to be done but wait.
+    outgoing: Vec<u8>,
+    incoming: Box<[u8]>,
     closing: bool,
 }
 
@@ -26,6 +30,8 @@ pub(super) struct Peer {
 pub(super) const PASSWORD: &str = "bench";
 /// Octets of an APDU that are looked at.
 const KEPT: usize = 512;
+/// Octets read at once, and octets that wait to be sent at most.
+const READ: usize = 64 * 1024;
 
 impl Peer {
     /// Connects and binds as `name`.
@@ -93,6 +99,8 @@ impl Peer {
             start: Instant::now(),
             actions: Vec::new(),
             indications: std::collections::VecDeque::new(),
+            outgoing: Vec::new(),
+            incoming: vec![0; READ].into_boxed_slice(),
             closing: false,
         };
         let now = peer.now();
@@ -103,14 +111,14 @@ impl Peer {
 
     /// Transfers one APDU and waits until the peer has taken responsibility.
     pub(super) fn transfer(&mut self, apdu: &[u8]) -> Result<(), BenchError> {
-        self.request(RtRequest::Transfer { length: apdu.len() as u64 })?;
+        self.put(RtRequest::Transfer { length: apdu.len() as u64 })?;
         let mut position = 0;
         loop {
             match self.next()? {
                 Some(RtIndication::SegmentWanted { octets }) => {
                     let segment = apdu.get(position..position + octets).unwrap_or_default().to_vec();
                     position += octets;
-                    self.request(RtRequest::Segment(segment))?;
+                    self.put(RtRequest::Segment(segment))?;
                 }
                 Some(RtIndication::TransferConfirm) => return Ok(()),
                 other => return Err(unexpected("a confirmed transfer", other)),
@@ -135,11 +143,11 @@ impl Peer {
                     apdu.extend_from_slice(octets.get(..room).unwrap_or_default());
                 }
                 Some(RtIndication::Checkpoint { serial }) => {
-                    self.request(RtRequest::CheckpointSecured { serial })?;
+                    self.put(RtRequest::CheckpointSecured { serial })?;
                 }
                 Some(RtIndication::TransferEnd) => {
                     on_message(&apdu);
-                    self.request(RtRequest::TransferAccept)?;
+                    self.put(RtRequest::TransferAccept)?;
                     return Ok(true);
                 }
                 Some(RtIndication::Closed | RtIndication::Aborted(_)) | None => return Ok(false),
@@ -156,6 +164,12 @@ impl Peer {
     }
 
     pub(super) fn request(&mut self, request: RtRequest) -> Result<(), BenchError> {
+        self.put(request)?;
+        self.flush()
+    }
+
+    /// As [`Peer::request`]; what it causes is sent with what comes next, or before anything is waited for.
+    fn put(&mut self, request: RtRequest) -> Result<(), BenchError> {
         let now = self.now();
         self.stack
             .request(now, request, &mut self.actions)
@@ -164,17 +178,17 @@ impl Peer {
     }
 
     fn next(&mut self) -> Result<Option<RtIndication>, BenchError> {
-        let mut octets = [0; 64 * 1024];
         loop {
             if let Some(indication) = self.indications.pop_front() {
                 return Ok(Some(indication));
             }
+            self.flush()?;
             if self.closing {
                 return Ok(None);
             }
-            let count = self.socket.read(&mut octets).map_err(io("read from an association"))?;
+            let count = self.socket.read(&mut self.incoming).map_err(io("read from an association"))?;
             let now = self.now();
-            match octets.get(..count) {
+            match self.incoming.get(..count) {
                 Some([]) | None => self.stack.transport_closed(now, false, &mut self.actions),
                 Some(received) => self.stack.receive(now, received, &mut self.actions),
             }
@@ -184,15 +198,20 @@ impl Peer {
     }
 
     fn perform(&mut self) -> Result<(), BenchError> {
-        let mut outgoing = Vec::new();
         for action in self.actions.drain(..) {
             match action {
-                StackAction::Transmit(octets) => outgoing.extend_from_slice(&octets),
+                StackAction::Transmit(octets) => self.outgoing.extend_from_slice(&octets),
                 StackAction::Indication(indication) => self.indications.push_back(indication),
                 StackAction::Close => self.closing = true,
             }
         }
-        self.socket.write_all(&outgoing).map_err(io("write to an association"))
+        if self.outgoing.len() < READ { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), BenchError> {
+        self.socket.write_all(&self.outgoing).map_err(io("write to an association"))?;
+        self.outgoing.clear();
+        Ok(())
     }
 
     fn now(&self) -> MonoTime {
@@ -209,9 +228,44 @@ pub(super) fn message(number: u64, size: usize) -> Result<Vec<u8>, mhs::NameErro
     message_to("SINK", number, size)
 }
 
+/// Messages that differ in their numbers alone, for a generator that shares its processors with what is measured.
+#[derive(Clone)]
+pub(super) struct Template {
+    octets: Vec<u8>,
+    /// Where the digits of the number are.
+    digits: Range<usize>,
+}
+
+impl Template {
+    /// Of messages of `size` octets of content.
+    pub(super) fn new(size: usize) -> Result<Template, mhs::NameError> {
+        let octets = message(MOST_NUMBER, size)?;
+        let at = mark(&octets).unwrap_or_default();
+        Ok(Template { octets, digits: at..at + MOST_NUMBER.to_string().len() })
+    }
+
+    /// The message of a number of which at most nine digits count.
+    pub(super) fn message(&self, number: u64) -> Vec<u8> {
+        let mut octets = self.octets.clone();
+        let digits = format!("{:0width$}", number % (MOST_NUMBER + 1), width = self.digits.len());
+        if let Some(place) = octets.get_mut(self.digits.clone()) {
+            place.copy_from_slice(digits.as_bytes());
+        }
+        octets
+    }
+}
+
+/// The largest number of a [`Template`].
+const MOST_NUMBER: u64 = 999_999_999;
+
+/// Where the number is.
+fn mark(apdu: &[u8]) -> Option<usize> {
+    Some(apdu.windows(MARK.len()).position(|window| window == MARK)? + MARK.len())
+}
+
 /// The number of a message made here, found in its envelope.
 pub(super) fn number_of(apdu: &[u8]) -> Option<u64> {
-    let at = apdu.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let at = mark(apdu)?;
     let digits: String = apdu
         .get(at..)?
         .iter()
@@ -252,4 +306,21 @@ pub(super) fn envelope_to(prmd: &str, number: u64) -> Result<p1::MessageTransfer
     let mut trace = p1::TraceInformation::default();
     trace.push(TraceInformationElement::relayed(domain, arrival).into());
     Ok(MessageTransferEnvelope::new(identifier, originator, ContentType::P22, vec![recipient], trace))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_a_template_differ_in_their_numbers_alone() {
+        let template = Template::new(100).unwrap();
+        assert_eq!(template.message(MOST_NUMBER), message(MOST_NUMBER, 100).unwrap());
+        for number in [0, 7, 123_456_789] {
+            let made = template.message(number);
+            assert_eq!(number_of(&made), Some(number));
+            assert!(p1::MtsApdu::from_octets(&made).is_ok());
+        }
+    }
 }

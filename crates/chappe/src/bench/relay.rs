@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::flow::{self, Arrived};
-use super::peer::{self, PASSWORD, Peer};
+use super::peer::{self, PASSWORD, Peer, Template};
 use super::process::{MtaProcess, free_address};
 use super::{BenchError, RelayArgs, io, middle, store};
 
@@ -57,10 +57,16 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
 
     let idle_memory = mta.resident_kib()?;
     let cpu_before = mta.cpu()?;
-    let size = args.size;
+    let template =
+        Arc::new(Template::new(args.size).map_err(|error| BenchError::Association(error.to_string()))?);
     let start = Instant::now();
     let accepted =
-        flow::generate(address, args.associations, args.messages, move |number| peer::message(number, size))?;
+        flow::generate(
+            address,
+            args.associations,
+            args.messages,
+            move |number| Ok(template.message(number)),
+        )?;
     arrived.wait(before + args.messages)?;
     let took = start.elapsed();
     let cpu = mta.cpu()?.saturating_sub(cpu_before);
