@@ -18,6 +18,7 @@ mod association;
 mod audit;
 mod backlog;
 mod bind;
+mod carried_on;
 mod clocks;
 mod connector;
 mod connectors;

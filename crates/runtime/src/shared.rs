@@ -16,6 +16,7 @@ use spool::{Batch, CommitError, Spool};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::backlog::Backlog;
+use crate::carried_on::CarriedOn;
 use crate::clocks::Clocks;
 use crate::events::{EventKind, EventLog};
 use crate::ledger::Ledger;
@@ -264,7 +265,7 @@ impl Shared {
     async fn commit_patiently(self: &Arc<Self>, mut step: Step, patiently: bool) -> Result<(), CommitError> {
         let traced = self.agent().track(self.clocks.wall(), &self.sequence, &mut step);
         let shared = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let carried = CarriedOn::new(async move {
             if !step.batch.is_empty() {
                 // Counted first: housekeeping must not take away what isn't counted yet.
                 shared.tracked.fetch_add(traced.records, Ordering::Relaxed);
@@ -281,8 +282,8 @@ impl Shared {
             }
             Ok(())
         });
-        // A task that does not end in order ends with the process.
-        task.await.unwrap_or(Err(CommitError::Closed))
+        // Whether a step that ends by a defect is durable is found out at the next start.
+        carried.await.unwrap_or(Err(CommitError::Closed))
     }
 
     async fn write(&self, mut batch: Batch, patiently: bool) -> Result<(), CommitError> {
