@@ -25,6 +25,9 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// Octets by which it is known what it is.
+    const BEGINNING: usize = 7;
+
     /// Whether it is a DT that does not end its TSDU (X.224 13.7).
     pub(super) fn continues(&self) -> bool {
         matches!(self.octets.as_slice(), [_, _, _, _, _, 0xF0, number, ..] if number & 0x80 == 0)
@@ -95,12 +98,13 @@ impl Ring {
     /// The frames, oldest first.
     pub(super) fn frames(&self) -> impl Iterator<Item = Frame> {
         let mut rest = self.octets.iter().copied();
-        std::iter::from_fn(move || read(&mut rest))
+        std::iter::from_fn(move || Some(read(&mut rest, usize::MAX)?.0))
     }
 
+    /// Drops the oldest frame and tells its beginning. At a steady load each new one needs it, so it is not read whole.
     fn pop(&mut self) -> Option<Frame> {
-        let frame = read(&mut self.octets.iter().copied())?;
-        self.octets.drain(..HEADER + frame.octets.len());
+        let (frame, kept) = read(&mut self.octets.iter().copied(), Frame::BEGINNING)?;
+        self.octets.drain(..HEADER + kept);
         self.frames -= 1;
         Some(frame)
     }
@@ -112,16 +116,19 @@ impl Drop for Ring {
     }
 }
 
-/// The next frame; `None` at the end.
-fn read(octets: &mut impl Iterator<Item = u8>) -> Option<Frame> {
-    let mut take = |count: usize| -> Vec<u8> { octets.by_ref().take(count).collect() };
-    let number = |octets: Vec<u8>| octets.iter().rev().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
-    let micros = take(8);
-    if micros.is_empty() {
-        return None;
+/// The next frame with at most so many of its octets, and how many were kept; `None` at the end.
+fn read(octets: &mut impl Iterator<Item = u8>, most: usize) -> Option<(Frame, usize)> {
+    let mut head = [0; HEADER];
+    for octet in &mut head {
+        *octet = octets.next()?;
     }
-    let direction = if take(1) == [1] { Direction::Sent } else { Direction::Received };
-    let length = number(take(2)) as usize;
-    let count = number(take(2)) as usize;
-    Some(Frame { micros: number(micros), direction, length, octets: take(count) })
+    let [micros @ .., direction, l0, l1, k0, k1] = head;
+    let kept = usize::from(u16::from_le_bytes([k0, k1]));
+    let frame = Frame {
+        micros: u64::from_le_bytes(micros),
+        direction: if direction == 1 { Direction::Sent } else { Direction::Received },
+        length: usize::from(u16::from_le_bytes([l0, l1])),
+        octets: octets.take(kept.min(most)).collect(),
+    };
+    Some((frame, kept))
 }
