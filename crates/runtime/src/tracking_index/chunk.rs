@@ -4,13 +4,13 @@
 //! A message is the first octets of the digest under which its entries stand, which name it well enough within an hour:
 //! what is found is read and compared anyway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use agent::TrackRecord;
 use agent::record::{TrackKey, track_digest};
 
-use super::words;
+use super::words::{self, Field};
 
 /// Messages by the start of their digests, ascending, each once.
 pub(super) type Messages = Vec<u32>;
@@ -20,12 +20,19 @@ const SHELF_HOURS: u32 = 168;
 /// Octets behind the word in a key: a separator, the hour, the number of the portion.
 const KEY_TAIL: usize = 9;
 
+/// Addresses of which it is remembered where their words are.
+const MAX_ADDRESSES: usize = 4_096;
+
 /// Words of one hour.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// Whose entries these are.
     pub(super) hour: u32,
-    terms: BTreeMap<Vec<u8>, Messages>,
+    /// Where in `messages` those of a word are.
+    terms: BTreeMap<Vec<u8>, usize>,
+    messages: Vec<Messages>,
+    /// The same for all words of an address: most come again and again.
+    addresses: HashMap<(Field, String), Vec<usize>>,
     /// Messages that stand behind words, one by one.
     postings: usize,
 }
@@ -37,13 +44,45 @@ impl Chunk {
 
     pub(super) fn add(&mut self, entry: &TrackRecord) {
         let message = message(&track_digest(&entry.mts_identifier));
-        for term in words::terms(entry) {
-            let messages = self.terms.entry(term).or_default();
-            // What happens to a message in quick succession is one.
-            if messages.last() != Some(&message) {
-                messages.push(message);
-                self.postings = self.postings.saturating_add(1);
+        let identifiers = [&entry.mts_identifier].into_iter().chain(&entry.subject);
+        let single = entry.ipm_subject.iter().flat_map(|subject| words::of_subject(subject));
+        for term in single.chain(identifiers.map(|identifier| words::of_identifier(identifier))) {
+            let place = self.place_of(term);
+            self.post(place, message);
+        }
+        let originator = entry.originator.iter().map(|address| (Field::Originator, address));
+        let recipients = entry.recipients.iter().map(|address| (Field::Recipient, address));
+        for (field, address) in originator.chain(recipients) {
+            let key = (field, address.clone());
+            if let Some(places) = self.addresses.remove(&key) {
+                places.iter().for_each(|place| self.post(*place, message));
+                self.addresses.insert(key, places);
+                continue;
             }
+            let places: Vec<usize> =
+                words::of_address(field, address).map(|term| self.place_of(term)).collect();
+            places.iter().for_each(|place| self.post(*place, message));
+            if self.addresses.len() < MAX_ADDRESSES {
+                self.addresses.insert(key, places);
+            }
+        }
+    }
+
+    fn place_of(&mut self, term: Vec<u8>) -> usize {
+        let next = self.messages.len();
+        let place = *self.terms.entry(term).or_insert(next);
+        if place == next {
+            self.messages.push(Messages::new());
+        }
+        place
+    }
+
+    fn post(&mut self, place: usize, message: u32) {
+        let Some(messages) = self.messages.get_mut(place) else { return };
+        // What happens to a message in quick succession is one.
+        if messages.last() != Some(&message) {
+            messages.push(message);
+            self.postings = self.postings.saturating_add(1);
         }
     }
 
@@ -56,12 +95,13 @@ impl Chunk {
     }
 
     /// Its entries in the index, as portion `number`.
-    pub(super) fn into_entries(self, number: u32) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    pub(super) fn into_entries(mut self, number: u32) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         let hour = self.hour;
-        self.terms.into_iter().map(move |(term, mut messages)| {
+        self.terms.into_iter().map(move |(term, place)| {
+            let mut messages = self.messages.get_mut(place).map(std::mem::take).unwrap_or_default();
             messages.sort_unstable();
             messages.dedup();
-            let mut key = place(&term, hour);
+            let mut key = self::place(&term, hour);
             key.extend_from_slice(&number.to_be_bytes());
             (key, messages.iter().flat_map(|message| message.to_be_bytes()).collect())
         })
@@ -69,7 +109,8 @@ impl Chunk {
 
     /// Adds the messages of a word.
     pub(super) fn messages(&self, term: &[u8], to: &mut Messages) {
-        to.extend(self.terms.get(term).into_iter().flatten());
+        let place = self.terms.get(term);
+        to.extend(place.and_then(|place| self.messages.get(*place)).into_iter().flatten());
     }
 
     /// Whether there is such a word.

@@ -17,7 +17,7 @@ const MAX_WORDS: usize = 32;
 const COMMON: [&str; 3] = ["c", "a", "p"];
 
 /// Where a word stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Field {
     Subject,
     Originator,
@@ -57,7 +57,8 @@ impl Word {
     /// What stands for an MTS-identifier as it is printed.
     pub(crate) fn of_identifier(identifier: &str) -> Word {
         let digest = track_digest(identifier);
-        let text = digest.iter().take(IDENTIFIER_OCTETS).map(|octet| format!("{octet:02x}")).collect();
+        let halves = digest.iter().take(IDENTIFIER_OCTETS).flat_map(|octet| [octet >> 4, octet & 0xF]);
+        let text = halves.filter_map(|half| char::from_digit(half.into(), 16)).collect();
         Word { text, is_prefix: false }
     }
 
@@ -251,24 +252,19 @@ fn is_address(parts: &[Part], address: &str) -> bool {
     })
 }
 
-/// What the index has of an entry, each once.
-pub(crate) fn terms(entry: &TrackRecord) -> Vec<Vec<u8>> {
-    let mut terms = Vec::new();
-    let mut take = |field: Field, text: &str| terms.extend(words(text).map(|word| field.term(&word)));
-    if let Some(subject) = &entry.ipm_subject {
-        take(Field::Subject, subject);
-    }
-    for (_, value) in entry.originator.iter().flat_map(|address| attributes(address)) {
-        take(Field::Originator, value);
-    }
-    for (_, value) in entry.recipients.iter().flat_map(|address| attributes(address)) {
-        take(Field::Recipient, value);
-    }
-    let identifiers = [&entry.mts_identifier].into_iter().chain(&entry.subject);
-    terms.extend(identifiers.map(|identifier| Field::Identifier.term(&Word::of_identifier(identifier).text)));
-    terms.sort_unstable();
-    terms.dedup();
-    terms
+/// What the index has of a subject.
+pub(super) fn of_subject(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    words(text).map(|word| Field::Subject.term(&word))
+}
+
+/// What the index has of an address.
+pub(super) fn of_address(field: Field, address: &str) -> impl Iterator<Item = Vec<u8>> {
+    attributes(address).flat_map(move |(_, value)| words(value).map(move |word| field.term(&word)))
+}
+
+/// What the index has of an MTS-identifier.
+pub(super) fn of_identifier(identifier: &str) -> Vec<u8> {
+    Field::Identifier.term(&Word::of_identifier(identifier).text)
 }
 
 #[cfg(test)]
@@ -359,7 +355,9 @@ pub(super) mod tests {
             query = query.clone().originator(&asked_address).unwrap_or(query);
             query = query.clone().recipient(&asked_address).unwrap_or(query);
             if query.fits(&entry) {
-                let terms = terms(&entry);
+                let of_address = |field| of_address(field, &address);
+                let addresses = of_address(Field::Originator).chain(of_address(Field::Recipient));
+                let terms: Vec<_> = of_subject(&subject).chain(addresses).collect();
                 for (field, word) in query.words() {
                     let term = field.term(&word.text);
                     let is_there = terms.iter().any(|t| {
