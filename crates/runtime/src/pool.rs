@@ -40,6 +40,9 @@ struct State {
     /// When each thread that is not idle began what it does.
     running: BTreeMap<u64, Instant>,
     idle: usize,
+    /// One of these has been woken and has not looked yet. To wake another costs a system call, and would be in vain: one
+    /// thread makes decisions in their order.
+    woken: bool,
     begun: u64,
     closed: bool,
 }
@@ -121,18 +124,31 @@ impl Inner {
         let mut state = self.lock();
         state.waiting.push_back(job);
         if state.idle > 0 {
-            self.more.notify_one();
+            self.wake(state);
         } else if state.running.is_empty() {
             self.spawn(state);
         }
     }
 
-    /// Starts another thread if something waits and all that there are have been at one thing for long.
+    /// Lets another thread begin if something waits and all that are at work have been at one thing for long.
     fn relieve(self: &Arc<Self>) {
         let state = self.lock();
-        let all_long = state.idle == 0 && state.running.values().all(|since| since.elapsed() >= LONG);
-        if !state.waiting.is_empty() && all_long && state.running.len() < MOST_THREADS {
+        let all_long = state.running.values().all(|since| since.elapsed() >= LONG);
+        if state.waiting.is_empty() || !all_long {
+            return;
+        }
+        if state.idle > 0 {
+            self.wake(state);
+        } else if state.running.len() < MOST_THREADS {
             self.spawn(state);
+        }
+    }
+
+    /// Wakes an idle thread, unless one is awake already and only has to be given a processor.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if !std::mem::replace(&mut state.woken, true) {
+            drop(state);
+            self.more.notify_one();
         }
     }
 
@@ -168,6 +184,7 @@ impl Inner {
             let (next, waited) = self.more.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
             state = next;
             state.idle -= 1;
+            state.woken = false;
             let others = state.idle + state.running.len();
             if waited.timed_out() && state.waiting.is_empty() && others > 0 {
                 return;
@@ -254,6 +271,25 @@ mod tests {
         assert!(!pool.is_blocked(budget), "seven threads are left");
         release.send(()).unwrap();
         assert!(stuck.within(EVER).await.unwrap(), "late is better than never");
+    }
+
+    #[tokio::test]
+    async fn an_idle_thread_goes_on_with_what_waits_behind_one_that_never_ends() {
+        let pool = Pool::new(true);
+        let (release, gate) = mpsc::channel::<()>();
+        let mut first = pool.begin(move || gate.recv().is_ok());
+        assert_eq!(pool.begin(|| 1).within(EVER).await.unwrap(), 1, "by a second thread");
+        release.send(()).unwrap();
+        assert!(first.within(EVER).await.unwrap());
+        // Both are idle. The first of these is given to one of them, which is woken once.
+        let (release, gate) = mpsc::channel::<()>();
+        let mut stuck = pool.begin(move || gate.recv().is_ok());
+        let mut others: Vec<_> = (0..20).map(|n| pool.begin(move || n)).collect();
+        for (n, other) in others.iter_mut().enumerate() {
+            assert_eq!(other.within(EVER).await.unwrap(), n);
+        }
+        release.send(()).unwrap();
+        assert!(stuck.within(EVER).await.unwrap());
     }
 
     #[tokio::test]
