@@ -34,7 +34,9 @@ pub(super) const STEP: &[u8] = b"step";
 
 /// Smallest journal that the index can be told to keep to.
 const JOURNAL_BYTES: u64 = 64 << 20;
-const WORKERS: usize = 2;
+/// Of several threads the first leaves compactions to the others by handing them over again and again, which costs it a
+/// processor for as long as they are busy.
+const WORKERS: usize = 1;
 /// How often a step opens the database anew because a background task keeps failing.
 const REOPENINGS: usize = 5;
 
