@@ -39,6 +39,12 @@ pub trait BodyWriter: Send {
         self.len() == 0
     }
 
+    /// Whether writing so many octets more may have to wait for the disk.
+    fn write_may_block(&self, octets: usize) -> bool;
+
+    /// Whether completing the body may have to wait for the disk.
+    fn finish_may_block(&self) -> bool;
+
     /// Completes the body. It is still invisible, and gone after a crash, until a batch links it.
     ///
     /// # Errors

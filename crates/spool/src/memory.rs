@@ -300,6 +300,14 @@ impl BodyWriter for MemoryBodyWriter {
         self.octets.len() as u64
     }
 
+    fn write_may_block(&self, _octets: usize) -> bool {
+        false
+    }
+
+    fn finish_may_block(&self) -> bool {
+        false
+    }
+
     fn finish(self: Box<Self>) -> Result<FinishedBody, SpoolError> {
         let len = self.octets.len() as u64;
         let reservation = Reservation { store: self.store, octets: self.octets };

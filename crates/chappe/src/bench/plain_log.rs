@@ -174,6 +174,14 @@ impl BodyWriter for Writer {
         self.octets.len() as u64
     }
 
+    fn write_may_block(&self, _octets: usize) -> bool {
+        false
+    }
+
+    fn finish_may_block(&self) -> bool {
+        false
+    }
+
     fn finish(self: Box<Self>) -> Result<FinishedBody, SpoolError> {
         let len = self.octets.len();
         Ok(FinishedBody::new(self.id, len as u64, len, Box::new(self.octets)))

@@ -16,9 +16,6 @@ use crate::shared::{Shared, describe};
 use crate::shelter::{Panicked, sheltered, sheltered_async};
 use crate::status::AssociationState;
 
-/// Bodies up to this size are in the writer's memory, so that writing and finishing them never touches the disk.
-const IN_MEMORY: u64 = 64 * 1024;
-
 /// An APDU on its way in.
 pub(crate) struct Receiving {
     reader: ApduReader,
@@ -256,9 +253,9 @@ impl Receiving {
                     if let Some(finder) = &mut self.subject {
                         finder.push(&content);
                     }
-                    let size = body.len() + content.len() as u64;
+                    let may_block = body.write_may_block(content.len());
                     let write = move || body.write(&content).map(|()| body);
-                    let written = shared.surroundings.blocking(size > IN_MEMORY, write).await;
+                    let written = shared.surroundings.blocking(may_block, write).await;
                     self.body = Some(written.map_err(store)?);
                 }
                 ApduPart::Probe(probe) => self.head = Some(Head::Probe(probe)),
@@ -284,12 +281,12 @@ impl Receiving {
     }
 }
 
-/// Completes a body; a large one is synchronized with the disk, which must not hold up other tasks.
+/// Completes a body; one that streams is synchronized with the disk, which must not hold up other tasks.
 pub(crate) async fn finish_body(
     shared: &Shared,
     body: Box<dyn BodyWriter>,
 ) -> Result<FinishedBody, SpoolError> {
-    shared.surroundings.blocking(body.len() > IN_MEMORY, move || body.finish()).await
+    shared.surroundings.blocking(body.finish_may_block(), move || body.finish()).await
 }
 
 fn store(error: SpoolError) -> Trouble {

@@ -167,7 +167,9 @@ async fn copy(shared: &Arc<Shared>, body: BodyId, length: u64) -> Result<Box<dyn
         if piece.is_empty() {
             return Err(RestoreError::Unusable);
         }
-        writer = shared.surroundings.blocking(true, move || writer.write(&piece).map(|()| writer)).await?;
+        let may_block = writer.write_may_block(piece.len());
+        let write = move || writer.write(&piece).map(|()| writer);
+        writer = shared.surroundings.blocking(may_block, write).await?;
     }
     if writer.len() == length { Ok(writer) } else { Err(RestoreError::Unusable) }
 }

@@ -123,6 +123,10 @@ impl Reader {
             return Ok(Vec::new());
         }
         let file = self.file(shared, location.segment)?;
+        let all = usize::try_from(location.len).ok().filter(|len| *len <= max.min(MAX_READ_OCTETS));
+        if let (0, Some(len)) = (offset, all) {
+            return self.read_whole(shared, &file, body, location, len);
+        }
         if offset == 0 {
             let mut header = [0; record::HEADER];
             read_exact(shared, &file, location, location.offset, &mut header)?;
@@ -133,10 +137,38 @@ impl Reader {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(max).min(MAX_READ_OCTETS);
         let mut octets = vec![0; wanted];
         read_exact(shared, &file, location, payload_at(location, offset)?, &mut octets)?;
-        let prefix = self.extend(body, location, offset, &octets);
+        let prefix = self.extend(body, offset, &octets);
         if wanted as u64 == left {
             self.judge(shared, &file, body, location, prefix)?;
         }
+        Ok(octets)
+    }
+
+    /// The whole of a body, with one read of all that stands of it.
+    fn read_whole(
+        &self,
+        shared: &Shared,
+        file: &File,
+        body: BodyId,
+        location: &Location,
+        len: usize,
+    ) -> Result<Vec<u8>, Fault> {
+        let end = record::HEADER.saturating_add(len);
+        let mut octets = vec![0; end.saturating_add(record::TRAILER)];
+        read_exact(shared, file, location, location.offset, &mut octets)?;
+        if !octets.first_chunk().is_some_and(|header| record::is_header_of(header, body, location.len)) {
+            return Err(Damage::Header.into());
+        }
+        let payload = octets.get(record::HEADER..end).unwrap_or_default();
+        let found = crc32c::crc32c(payload);
+        if found != location.crc {
+            return Err(Damage::Checksum { expected: location.crc, found }.into());
+        }
+        if octets.get(end..) != Some(&record::trailer(body, location.len, location.crc)) {
+            return Err(Damage::Trailer.into());
+        }
+        octets.truncate(end);
+        octets.drain(..record::HEADER);
         Ok(octets)
     }
 
@@ -163,11 +195,7 @@ impl Reader {
     }
 
     /// Extends the known prefix of a body by what was just read, and returns it.
-    fn extend(&self, body: BodyId, location: &Location, offset: u64, octets: &[u8]) -> Prefix {
-        if offset == 0 && octets.len() as u64 == location.len {
-            // All of it at once: nothing to remember.
-            return Prefix { octets: location.len, crc: crc32c::crc32c(octets) };
-        }
+    fn extend(&self, body: BodyId, offset: u64, octets: &[u8]) -> Prefix {
         let known = lock(&self.prefixes).get(&body).copied().unwrap_or_default();
         let fresh = known.octets.checked_sub(offset).and_then(|seen| usize::try_from(seen).ok());
         let Some(fresh) = fresh.and_then(|seen| octets.get(seen..)).filter(|fresh| !fresh.is_empty()) else {

@@ -80,6 +80,21 @@ impl BodyWriter for EmbeddedBodyWriter {
         self.len
     }
 
+    fn write_may_block(&self, octets: usize) -> bool {
+        match &self.state {
+            State::Memory(held) => held.len().saturating_add(octets) > self.shared.options.inline_limit,
+            State::Streaming(stream) => {
+                octets > stream.file.capacity().saturating_sub(stream.file.buffer().len())
+                    || stream.unsynced.saturating_add(octets as u64) >= STREAM_SYNC
+            }
+            State::Failed => false,
+        }
+    }
+
+    fn finish_may_block(&self) -> bool {
+        matches!(self.state, State::Streaming(_))
+    }
+
     fn finish(self: Box<Self>) -> Result<FinishedBody, SpoolError> {
         let EmbeddedBodyWriter { shared, id, len, crc, state } = *self;
         let (place, memory_octets) = match state {
