@@ -3,6 +3,7 @@
 //! Each connector has its own task, queue window, timers and association slots. It never waits for a peer: opening
 //! and transferring happen in tasks of their own, which report back by [`Message`].
 
+mod behind;
 mod dispatch;
 mod interrupted;
 mod lines;
@@ -34,6 +35,7 @@ use crate::outage::Outage;
 use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 
+use behind::Behind;
 use interrupted::Interruptions;
 use lines::Line;
 use moving::Reasons;
@@ -75,6 +77,8 @@ pub(crate) struct Connector {
     recover: Option<(MonoTime, Recover)>,
     /// The store did not answer; nothing is dispatched before this.
     pause_until: Option<MonoTime>,
+    /// Where what has failed stands in the queue.
+    behind: Behind,
     last_failure: Option<String>,
     outage: Outage,
     /// Its deadlines, for the ledger.
@@ -118,6 +122,7 @@ impl Connector {
             interrupted,
             recover: None,
             pause_until: None,
+            behind: Behind::default(),
             last_failure: None,
             outage: Outage::default(),
         };
@@ -170,9 +175,8 @@ impl Connector {
             self.store_trouble(&error.to_string());
             return;
         }
-        self.let_in();
+        self.entry.retries.look(now);
         self.dispatch().await;
-        self.let_in();
         self.tell_what_waits();
     }
 
@@ -287,8 +291,8 @@ impl Connector {
     fn deadline(&self) -> MonoTime {
         let mut at = self.next_expiry;
         let now = self.shared.clocks.mono();
-        let retry = self.entry.retries.first();
-        let retry = retry.map(|at| if at <= now { at + self.stays_behind() } else { at });
+        // What has had its time waits for an association, which tells when it is idle.
+        let retry = self.next_retry().filter(|at| *at > now);
         // Then it has failed long ago enough not to be called failing any more, if nothing waits.
         let outage = self.outage.since().and(self.policy.waits_until()).filter(|at| *at > now);
         for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter, outage] {

@@ -432,7 +432,7 @@ impl Handle {
         let Some(entry) = self.shared.connector(connector) else { return (CopyState::Waiting, None) };
         let (_, key) = copy.place();
         let now = self.shared.clocks.mono();
-        if let Some(at) = entry.retries.due(&key) {
+        if let Some(at) = entry.retries.time(&key) {
             return (CopyState::Retry, Some(at.saturating_since(now).as_secs()));
         }
         if entry.backlog.is_taken(&key) {

@@ -127,7 +127,7 @@ impl Queue {
                     pause = Some(shared.clocks.mono() + PAUSE);
                 }
             }
-            let wake = [pause, self.again.first()].into_iter().flatten().min();
+            let wake = [pause, self.again.next()].into_iter().flatten().min();
             let wake = async {
                 match wake {
                     None => std::future::pending().await,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::Submission;
+use mhs::p1::Priority;
 use runtime::Handle;
 use sim::check::{content, is_drained};
 use sim::digest::Digest;
@@ -28,6 +29,16 @@ async fn submit(handle: &Handle, from: &str, to: &str, length: usize) {
 
 async fn submit_as(number: u64, handle: &Handle, from: &str, to: &str, length: usize) {
     let submission = Submission::new(address(&user("writer", from)), [address(&user("reader", to))]);
+    submit_this(number, handle, submission, length).await;
+}
+
+async fn submit_with(number: u64, handle: &Handle, to: &str, priority: Priority) {
+    let mut submission = Submission::new(address(&user("writer", "ALPHA")), [address(&user("reader", to))]);
+    submission.priority = priority;
+    submit_this(number, handle, submission, 1_000).await;
+}
+
+async fn submit_this(number: u64, handle: &Handle, submission: Submission, length: usize) {
     let mut body = handle.begin_body().unwrap();
     body.write(&content(number, length)).unwrap();
     handle.submit(submission, body.finish().unwrap()).await.unwrap();
@@ -131,6 +142,49 @@ async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
     assert!(is_drained(a.disk().spool()), "they are still tried");
     let reports = handle.mailbox(&address(&user("writer", "ALPHA")), None, 10).await.unwrap();
     assert_eq!(reports.len(), 2);
+    drop(handle);
+    a.stop().await;
+}
+
+/// A peer resets the connection at each of six messages, which fills more time than what has failed stays behind. None of them
+/// goes a second time before the others have gone, however urgent it is.
+#[tokio::test(start_paused = true)]
+async fn many_that_break_associations_stay_behind_what_has_not_failed() {
+    let (network, random) = network();
+    let mut a = Site::new(&network, &random, "ALPHA", 1);
+    let b = Site::new(&network, &random, "BETA", 2);
+    let connector = a.connect_to(&b);
+    connector.retry.max_transfer_retries = 2;
+    connector.retry.open_interval_s = 60;
+    connector.rts.recovery_timeout_s = 0;
+    connector.association.max_associations = 1;
+    let host = HostWorld::new(&network, b.host, random.split());
+    let peer = Peer::new("BETA", Arc::default());
+    *peer.poison.lock().unwrap() = Some(((1..=6).collect(), Deed::Reset));
+    tokio::spawn(Arc::clone(&peer).serve(host.accept_on(b.p1()).unwrap()));
+    a.start().await.unwrap();
+    let handle = a.handle().unwrap();
+    for number in 1..=6 {
+        submit_with(number, &handle, "BETA", if number <= 3 { Priority::Urgent } else { Priority::Normal })
+            .await;
+    }
+    sleep(Duration::from_millis(500)).await;
+    for number in 7..=9 {
+        submit_with(number, &handle, "BETA", Priority::NonUrgent).await;
+    }
+    // One attempt at each of the six: the second association follows the first at once, each other one after the interval.
+    sleep(Duration::from_secs(5 * 70)).await;
+    let mut arrived: Vec<u64> = peer.heard().arrivals.iter().map(|(number, _)| *number).collect();
+    arrived.sort_unstable();
+    assert_eq!(arrived, [7, 8, 9]);
+    // What comes when only those are left does not wait for their last attempts either.
+    submit_with(10, &handle, "BETA", Priority::NonUrgent).await;
+    sleep(Duration::from_secs(70)).await;
+    assert!(peer.heard().arrivals.iter().any(|(number, _)| *number == 10), "it waits behind what has failed");
+    sleep(Duration::from_secs(1_500)).await;
+    assert!(is_drained(a.disk().spool()), "they are still tried");
+    let reports = handle.mailbox(&address(&user("writer", "ALPHA")), None, 20).await.unwrap();
+    assert_eq!(reports.len(), 6);
     drop(handle);
     a.stop().await;
 }

@@ -41,3 +41,11 @@ fn s4_networks_that_break_recover_and_nothing_is_lost_or_doubled() {
 fn s5_third_parties_get_standard_p1_and_nothing_else() {
     clean(Scenario::S5, 100..115);
 }
+
+/// What has failed went before what had not, again and again.
+#[test]
+fn s5_what_has_failed_stays_behind() {
+    for seed in [400_270, 400_618, 400_957] {
+        clean(Scenario::S5, seed..seed + 1);
+    }
+}

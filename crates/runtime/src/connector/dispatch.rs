@@ -1,8 +1,9 @@
 //! Gives what waits to idle associations, the most urgent first, and what has failed behind the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use agent::connector::PolicyEvent;
+use agent::connector::{AssociationId, PolicyEvent};
 use agent::record::{OUTBOUND, OutboundKey, OutboundRecord, Rank, Record};
 use clock::MonoTime;
 
@@ -10,20 +11,14 @@ use super::Connector;
 use super::lines::Line;
 use crate::depth::Total;
 use crate::line::{Command, Outgoing};
+use crate::retries::Due;
 use crate::taken::Taken;
 
 impl Connector {
-    /// Gives waiting messages to idle associations, the most urgent first.
+    /// Gives waiting messages to idle associations, the most urgent first, and what has failed behind all that has not.
     pub(super) async fn dispatch(&mut self) {
         while !self.entry.is_frozen() {
-            let Some(first) = self.entry.backlog.first() else { return };
-            let urgent = OutboundKey::parse(&first).is_some_and(|key| key.rank == Rank::Urgent);
-            let usable = |line: &Line| line.idle && (urgent || !line.urgent_only);
-            let Some(association) = self.lines.iter().find(|(_, line)| usable(line)).map(|(id, _)| *id)
-            else {
-                return;
-            };
-            let Some(key) = self.entry.backlog.take() else { return };
+            let Some((association, key)) = self.next() else { return };
             if let Some(at) = self.shared.trials.not_before(OUTBOUND, &key)
                 && self.shared.clocks.mono() < at
             {
@@ -81,23 +76,55 @@ impl Connector {
         }
     }
 
-    /// Puts back what is to be tried again, behind all that has not failed: a message at which a peer breaks every
-    /// association would else be the first on each new one, and none behind it would ever go.
-    pub(super) fn let_in(&self) {
+    /// What goes next, taken out of its place, and on which association.
+    fn next(&mut self) -> Option<(AssociationId, Vec<u8>)> {
         let now = self.shared.clocks.mono();
-        let until = match self.waiting() {
-            (0, 0) => now,
-            (_, _) => match now.since_start().checked_sub(self.stays_behind()) {
-                Some(until) => MonoTime::after_start(until),
-                None => return,
-            },
+        let entry = Arc::clone(&self.entry);
+        let Some(first) = entry.backlog.first() else {
+            let due = entry.retries.first_due()?;
+            let association = self.idle_line(due.urgent)?;
+            entry.retries.take(&due.key)?;
+            return Some((association, due.key));
         };
-        while let Some(key) = self.entry.retries.take_due(until) {
-            self.entry.backlog.put_back(&key);
+        let overdue = self.overdue().filter(|(_, turn)| *turn <= now).map(|(due, _)| due);
+        if let Some(due) = overdue
+            && let Some(association) = self.idle_line(due.urgent)
+            && entry.retries.take(&due.key).is_some()
+        {
+            self.behind.goes_ahead(now, due.key.clone());
+            return Some((association, due.key));
         }
+        let urgent = OutboundKey::parse(&first).is_some_and(|key| key.rank == Rank::Urgent);
+        let association = self.idle_line(urgent)?;
+        Some((association, entry.backlog.take()?))
     }
 
-    /// How long what is to be tried again lets others pass at most.
+    fn idle_line(&self, urgent: bool) -> Option<AssociationId> {
+        let usable = |line: &Line| line.idle && (urgent || !line.urgent_only);
+        self.lines.iter().find(|(_, line)| usable(line)).map(|(id, _)| *id)
+    }
+
+    /// What goes next of all that has failed and is due, and when it goes before what has not failed. `None` while the last
+    /// one that did so is being transferred.
+    fn overdue(&self) -> Option<(Due, MonoTime)> {
+        let entry = &self.entry;
+        let in_hand = |key| entry.backlog.is_taken(key) && entry.retries.time(key).is_none();
+        if self.behind.last_ahead().is_some_and(in_hand) {
+            return None;
+        }
+        let due = entry.retries.longest_due()?;
+        let turn = self.behind.turn(due.at, self.stays_behind());
+        Some((due, turn))
+    }
+
+    /// When something of what has failed has its time next.
+    pub(super) fn next_retry(&self) -> Option<MonoTime> {
+        let waits = self.entry.backlog.first().is_some();
+        let turn = if waits { self.overdue().map(|(_, turn)| turn) } else { None };
+        [self.entry.retries.next(), turn].into_iter().flatten().min()
+    }
+
+    /// How long what is to be tried again lets others pass, as long as nothing breaks meanwhile.
     pub(super) fn stays_behind(&self) -> Duration {
         let retry = &self.settings.retry;
         Duration::from_secs(u64::from(retry.open_interval_s.max(retry.transfer_interval_s))) * 2

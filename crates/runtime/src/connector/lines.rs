@@ -60,6 +60,9 @@ impl Connector {
 
     pub(super) fn ended(&mut self, association: AssociationId, orderly: bool) {
         let was_there = self.lines.remove(&association).is_some();
+        if was_there && !orderly {
+            self.behind.broke(self.shared.clocks.mono());
+        }
         if was_there && !orderly && self.lines.is_empty() && !self.entry.stop.is_given() {
             let text =
                 format!("no association with {} is left: the last one broke", self.settings.remote_mta);

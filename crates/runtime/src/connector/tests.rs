@@ -24,6 +24,7 @@ use crate::world::{Connection, Incoming, World, WorldFuture};
 use crate::{Mta, RecorderSettings, RuntimeConfig, RuntimeLimits};
 
 const LONG: u64 = 100_000;
+const VERY_LONG: u64 = 1_000_000;
 /// Records read at once.
 const PAGE: u64 = 256;
 
@@ -161,8 +162,27 @@ async fn served(mta: &Mta, spool: &Twisted<Counting>, pages: usize) -> (usize, u
 
 #[tokio::test(start_paused = true)]
 async fn a_connector_serves_while_all_that_waits_is_looked_at() {
-    let spool = store(LONG, 0).await;
-    let mta = started(&spool, &["long", "other"]).await;
+    serves_while_it_looks(&store(LONG, 0).await, LONG).await;
+}
+
+/// The same at a length that takes gigabytes in a store in memory. It tells what they were, and the time.
+#[tokio::test(start_paused = true)]
+#[ignore = "takes minutes and gigabytes"]
+#[allow(clippy::print_stderr, reason = "what was measured")]
+async fn a_connector_serves_while_a_million_is_looked_at() {
+    let began = std::time::Instant::now();
+    let spool = store(VERY_LONG, 0).await;
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned()
+    };
+    eprintln!("filled in {:?}; {}", began.elapsed(), resident());
+    serves_while_it_looks(&spool, VERY_LONG).await;
+    eprintln!("all in {:?}; {}", began.elapsed(), resident());
+}
+
+async fn serves_while_it_looks(spool: &Arc<Twisted<Counting>>, length: u64) {
+    let mta = started(spool, &["long", "other"]).await;
     let (handle, shared) = (mta.handle(), Arc::clone(&mta.handle().shared));
     // Nobody reads for the moment.
     let gate = shared.surveys.acquire().await.unwrap();
@@ -171,8 +191,8 @@ async fn a_connector_serves_while_all_that_waits_is_looked_at() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     drop(gate);
-    let pages = usize::try_from(LONG / PAGE).unwrap();
-    let (most, answers) = served(&mta, &spool, pages).await;
+    let pages = usize::try_from(length / PAGE).unwrap();
+    let (most, answers) = served(&mta, spool, pages).await;
     assert!(most <= 8, "{most} of {pages} pages were read before the connector answered");
     assert!(answers >= pages / 8, "{answers}");
     // The same for new settings.
@@ -181,7 +201,7 @@ async fn a_connector_serves_while_all_that_waits_is_looked_at() {
     settings.mta.max_recipients -= 1;
     handle.reload(settings).await.unwrap();
     drop(gate);
-    let (most, answers) = served(&mta, &spool, pages).await;
+    let (most, answers) = served(&mta, spool, pages).await;
     assert!(most <= 8, "{most} of {pages} pages were read before the connector answered");
     assert!(answers >= pages / 8, "{answers}");
     mta.stop().await;

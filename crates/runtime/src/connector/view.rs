@@ -49,13 +49,16 @@ impl Connector {
     }
 
     /// Urgent messages, reports and probes that wait, and all others: those beyond the window of the queue as well, among
-    /// which nobody tells which are urgent.
+    /// which nobody tells which are urgent. What has failed waits when it is due.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let backlog = &self.entry.backlog;
         let (urgent, other) = backlog.waiting_by_rank(backlog.prefix().len(), Rank::Normal.octet());
-        let Some(taken) = backlog.taken_beside_more() else { return (urgent, other) };
+        let (urgent_due, other_due) = self.entry.retries.due();
+        let Some(taken) = backlog.taken_beside_more() else {
+            return (urgent + urgent_due, other + other_due);
+        };
         let queued = usize::try_from(self.entry.depth.total().messages).unwrap_or(usize::MAX);
-        (urgent, other.max(queued.saturating_sub(taken + urgent)))
+        (urgent + urgent_due, other.max(queued.saturating_sub(taken + urgent)) + other_due)
     }
 }
 
