@@ -20,6 +20,7 @@ mod operations;
 mod paces;
 mod parameters;
 mod patience;
+mod pieces;
 mod probe;
 mod quarantine;
 mod query;

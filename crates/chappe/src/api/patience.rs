@@ -115,21 +115,8 @@ mod tests {
     use http_body_util::BodyExt;
     use tokio::sync::mpsc;
 
+    use super::super::pieces::Pieces;
     use super::*;
-
-    struct Slow(mpsc::Receiver<Bytes>);
-
-    impl hyper::body::Body for Slow {
-        type Data = Bytes;
-        type Error = std::convert::Infallible;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-            self.0.poll_recv(context).map(|octets| octets.map(|octets| Ok(Frame::data(octets))))
-        }
-    }
 
     fn within<T>(run: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
@@ -154,7 +141,7 @@ mod tests {
     fn a_body_may_take_as_long_as_it_likes_while_it_comes() {
         within(async {
             let (sender, receiver) = mpsc::channel(1);
-            let (progress, body) = Progress::watch(Body::new(Slow(receiver)));
+            let (progress, body) = Progress::watch(Body::new(Pieces(receiver)));
             let begun = Instant::now();
             let client = async move {
                 for _ in 0..10 {
@@ -169,7 +156,7 @@ mod tests {
             assert_eq!(begun.elapsed(), PATIENCE * 10);
 
             let (sender, receiver) = mpsc::channel(1);
-            let (progress, body) = Progress::watch(Body::new(Slow(receiver)));
+            let (progress, body) = Progress::watch(Body::new(Pieces(receiver)));
             let client = async move {
                 tokio::time::sleep(PATIENCE / 2).await;
                 sender.send(Bytes::from_static(b"xy")).await.unwrap();

@@ -8,9 +8,7 @@
 //! whole again in place of what it missed. A stream ends within a second of what let it in: its session, or its token.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,7 +16,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hyper::body::Frame;
 use runtime::{Handle, LinkStatus};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -27,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Api;
 use super::error::ApiError;
 use super::guard;
+use super::pieces::Pieces;
 use super::query::Query;
 
 /// Streams at one time: half of the connections that the API takes.
@@ -281,25 +279,10 @@ pub(super) async fn stream(
     });
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, Body::new(Frames(receiver))).into_response())
+    Ok((headers, Body::new(Pieces(receiver))).into_response())
 }
 
 /// Whether the client has taken it.
 async fn pass(sender: &mpsc::Sender<Bytes>, frame: Bytes) -> bool {
     matches!(tokio::time::timeout(PATIENCE, sender.send(frame)).await, Ok(Ok(())))
-}
-
-/// The receiving end of a channel as a body.
-struct Frames(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Frames {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame))))
-    }
 }

@@ -4,7 +4,7 @@
 //! A console holds one live stream and reads it, and fetches the page of messages that it shows again as often as the console
 //! does when a queue changes all the time. Each run is beside one of the other kind, in one MTA process on one store.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use super::fill::fill;
 use super::peer::PASSWORD;
-use super::process::{MtaProcess, free_address};
-use super::timed::{Times, generate, pause, sink};
+use super::process::{MtaProcess, ask, free_address, get};
+use super::timed::{Load, Run, Times, sink};
 use super::{AdminArgs, BenchError, io, middle};
 
 /// Between two looks of a console at its page: as in `console/fetched.js`.
@@ -33,14 +33,6 @@ const PAGES: [&str; 4] = [
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What is asked for.
 const LEAST_THROUGHPUT: f64 = 0.95;
-
-/// One run.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Run {
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-}
 
 #[derive(Debug, Serialize)]
 struct Figures {
@@ -73,41 +65,38 @@ pub(super) fn run(args: &AdminArgs) -> Result<(), BenchError> {
 
     let load = Load { p1, size: args.size, times, fast, paced };
     let mut next = 0;
-    let mut pace = load.run(&mut next, None)?.per_second;
+    let mut run = |pace| {
+        let first = next;
+        next += fast + paced;
+        load.run(first, pace, |_| "SINK".to_owned())
+    };
+    let mut pace = run(None)?.per_second;
     let (mut alone, mut watched, mut looks) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..args.rounds {
         // What the machine does besides changes with time, so the two take turns in being first.
         for is_watched in if round % 2 == 0 { [false, true] } else { [true, false] } {
             if is_watched {
                 let consoles = Consoles::start(api, args.clients)?;
-                watched.push(load.run(&mut next, Some(pace))?);
+                watched.push(run(Some(pace))?);
                 looks.push(consoles.stop()?);
             } else {
-                alone.push(load.run(&mut next, Some(pace))?);
+                alone.push(run(Some(pace))?);
                 pace = middle(alone.iter().map(|run| run.per_second));
             }
         }
     }
-    let ratio = |of: fn(&Run) -> f64| {
-        middle(watched.iter().zip(&alone).map(|(watched, alone)| of(watched) / of(alone)))
-    };
     let figures = Figures {
         clients: args.clients,
         queued: args.queued,
-        alone: median(&alone),
-        watched: median(&watched),
-        throughput_ratio: ratio(|run| run.per_second),
-        p99_ratio: ratio(|run| run.p99_ms),
+        alone: Run::median(&alone),
+        watched: Run::median(&watched),
+        throughput_ratio: Run::ratio(&watched, &alone, |run| run.per_second),
+        p99_ratio: Run::ratio(&watched, &alone, |run| run.p99_ms),
         pages_per_second: middle(looks.iter().map(|looks| looks.pages)),
         stream_octets_per_second: middle(looks.iter().map(|looks| looks.octets)),
     };
     print(args, &figures);
     Ok(())
-}
-
-fn median(runs: &[Run]) -> Run {
-    let of = |value: fn(&Run) -> f64| middle(runs.iter().map(value));
-    Run { per_second: of(|run| run.per_second), p50_ms: of(|run| run.p50_ms), p99_ms: of(|run| run.p99_ms) }
 }
 
 fn print(args: &AdminArgs, figures: &Figures) {
@@ -116,12 +105,8 @@ fn print(args: &AdminArgs, figures: &Figures) {
         return;
     }
     println!("admin: {} consoles, {} messages queued for a dead peer", figures.clients, figures.queued);
-    for (what, run) in [("nobody looks", figures.alone), ("consoles look", figures.watched)] {
-        println!(
-            "  {what:<16} {:>10.0} messages/s   p50 {:>8.2} ms   p99 {:>8.2} ms",
-            run.per_second, run.p50_ms, run.p99_ms
-        );
-    }
+    figures.alone.print("nobody looks");
+    figures.watched.print("consoles look");
     println!(
         "  consoles         {:>10.1} pages/s, {:.0} octets/s of streams",
         figures.pages_per_second, figures.stream_octets_per_second
@@ -131,35 +116,6 @@ fn print(args: &AdminArgs, figures: &Figures) {
         "  ratio            {:>10.2} of the throughput (at least {LEAST_THROUGHPUT}: {verdict}), {:.2} of p99",
         figures.throughput_ratio, figures.p99_ratio
     );
-}
-
-/// What is relayed.
-struct Load {
-    p1: SocketAddr,
-    size: usize,
-    times: Arc<Times>,
-    fast: u64,
-    paced: u64,
-}
-
-impl Load {
-    /// First as fast as it goes, then at a pace at which latency is not made of waiting in the queue; `next` is the number
-    /// of the next message.
-    fn run(&self, next: &mut u64, pace: Option<f64>) -> Result<Run, BenchError> {
-        let &Load { p1, size, fast, paced, .. } = self;
-        let (first, middle, end) = (*next, *next + fast, *next + fast + paced);
-        *next = end;
-        let to = |from: u64| move |n| ("SINK".to_owned(), from + n);
-        let start = Instant::now();
-        generate(p1, fast, size, Some(Arc::clone(&self.times)), to(first), None)?;
-        self.times.wait(middle)?;
-        let per_second = fast as f64 / start.elapsed().as_secs_f64();
-        let interval = pause(pace.unwrap_or(per_second));
-        generate(p1, paced, size, Some(Arc::clone(&self.times)), to(middle), Some(interval))?;
-        self.times.wait(end)?;
-        let (p50_ms, p99_ms) = self.times.percentiles(middle, end);
-        Ok(Run { per_second, p50_ms, p99_ms })
-    }
 }
 
 /// Those who look on.
@@ -186,7 +142,7 @@ impl Consoles {
             threads: Vec::new(),
         };
         (0..clients).try_fold(consoles, |mut consoles, client| {
-            let stream = open(api, "/api/v1/stream").map_err(io("open a live stream"))?;
+            let stream = ask(api, "/api/v1/stream").map_err(io("open a live stream"))?;
             let (ended, octets) = (Arc::clone(&consoles.ended), Arc::clone(&consoles.octets));
             thread::spawn(move || read_stream(stream, &ended, &octets));
             let ended = Arc::clone(&consoles.ended);
@@ -239,22 +195,6 @@ fn look(api: SocketAddr, client: usize, offset: Duration, ended: &AtomicBool) ->
         thread::sleep(LOOKS);
     }
     Ok(pages)
-}
-
-/// Asks, and leaves the answer to be read.
-fn open(api: SocketAddr, path: &str) -> std::io::Result<TcpStream> {
-    let mut socket = TcpStream::connect(api)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    // Another name for the host would be refused.
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes())?;
-    Ok(socket)
-}
-
-fn get(api: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut answer = String::new();
-    open(api, path)?.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 /// Waits until what was in the store is counted, which the load would otherwise share the disk with.

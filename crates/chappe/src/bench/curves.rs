@@ -274,7 +274,9 @@ fn measure(args: &CurvesArgs, x: u64, load: &Load) -> Result<Point, BenchError> 
     let arrived = Arc::new(Arrived::default());
     let sinks = (0..load.connectors).map(|number| {
         let arrived = Arc::clone(&arrived);
-        flow::sink(&sink_name(number), move || arrived.add())
+        flow::sink(&sink_name(number), move || {
+            arrived.add();
+        })
     });
     let sinks: Vec<SocketAddr> = sinks.collect::<Result<_, _>>()?;
     let p1 = free_address()?;

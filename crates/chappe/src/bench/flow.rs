@@ -13,8 +13,8 @@ use runtime::p1_application;
 use super::peer::Peer;
 use super::{BenchError, io};
 
-/// A minute without a single message means that the MTA is stuck.
-const STUCK: Duration = Duration::from_secs(60);
+/// Without an answer or a single message for so long the MTA is stuck.
+pub(super) const STUCK: Duration = Duration::from_secs(120);
 
 /// How many messages have come to the sinks.
 #[derive(Debug, Default)]
@@ -25,8 +25,9 @@ impl Arrived {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// One more; gives how many there are now.
+    pub(super) fn add(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Waits until there are so many.

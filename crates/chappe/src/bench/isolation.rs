@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::dead::{DeadPeer, Failing};
 use super::peer::PASSWORD;
 use super::process::{MtaProcess, free_address};
-use super::timed::{Times, generate, pause, sink};
-use super::{BenchError, IsolationArgs, io, middle};
+use super::timed::{Load, Run, Times, generate, sink};
+use super::{BenchError, IsolationArgs, io};
 use crate::cli::failure::Failure;
 use crate::client::Client;
 use crate::descriptors;
@@ -41,14 +41,6 @@ const STUCK: Duration = Duration::from_secs(60);
 /// What is asked for.
 const LEAST_THROUGHPUT: f64 = 0.95;
 const MOST_LATENCY: f64 = 1.25;
-
-/// One run.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Run {
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-}
 
 /// One number of dead connectors.
 #[derive(Debug, Serialize)]
@@ -83,17 +75,14 @@ pub(super) fn run(args: &IsolationArgs) -> Result<(), BenchError> {
                 if are_dead { runs.1.push(run) } else { runs.0.push(run) }
             }
         }
-        let (all_healthy, beside_dead) = (median(&runs.0), median(&runs.1));
-        let ratio = |of: fn(&Run) -> f64| {
-            middle(runs.1.iter().zip(&runs.0).map(|(beside, healthy)| of(beside) / of(healthy)))
-        };
+        let (all_healthy, beside_dead) = (Run::median(&runs.0), Run::median(&runs.1));
         let figures = Figures {
             connectors: args.connectors,
             dead,
             all_healthy,
             beside_dead,
-            throughput_ratio: ratio(|run| run.per_second),
-            p99_ratio: ratio(|run| run.p99_ms),
+            throughput_ratio: Run::ratio(&runs.1, &runs.0, |run| run.per_second),
+            p99_ratio: Run::ratio(&runs.1, &runs.0, |run| run.p99_ms),
         };
         print(args, &figures);
     }
@@ -106,12 +95,8 @@ fn print(args: &IsolationArgs, figures: &Figures) {
         return;
     }
     println!("isolation: {} of {} connectors dead", figures.dead, figures.connectors);
-    for (what, run) in [("all healthy", figures.all_healthy), ("beside the dead", figures.beside_dead)] {
-        println!(
-            "  {what:<16} {:>10.0} messages/s   p50 {:>8.2} ms   p99 {:>8.2} ms",
-            run.per_second, run.p50_ms, run.p99_ms
-        );
-    }
+    figures.all_healthy.print("all healthy");
+    figures.beside_dead.print("beside the dead");
     let verdict = |good: bool| if good { "met" } else { "NOT met" };
     println!(
         "  ratio            {:>10.2} of the throughput (at least {LEAST_THROUGHPUT}: {}), {:.2} of p99 (at most \
@@ -123,11 +108,6 @@ fn print(args: &IsolationArgs, figures: &Figures) {
     );
 }
 
-fn median(runs: &[Run]) -> Run {
-    let of = |value: fn(&Run) -> f64| middle(runs.iter().map(value));
-    Run { per_second: of(|run| run.per_second), p50_ms: of(|run| run.p50_ms), p99_ms: of(|run| run.p99_ms) }
-}
-
 fn one_run(
     args: &IsolationArgs,
     healthy: u32,
@@ -136,7 +116,6 @@ fn one_run(
     pace: Option<f64>,
 ) -> Result<Run, BenchError> {
     let dir = tempfile::tempdir().map_err(io("make a temporary directory"))?;
-    // First as fast as it goes, then at a pace at which latency is not made of waiting in the queue.
     let (fast, paced) = (args.messages, args.messages / 2);
     let times = Arc::new(Times::new(fast + paced));
     let mut links = Vec::new();
@@ -159,7 +138,7 @@ fn one_run(
     }
     // After all the others, or one of them could take what is free now.
     let (p1, api) = (free_address()?, free_address()?);
-    let mta = MtaProcess::start(dir.path(), &configuration(dir.path(), p1, api, &links), p1)?;
+    let _mta = MtaProcess::start(dir.path(), &configuration(dir.path(), p1, api, &links), p1)?;
 
     // The queues of the dead are full before anything is measured, those of others are empty; the numbers of what is in them
     // are none of the others'.
@@ -174,16 +153,8 @@ fn one_run(
     )?;
     until_settled(api, u64::from(others) * queued, are_dead)?;
     let to = move |n: u64| healthy_name(u32::try_from(n % u64::from(healthy)).unwrap_or(0));
-    let start = Instant::now();
-    generate(p1, fast, SIZE, Some(Arc::clone(&times)), move |n| (to(n), n), None)?;
-    times.wait(fast)?;
-    let per_second = fast as f64 / start.elapsed().as_secs_f64();
-    let interval = pause(pace.unwrap_or(per_second));
-    generate(p1, paced, SIZE, Some(Arc::clone(&times)), move |n| (to(n), fast + n), Some(interval))?;
-    times.wait(fast + paced)?;
-    drop(mta);
-    let (p50_ms, p99_ms) = times.percentiles(fast, fast + paced);
-    Ok(Run { per_second, p50_ms, p99_ms })
+    let load = Load { p1, size: SIZE, times, fast, paced };
+    load.run(0, pace, to)
 }
 
 /// Waits until so many messages wait in the queues of connectors, or have gone over them.

@@ -1,6 +1,6 @@
 //! The MTA under test as a process of its own, so that its processor time can be told from the generator's.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,8 @@ use super::{BenchError, io};
 
 /// How long the process may take to listen.
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long its API may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `chappe serve`; killed when dropped.
 pub(super) struct MtaProcess {
@@ -130,4 +132,21 @@ impl Drop for MtaProcess {
 pub(super) fn free_address() -> Result<SocketAddr, BenchError> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("find a free port"))?;
     listener.local_addr().map_err(io("find a free port"))
+}
+
+/// Asks the API for something, and leaves the answer to be read.
+pub(super) fn ask(api: SocketAddr, path: &str) -> std::io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(api)?;
+    socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    // Another name for the host would be refused.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
+    Ok(socket)
+}
+
+/// The whole answer of the API, with its head.
+pub(super) fn get(api: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut answer = String::new();
+    ask(api, path)?.read_to_string(&mut answer)?;
+    Ok(answer)
 }

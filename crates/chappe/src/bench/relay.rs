@@ -47,7 +47,9 @@ pub(super) fn run(args: &RelayArgs) -> Result<(), BenchError> {
     let arrived = Arc::new(Arrived::default());
     let sink = {
         let arrived = Arc::clone(&arrived);
-        flow::sink("SINK", move || arrived.add())?
+        flow::sink("SINK", move || {
+            arrived.add();
+        })?
     };
     let mut least = Least::default();
     least.measure(&dir.join("commits-before"), args.size, sink)?;

@@ -4,8 +4,7 @@
 //! The store is filled directly, with what messages leave there that came over P1: content, queue entry and the digest of
 //! the transfer. The MTA then starts on it as a process of its own, and sinks take what comes.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,18 +14,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::fill::fill;
-use super::flow::{name, stack};
-use super::peer::{self, PASSWORD, Peer};
-use super::process::{MtaProcess, free_address};
+use super::flow::{self, Arrived, STUCK};
+use super::peer::{self, PASSWORD};
+use super::process::{MtaProcess, free_address, get};
 use super::{BenchError, StartArgs, io};
 
 /// Messages of which the rate of draining is taken.
 const DRAINED: u64 = 10_000;
 /// Messages of which the rate of accepting is taken, and associations that bring them.
 const ACCEPTED: u64 = 4_000;
-const GENERATORS: u64 = 8;
-/// Without an answer or a message for so long the MTA is stuck.
-const STUCK: Duration = Duration::from_secs(120);
+const GENERATORS: u32 = 8;
 /// What is asked for.
 const FIRST_TRANSFER: f64 = 5.0;
 
@@ -109,16 +106,19 @@ fn one_queue(args: &StartArgs, messages: u64) -> Result<Figures, BenchError> {
 
     let (p1, api) = (free_address()?, free_address()?);
     let sinks = Arc::new(Taken::new(messages.min(DRAINED)));
-    let hosts = (0..args.connectors).map(|number| sink(number, Arc::clone(&sinks)));
+    let hosts = (0..args.connectors).map(|number| {
+        let sinks = Arc::clone(&sinks);
+        flow::sink(&sink_name(number), move || sinks.took_one())
+    });
     let hosts: Vec<SocketAddr> = hosts.collect::<Result<_, _>>()?;
     let text = configuration(&data, p1, api, &hosts);
     let start = sinks.start;
     let offset = start.elapsed();
     let answered = std::thread::spawn(move || first_answer(api, start));
     let mta = MtaProcess::start(dir.path(), &text, p1)?;
-    sinks.wait(1)?;
+    sinks.count.wait(1)?;
     let memory_at_first_transfer_kib = mta.memory_kib()?;
-    sinks.wait(sinks.wanted)?;
+    sinks.count.wait(sinks.wanted)?;
     let ready = answered.join().map_err(|_| BenchError::Mta("its API was not asked".to_owned()))??;
     let address = format!("http://{api}");
     let list = command(&address, &["queue", "list"])?;
@@ -163,7 +163,7 @@ fn size_of(path: &Path) -> u64 {
 struct Taken {
     start: Instant,
     wanted: u64,
-    count: AtomicU64,
+    count: Arrived,
     /// When the first and the last wanted one came, in microseconds since the start.
     first: AtomicU64,
     last: AtomicU64,
@@ -172,11 +172,11 @@ struct Taken {
 impl Taken {
     fn new(wanted: u64) -> Taken {
         let zero = || AtomicU64::new(0);
-        Taken { start: Instant::now(), wanted, count: zero(), first: zero(), last: zero() }
+        Taken { start: Instant::now(), wanted, count: Arrived::default(), first: zero(), last: zero() }
     }
 
     fn took_one(&self) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.count.add();
         let now = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         if count == 1 {
             self.first.store(now, Ordering::Relaxed);
@@ -189,40 +189,6 @@ impl Taken {
     fn time(&self, when: &AtomicU64) -> Duration {
         Duration::from_micros(when.load(Ordering::Relaxed))
     }
-
-    fn wait(&self, messages: u64) -> Result<(), BenchError> {
-        let (mut last, mut since) = (0, Instant::now());
-        loop {
-            let count = self.count.load(Ordering::Relaxed);
-            if count >= messages {
-                return Ok(());
-            }
-            if count != last {
-                (last, since) = (count, Instant::now());
-            }
-            if since.elapsed() >= STUCK {
-                return Err(BenchError::Mta(format!("{count} of {messages} messages came, then nothing")));
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-fn sink(number: u32, taken: Arc<Taken>) -> Result<SocketAddr, BenchError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("listen as a sink"))?;
-    let address = listener.local_addr().map_err(io("find a sink's port"))?;
-    std::thread::spawn(move || {
-        for socket in listener.incoming().map_while(Result::ok) {
-            let taken = Arc::clone(&taken);
-            std::thread::spawn(move || {
-                // An association that fails is the MTA's to repeat; the count tells whether it did.
-                let Ok(name) = name(&sink_name(number)) else { return };
-                let Ok(mut peer) = Peer::accept(socket, &name, stack()) else { return };
-                while let Ok(true) = peer.swallow(|| taken.took_one()) {}
-            });
-        }
-    });
-    Ok(address)
 }
 
 /// When the API has first answered.
@@ -248,17 +214,6 @@ fn wait_until_counted(api: SocketAddr, start: Instant) -> Result<Duration, Bench
     Err(BenchError::Mta("its queues are not counted".to_owned()))
 }
 
-fn get(api: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut socket = TcpStream::connect(api)?;
-    socket.set_read_timeout(Some(STUCK))?;
-    // Another name for the host would be refused.
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 /// How long a command of this program takes.
 fn command(api: &str, arguments: &[&str]) -> Result<Duration, BenchError> {
     let program = std::env::current_exe().map_err(io("find this program"))?;
@@ -280,31 +235,10 @@ fn command(api: &str, arguments: &[&str]) -> Result<Duration, BenchError> {
 
 /// Messages a second that the MTA accepts; they join the queues.
 fn accept(p1: SocketAddr, queued: u64, args: &StartArgs) -> Result<f64, BenchError> {
-    let generator = name("GENERATOR")?;
-    let next = Arc::new(AtomicU64::new(0));
-    let start = Instant::now();
-    let threads: Vec<_> = (0..GENERATORS)
-        .map(|_| {
-            let (name, next, args) = (generator.clone(), Arc::clone(&next), args.clone());
-            std::thread::spawn(move || -> Result<(), BenchError> {
-                let mut peer = Peer::connect(p1, &name, stack())?;
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= ACCEPTED {
-                        return peer.close();
-                    }
-                    let to = u32::try_from(n % u64::from(args.connectors)).unwrap_or(0);
-                    let apdu = peer::message_to(&sink_name(to), queued + n, args.size)
-                        .map_err(|error| BenchError::Association(error.to_string()))?;
-                    peer.transfer(&apdu)?;
-                }
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().map_err(|_| BenchError::Association("a generator thread panicked".to_owned()))??;
-    }
-    Ok(ACCEPTED as f64 / start.elapsed().as_secs_f64())
+    let (connectors, size) = (u64::from(args.connectors), args.size);
+    let make =
+        move |n| peer::message_to(&sink_name(u32::try_from(n % connectors).unwrap_or(0)), queued + n, size);
+    Ok(ACCEPTED as f64 / flow::generate(p1, GENERATORS, ACCEPTED, make)?.as_secs_f64())
 }
 
 fn connector_name(number: u32) -> String {

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::flow::{Arrived, name, stack};
 use super::peer::{self, Peer};
-use super::{BenchError, io};
+use super::{BenchError, io, middle};
 
 /// Associations of the generator.
 const GENERATORS: u64 = 8;
@@ -50,12 +52,12 @@ impl Times {
     }
 
     /// Waits until so many have arrived.
-    pub(super) fn wait(&self, messages: u64) -> Result<(), BenchError> {
+    fn wait(&self, messages: u64) -> Result<(), BenchError> {
         self.count.wait(messages)
     }
 
     /// The median and the 99th percentile, in milliseconds, of those from one number up to another.
-    pub(super) fn percentiles(&self, from: u64, to: u64) -> (f64, f64) {
+    fn percentiles(&self, from: u64, to: u64) -> (f64, f64) {
         let time = |times: &[AtomicU64], n| self.at(times, n).map_or(0, |time| time.load(Ordering::Relaxed));
         let mut all: Vec<f64> = (from..to)
             .map(|n| time(&self.arrived, n).saturating_sub(time(&self.given, n)) as f64 / 1_000.0)
@@ -68,7 +70,7 @@ impl Times {
 }
 
 /// Between two messages at a pace at which latency is not made of waiting in the queue, if so many went through in a second.
-pub(super) fn pause(per_second: f64) -> Duration {
+fn pause(per_second: f64) -> Duration {
     Duration::from_secs_f64(1.0 / (per_second * PACE).max(1.0))
 }
 
@@ -134,4 +136,74 @@ pub(super) fn sink(called: &str, times: Arc<Times>) -> Result<SocketAddr, BenchE
         }
     });
     Ok(address)
+}
+
+/// What was measured of one load.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Run {
+    pub(super) per_second: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+impl Run {
+    /// Each figure's median.
+    pub(super) fn median(runs: &[Run]) -> Run {
+        let of = |value: fn(&Run) -> f64| middle(runs.iter().map(value));
+        Run {
+            per_second: of(|run| run.per_second),
+            p50_ms: of(|run| run.p50_ms),
+            p99_ms: of(|run| run.p99_ms),
+        }
+    }
+
+    /// The median of what a figure is in the one kind of runs, as ratio to that of the other kind beside it.
+    pub(super) fn ratio(runs: &[Run], to: &[Run], of: fn(&Run) -> f64) -> f64 {
+        middle(runs.iter().zip(to).map(|(run, other)| of(run) / of(other)))
+    }
+
+    pub(super) fn print(self, what: &str) {
+        println!(
+            "  {what:<16} {:>10.0} messages/s   p50 {:>8.2} ms   p99 {:>8.2} ms",
+            self.per_second, self.p50_ms, self.p99_ms
+        );
+    }
+}
+
+/// What is relayed: first as fast as it goes, then at a pace at which latency is not made of waiting in the queue.
+pub(super) struct Load {
+    pub(super) p1: SocketAddr,
+    /// Octets of content.
+    pub(super) size: usize,
+    pub(super) times: Arc<Times>,
+    pub(super) fast: u64,
+    pub(super) paced: u64,
+}
+
+impl Load {
+    /// `first` is the number of the first message; `to` tells for which domain each is. Without a `pace` it follows from the
+    /// first part.
+    pub(super) fn run(
+        &self,
+        first: u64,
+        pace: Option<f64>,
+        to: impl Fn(u64) -> String + Clone + Send + 'static,
+    ) -> Result<Run, BenchError> {
+        let &Load { p1, size, fast, paced, .. } = self;
+        let (middle, end) = (first + fast, first + fast + paced);
+        let times = || Some(Arc::clone(&self.times));
+        let from = |from: u64| {
+            let to = to.clone();
+            move |n| (to(n), from + n)
+        };
+        let start = Instant::now();
+        generate(p1, fast, size, times(), from(first), None)?;
+        self.times.wait(middle)?;
+        let per_second = fast as f64 / start.elapsed().as_secs_f64();
+        let interval = pause(pace.unwrap_or(per_second));
+        generate(p1, paced, size, times(), from(middle), Some(interval))?;
+        self.times.wait(end)?;
+        let (p50_ms, p99_ms) = self.times.percentiles(middle, end);
+        Ok(Run { per_second, p50_ms, p99_ms })
+    }
 }
