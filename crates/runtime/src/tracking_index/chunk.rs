@@ -147,6 +147,11 @@ pub(super) fn shelf_of(hour: u32) -> u32 {
     hour / SHELF_HOURS
 }
 
+/// The first hour of a shelf.
+pub(super) fn shelf_start(shelf: u32) -> u32 {
+    shelf.saturating_mul(SHELF_HOURS)
+}
+
 /// The last hour of a shelf.
 pub(super) fn shelf_end(shelf: u32) -> u32 {
     shelf.saturating_add(1).saturating_mul(SHELF_HOURS).saturating_sub(1)
