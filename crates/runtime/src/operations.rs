@@ -5,6 +5,7 @@
 //! on the record as it is then, and one commit. All of that runs to its end even if whoever asked goes away. Each attempt
 //! is an event; of what is done to a selection, each page is.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use agent::record::{OUTBOUND, WORK};
@@ -12,6 +13,7 @@ use agent::settings::Activation;
 use agent::{Operated, Operation, OperationRefused, QueuedCopy, Sequence, Step};
 use clock::MonoTime;
 use spool::{CommitError, Space, SpoolError};
+use tokio::task::JoinHandle;
 
 use crate::content;
 use crate::handle::{AdminError, Handle};
@@ -21,8 +23,9 @@ use crate::registry::ConnectorEntry;
 use crate::shared::Shared;
 use crate::status::{CopyState, QueuedMessage};
 
-/// Operations that are committed together; the store turns them into one synchronization.
-const TOGETHER: usize = 64;
+/// Operations under way at once, which the store commits with one synchronization: so many that the time of a
+/// synchronization is not what a long selection takes, so few that mail hardly waits behind them.
+const TOGETHER: usize = 256;
 
 /// What became of an operation on one copy.
 #[derive(Clone, Debug)]
@@ -261,18 +264,19 @@ impl Handle {
         performed: Performed,
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(copies.len());
-        let mut copies = copies.into_iter().peekable();
-        while copies.peek().is_some() {
-            let mut tasks = Vec::new();
-            for Found { copy, message } in copies.by_ref().take(TOGETHER) {
+        let mut under_way: VecDeque<(QueuedMessage, JoinHandle<Result<(), Refused>>)> = VecDeque::new();
+        let mut copies = copies.into_iter();
+        loop {
+            let next = copies.next();
+            let is_over = next.is_none();
+            if let Some(Found { copy, message }) = next {
                 let (handle, operation, state) = (self.clone(), operation.clone(), message.state);
-                let task =
-                    tokio::spawn(
-                        async move { handle.perform_one(&copy, state, &operation, performed).await },
-                    );
-                tasks.push((message, task));
+                let done = async move { handle.perform_one(&copy, state, &operation, performed).await };
+                under_way.push_back((message, tokio::spawn(done)));
             }
-            for (message, task) in tasks {
+            // One begins as one ends, so that a synchronization never waits for the last of a group.
+            while under_way.len() >= TOGETHER || is_over {
+                let Some((message, task)) = under_way.pop_front() else { return outcomes };
                 let refused = match task.await {
                     Ok(done) => done.err().map(|why| why.to_string()),
                     Err(_) => Some("the service is stopping".to_owned()),
@@ -280,7 +284,6 @@ impl Handle {
                 outcomes.push(Outcome { message, refused });
             }
         }
-        outcomes
     }
 
     async fn perform_one(

@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use agent::Operation;
 use agent::record::{MailboxItem, Rank};
@@ -364,6 +365,69 @@ async fn operations_amid_traffic_neither_lose_nor_repeat() {
     assert!(arrived == ids, "{} of {} arrived, each once", arrived.len(), ids.len());
     let queue = at_a.queues().await.unwrap().remove(0);
     assert_eq!((queue.messages, queue.octets, queue.held), (Some(0), Some(0), Some(0)));
+    mta_a.stop().await;
+    mta_b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_selection_is_done_part_by_part_and_other_links_go_on_meanwhile() {
+    const MESSAGES: usize = 1_500;
+    const PART: usize = 400;
+    let (mut a, b) = pair(false);
+    let dead = Node::new("GAMMA", nobody());
+    a.connect(&dead, false);
+    let (mta_a, mta_b) = (a.start_in_memory().await, b.start_in_memory().await);
+    let (at_a, at_b) = (mta_a.handle(), mta_b.handle());
+    for _ in 0..MESSAGES {
+        submit(&at_a, "S=operations;P=GAMMA;A= ;C=GB", b"waits").await;
+    }
+    let waiting = async || {
+        let queues = at_a.queues().await.unwrap();
+        queues
+            .into_iter()
+            .find(|queue| queue.connector == "to-GAMMA")
+            .map(|queue| (queue.messages, queue.held))
+    };
+    let all_wait = Some((Some(MESSAGES as u64), Some(0)));
+    until(async || (waiting().await == all_wait).then_some(())).await;
+
+    let everything = Selection::queue("to-GAMMA");
+    let all = async |operation: &Operation| {
+        let (mut after, mut sizes) = (None, Vec::new());
+        loop {
+            let page = at_a
+                .operate_on(&everything, operation, Performed::Really, after.as_deref(), PART, "anna")
+                .await
+                .unwrap();
+            assert!(page.items.iter().all(|outcome| outcome.refused.is_none()));
+            sizes.push(page.items.len());
+            after = page.next;
+            if after.is_none() {
+                return sizes;
+            }
+        }
+    };
+    let mail = tokio::spawn({
+        let (at_a, at_b) = (at_a.clone(), at_b.clone());
+        async move {
+            submit(&at_a, OPERATIONS, b"passes").await;
+            while at_b.mailbox(&address(OPERATIONS), None, 1).await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+    // As often as it takes until mail for others has arrived: it waits for no end of this.
+    let end = Instant::now() + Duration::from_secs(60);
+    while !mail.is_finished() {
+        assert!(Instant::now() < end, "operations hold mail up");
+        for operation in [Operation::Hold, Operation::Release] {
+            let sizes = all(&operation).await;
+            assert!(sizes.iter().all(|size| *size <= PART), "{sizes:?}");
+            assert_eq!(sizes.iter().sum::<usize>(), MESSAGES);
+        }
+    }
+    mail.await.unwrap();
+    assert_eq!(waiting().await, all_wait);
     mta_a.stop().await;
     mta_b.stop().await;
 }
