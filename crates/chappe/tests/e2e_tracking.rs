@@ -98,6 +98,9 @@ fn a_message_is_found_by_its_subject_and_its_addresses_at_both_mtas_after_a_rest
         let first = lines.lines().next().unwrap();
         assert_eq!(first.split(',').count(), 13, "{first}");
         assert!(lines.contains(&format!("\"{id}\",\"\",")) && lines.contains(",\"path\","), "{lines}");
+        assert_eq!(site.run(&["track", "--csv"]).ok(), lines);
+        let table = site.run(&["track", "--event", "message-in"]).ok();
+        assert!(table.ends_with("Only the last day was searched; --since looks further back.\n"), "{table}");
     }
     let failed = pair.a.run(&["track", "--subject", "!"]).failed(2);
     assert!(failed.contains("no word"), "{failed}");

@@ -12,6 +12,8 @@ use crate::model::{Page, Tracked, Tracking};
 
 /// Items asked for at once by an export.
 const AT_ONCE: usize = 1_000;
+/// Before everything.
+const EVER: &str = "1970-01-01T00:00:00Z";
 /// The first line of an export.
 const COLUMNS: &str = "time,event_id,event,mts_id,about,connector,originator,recipients,recipient_count,priority,size,subject,text\n";
 
@@ -21,18 +23,18 @@ const COLUMNS: &str = "time,event_id,event,mts_id,about,connector,originator,rec
 /// attributes such as "S=anna;O=Acme" are looked for as they are.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  chappe track \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\"\n  chappe track --subject \"invoice 4711\"\n  chappe track --from \"S=anna;O=Acme\" --to bob --since 2026-11-01T00:00:00Z\n  chappe track --since 2026-11-01T00:00:00Z --csv > november.csv"
+    after_help = "Examples:\n  chappe track \"C=GB;A= ;P=ALPHA;L=MTA-A-261122090406Z-1\"\n  chappe track --subject \"invoice 4711\"\n  chappe track --from \"S=anna;O=Acme\" --to bob --since 2026-11-01T00:00:00Z\n  chappe track --since 2026-11-01T00:00:00Z --csv > november.csv\n  chappe track --csv > all.csv"
 )]
 pub(super) struct Track {
     /// MTS-identifier, as `chappe submit` printed it. The reports on a message are shown with it.
-    #[arg(value_name = "MTS-ID", required_unless_present = "search", conflicts_with = "search")]
+    #[arg(value_name = "MTS-ID", required_unless_present_any = ["search", "csv"], conflicts_with_all = ["search", "csv"])]
     mts_id: Option<String>,
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
     paging: Paging,
-    /// Print all that is found as comma-separated values, however much it is.
-    #[arg(long, requires = "search", conflicts_with_all = ["json", "limit"])]
+    /// Print all that is found as comma-separated values, however much it is; without --since and --until all that is kept.
+    #[arg(long, conflicts_with_all = ["json", "limit"])]
     csv: bool,
     #[command(flatten)]
     pub(super) online: Online,
@@ -60,7 +62,7 @@ struct Search {
     /// Of this kind, as in `message-in`.
     #[arg(long)]
     event: Option<String>,
-    /// Not before, as in 2026-11-22T18:00:00Z [default: all with --subject, --from or --to, else the last day].
+    /// Not before, as in 2026-11-22T18:00:00Z [default: all with --subject, --from, --to or --csv, else a day before --until].
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Not after [default: now].
@@ -81,6 +83,12 @@ impl Search {
             ("until", &self.until),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+
+    /// Whether the service looks at one day only, since nothing is given that it could look up.
+    fn is_of_a_day(&self) -> bool {
+        let Search { subject, from, to, since, .. } = self;
+        [subject, from, to, since].iter().all(|given| given.is_none())
     }
 }
 
@@ -103,16 +111,29 @@ impl Track {
             found.items.extend(part.items);
             found.next = part.next;
             if found.next.is_none() || found.items.len() >= most {
-                return self.online.print(&found, list);
+                let mut text = list(&found);
+                if self.search.is_of_a_day() {
+                    text += match &self.search.until {
+                        None => "Only the last day was searched; --since looks further back.\n",
+                        Some(_) => "Only the day before --until was searched; --since looks further back.\n",
+                    };
+                }
+                return self.online.print(&found, |_| text);
             }
         }
     }
 
     fn part(&self, client: &Client, limit: usize, after: Option<String>) -> Result<Page<Tracked>, Failure> {
+        client.get("/api/v1/tracking", &self.query(limit, after))
+    }
+
+    fn query(&self, limit: usize, after: Option<String>) -> Vec<(&'static str, String)> {
         let mut query = self.search.query();
+        // An export that ends a day ago without a word is one that is missed when it is needed.
+        query.extend((self.csv && self.search.is_of_a_day()).then(|| ("since", EVER.to_owned())));
         query.push(("limit", limit.to_string()));
         query.extend(after.map(|after| ("after", after)));
-        client.get("/api/v1/tracking", &query)
+        query
     }
 
     fn export(&self, client: &Client, mut after: Option<String>) -> Result<(), Failure> {
@@ -243,8 +264,42 @@ fn details(item: &Tracked) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        track: Track,
+    }
+
+    #[test]
+    fn an_export_without_a_time_is_of_all_that_is_kept() {
+        let since = |line: &[&str]| {
+            let Line { track } = Line::try_parse_from([&["track"], line].concat()).unwrap();
+            let query = track.query(1, None);
+            query.into_iter().find(|(name, _)| *name == "since").map(|(_, since)| since)
+        };
+        for all in
+            [&["--csv"][..], &["--csv", "--connector", "to-b"], &["--csv", "--until", "2026-11-01T00:00:00Z"]]
+        {
+            assert_eq!(since(all).as_deref(), Some(EVER), "{all:?}");
+        }
+        assert_eq!(
+            since(&["--csv", "--since", "2026-11-01T00:00:00Z"]).as_deref(),
+            Some("2026-11-01T00:00:00Z")
+        );
+        // The service looks words up, however far back.
+        for other in [&["--csv", "--subject", "x"][..], &["--connector", "to-b"]] {
+            assert_eq!(since(other), None, "{other:?}");
+        }
+        for wrong in [&[][..], &["--csv", "C=GB;L=1"], &["--csv", "--json"]] {
+            assert!(Line::try_parse_from([&["track"], wrong].concat()).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_line_of_an_export_holds_nothing_that_ends_a_field_or_is_a_formula() {
