@@ -242,7 +242,9 @@ impl Site {
             tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(io("listen for the API"))?;
         let api = listener.local_addr().map_err(io("listen for the API"))?;
         let (stop_api, stopped) = oneshot::channel();
-        tokio::spawn(api::serve(listener, mta.handle(), Arc::default(), None, stopped));
+        let (let_go, _) = oneshot::channel();
+        let gate = Arc::default();
+        tokio::spawn(api::serve(Arc::new(listener), mta.handle(), gate, None, stopped, let_go));
         Ok(Site { name, p1, api, handle: mta.handle(), mta, stop_api })
     }
 

@@ -9,13 +9,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use runtime::{Handle, ReloadError, ReloadSummary};
+use runtime::{Handle, ReloadSummary};
+use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use crate::api::Gate;
+use crate::api::{Front, Gate};
 use crate::config::{self, Config, ConfigError, Difference, Source, differences};
-use crate::service::{apply, needs_restart};
+use crate::service::{ApplyError, apply, needs_restart};
 
 /// Mistakes of a file that a reload tells, each in an event of its own.
 const MOST_MISTAKES: usize = 100;
@@ -32,9 +34,9 @@ pub(crate) enum KeepError {
     /// Somebody has edited the file, which the service has not read since.
     #[error("{0} was changed since the service has read it")]
     ChangedOnDisk(String),
-    /// The MTA does not take it.
+    /// It can't be put into force.
     #[error("the MTA refuses it: {0}")]
-    Refused(#[from] ReloadError),
+    Refused(#[from] ApplyError),
     /// It can't be written.
     #[error("cannot write {file}: {source}")]
     Write {
@@ -53,6 +55,7 @@ pub(crate) struct Keeper {
     file: PathBuf,
     handle: Handle,
     gate: Arc<Gate>,
+    front: Mutex<Front>,
     /// What is in force; its source is what was read last.
     current: Mutex<Config>,
 }
@@ -79,10 +82,27 @@ pub(crate) struct Verdict {
 
 impl Keeper {
     /// Keeps `config`, which was read from `file` and is in force.
-    pub(crate) fn new(file: &Path, config: Config, handle: Handle, gate: Arc<Gate>) -> Keeper {
+    pub(crate) fn new(file: &Path, config: Config, handle: Handle, gate: Arc<Gate>) -> Arc<Keeper> {
         // A link stays one: what it points at is replaced.
         let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        Keeper { file, handle, gate, current: Mutex::new(config) }
+        Arc::new_cyclic(|keeper| Keeper {
+            file,
+            front: Mutex::new(Front::new(handle.clone(), Arc::clone(&gate), keeper.clone())),
+            handle,
+            gate,
+            current: Mutex::new(config),
+        })
+    }
+
+    /// Serves the API on `listener`, which was made from the configuration in force.
+    pub(crate) async fn open_api(&self, listener: TcpListener) {
+        let current = self.current.lock().await;
+        self.front.lock().await.open(listener, &current.listen);
+    }
+
+    /// Ends the API for good, and gives requests under way as long as `grace`.
+    pub(crate) async fn close_api(&self, grace: Duration) {
+        self.front.lock().await.close(grace).await;
     }
 
     /// What was read last.
@@ -100,7 +120,7 @@ impl Keeper {
         let file = self.file.clone();
         match blocking(move || config::load(&file)).await? {
             Ok(new) => {
-                let (config, summary) = apply(&current, new, &self.handle, &self.gate).await?;
+                let (config, summary) = apply(&current, new, &self.handle, &self.gate, &self.front).await?;
                 *current = config;
                 Ok(summary)
             }
@@ -162,11 +182,11 @@ impl Keeper {
         let (file, before, after) = (self.file.clone(), current.source.clone(), new.source.clone());
         let prepared = blocking(move || Prepared::write(&file, &before, &after)).await??;
         let verdict = verdict(&current, &new);
-        let (config, summary) = apply(&current, new, &self.handle, &self.gate).await?;
+        let (config, summary) = apply(&current, new, &self.handle, &self.gate, &self.front).await?;
         if let Err(error) = blocking(move || prepared.commit()).await? {
             // What is in the file must be what is in force.
             let old = current.clone();
-            *current = apply(&config, old, &self.handle, &self.gate).await?.0;
+            *current = apply(&config, old, &self.handle, &self.gate, &self.front).await?.0;
             return Err(error);
         }
         *current = config;

@@ -1,16 +1,15 @@
 //! The running service: the MTA, its HTTP API and the signals that stop or reload it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::{Handle, Mta, ReloadError, ReloadSummary, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::Mutex;
 
-use crate::api::{self, Gate};
+use crate::api::{self, Front, FrontError, Gate};
 use crate::config::Config;
 use crate::descriptors;
 use crate::keeper::Keeper;
@@ -34,15 +33,8 @@ pub(crate) enum ServiceError {
     #[error("the MTA did not start: {0}")]
     Start(#[from] StartError),
     /// The API's address can't be used.
-    #[error(
-        "cannot listen for the API on {address}: {source}; stop what listens there, or change listen.api"
-    )]
-    Api {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Api(#[from] FrontError),
     /// The API can't speak TLS.
     #[error("TLS of the API: {0}")]
     Tls(#[from] TlsError),
@@ -70,17 +62,10 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
         config.limits.max_associations = possible;
     }
     // First the API's address: a mistake there must not leave a store half opened.
-    let listener = match config.listen.api {
-        Some(address) => {
-            let bound = runtime::listen(address);
-            Some(bound.map_err(|source| ServiceError::Api { address, source })?)
-        }
-        None => None,
-    };
+    let listener = api::listen(&config.listen)?;
     let gate = Arc::new(Gate::new(config.listen.api_tokens.clone()));
     gate.replace_tls(config.listen.api_tls.as_ref())?;
     gate.limit_requests(config.listen.api_requests_per_s);
-    let scheme = if config.listen.api_tls.is_some() { "https" } else { "http" };
     // A store that takes long to open must not hold up a stop either.
     let mta = tokio::select! {
         mta = Mta::start(config.runtime()) => mta?,
@@ -90,15 +75,10 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     for address in mta.p1_addresses().await {
         tracing::info!("listening for peers on {address}");
     }
-    let (stop_api, api_stopped) = oneshot::channel();
-    let keeper = Arc::new(Keeper::new(file, config, mta.handle(), Arc::clone(&gate)));
-    let api = listener.map(|listener| {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("API on {scheme}://{address}");
-        }
-        let keeper = Some(Arc::clone(&keeper));
-        tokio::spawn(api::serve(listener, mta.handle(), Arc::clone(&gate), keeper, api_stopped))
-    });
+    let keeper = Keeper::new(file, config, mta.handle(), gate);
+    if let Some(listener) = listener {
+        keeper.open_api(listener).await;
+    }
     notify(State::Ready);
     let watchdog = watchdog_interval().map(|interval| tokio::spawn(feed_watchdog(mta.handle(), interval)));
     let mut defect = None;
@@ -127,10 +107,7 @@ pub(crate) async fn run(file: &Path, config: Config) -> Result<(), ServiceError>
     let ending = async {
         // The API goes last, so that the stop can be watched; it has no work of its own to finish.
         mta.stop().await;
-        let _ = stop_api.send(());
-        if let Some(api) = api {
-            let _ = tokio::time::timeout(API_GRACE, api).await;
-        }
+        keeper.close_api(API_GRACE).await;
     };
     let ended = tokio::select! {
         () = ending => defect.map_or(Ok(()), |why| Err(ServiceError::Defect(why))),
@@ -152,6 +129,17 @@ async fn feed_watchdog(handle: Handle, interval: Duration) {
     }
 }
 
+/// Why a configuration was not put into force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// The MTA does not take it.
+    #[error(transparent)]
+    Mta(#[from] ReloadError),
+    /// The API can't be served where it is to be.
+    #[error(transparent)]
+    Api(#[from] FrontError),
+}
+
 /// Puts another configuration into force, and gives what is in force then: what takes a restart stays as it is. One that
 /// the MTA refuses leaves everything as it was.
 pub(crate) async fn apply(
@@ -159,22 +147,35 @@ pub(crate) async fn apply(
     new: Config,
     handle: &Handle,
     gate: &Gate,
-) -> Result<(Config, ReloadSummary), ReloadError> {
+    front: &Mutex<Front>,
+) -> Result<(Config, ReloadSummary), ApplyError> {
     let waiting = needs_restart(current, &new);
     if !waiting.is_empty() {
         tracing::warn!("{} take effect at the next start only", waiting.join(", "));
     }
+    let prepared = front.lock().await.prepare(&new.listen).await;
+    let step = match prepared {
+        Ok(step) => step,
+        Err(error) => {
+            handle.reload_refused(&error.to_string());
+            return Err(error.into());
+        }
+    };
     match handle.reload_listening(new.settings.clone(), new.listen.p1.clone()).await {
         Ok(summary) => {
             handle.apply_limits(new.limits.clone());
             handle.set_monitors(new.monitors.clone());
+            // What is asked for changes between the old place and the new one, so that neither lets in whom it should not.
+            let mut front = front.lock().await;
+            front.leave(&step).await;
             gate.replace_tokens(&new.listen.api_tokens);
             gate.limit_requests(new.listen.api_requests_per_s);
-            if current.listen.api_tls.is_some()
-                && let Err(error) = gate.replace_tls(new.listen.api_tls.as_ref())
-            {
+            if let Err(error) = gate.replace_tls(new.listen.api_tls.as_ref()) {
+                // The file was read with the same eyes; nobody comes in if there was none before.
                 tracing::error!("the certificate of the API stays as it was: {error}");
             }
+            front.go_on(step);
+            drop(front);
             let log = LogSettings { syslog: current.log.syslog.clone(), ..new.log };
             if let Err(error) = Log::follow(&log) {
                 tracing::error!("the log stays as it was: {error}");
@@ -183,14 +184,15 @@ pub(crate) async fn apply(
             let limits = new.limits.with_resources_of(&current.limits);
             let source = new.source;
             let monitors = new.monitors;
-            let mut config =
-                Config { settings: new.settings, limits, source, monitors, log, ..current.clone() };
-            config.listen.p1 = new.listen.p1;
+            let listen = new.listen;
+            let config =
+                Config { settings: new.settings, listen, limits, source, monitors, log, ..current.clone() };
             Ok((config, summary))
         }
         Err(error) => {
+            front.lock().await.stay(step);
             handle.reload_refused(&error.to_string());
-            Err(error)
+            Err(error.into())
         }
     }
 }
@@ -201,10 +203,6 @@ pub(crate) fn needs_restart(current: &Config, new: &Config) -> Vec<&'static str>
         (current.settings.mta.name != new.settings.mta.name, "mta.name"),
         (current.data_dir != new.data_dir, "mta.data_dir"),
         (current.stop_timeout != new.stop_timeout, "mta.stop_timeout_s"),
-        (
-            !new.listen.can_replace(&current.listen),
-            "listen.api, whether it wants tokens, and whether it speaks TLS",
-        ),
         (
             !new.limits.has_resources_of(&current.limits),
             "max_associations, reserved_associations and max_buffer_mb of [limits]",

@@ -58,28 +58,24 @@ pub(super) enum Shown {
 }
 
 impl Gate {
-    /// A gate that opens to those who show one of these tokens; to all, if there are none.
+    /// A gate that opens to those who show one of these tokens. If there are none a listener begins that asks for none.
     pub(crate) fn new(tokens: Vec<ApiToken>) -> Gate {
         Gate { tokens: RwLock::new(tokens.into()), ..Gate::default() }
     }
 
-    /// Puts other tokens in place of those before. A gate that asks for some does not open to all: what it listens on may
-    /// be reached by anybody.
+    /// Puts other tokens in place of those before. A listener that has begun with some does not open to all if there are none:
+    /// it may be reached by anybody.
     pub(crate) fn replace_tokens(&self, tokens: &[ApiToken]) {
-        if !tokens.is_empty() {
-            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.into();
-        }
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.into();
     }
 
-    /// Puts another certificate in place of the one before. If there was one before, this is never none.
+    /// Puts another certificate in place of the one before. A listener that has begun with one accepts nobody if this is none.
     ///
     /// # Errors
     /// It can't be used; then the one before stays.
     pub(crate) fn replace_tls(&self, identity: Option<&TlsIdentity>) -> Result<(), TlsError> {
-        if let Some(identity) = identity {
-            let server = identity.server()?;
-            *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(server);
-        }
+        let server = identity.map(TlsIdentity::server).transpose()?;
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = server;
         Ok(())
     }
 
@@ -102,9 +98,9 @@ impl Gate {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether nobody has to show anything.
-    pub(super) fn is_open(&self) -> bool {
-        self.tokens().is_empty()
+    /// Whether there are any.
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.tokens().is_empty()
     }
 
     /// Whose token this is. It is compared with all of them, so that the time tells nothing.
@@ -199,10 +195,11 @@ mod tests {
             assert_eq!(gate.owner(wrong.as_bytes()), None, "{wrong}");
         }
         gate.replace_tokens(&[token("bert", Role::Operator, "b2")]);
-        gate.replace_tokens(&[]);
         assert_eq!(gate.owner(b"a1"), None);
         assert_eq!(gate.owner(b"b2").unwrap().role, Role::Operator);
-        assert!(!gate.is_open() && Gate::new(Vec::new()).is_open());
+        gate.replace_tokens(&[]);
+        assert_eq!((gate.owner(b"b2"), gate.owner(b"")), (None, None));
+        assert!(!gate.has_tokens());
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn identify(
             "only pages of this service may use it",
         ));
     }
-    if gate.is_open() {
+    if site.is_open && !gate.has_tokens() {
         return if host.is_none_or(is_local) {
             Ok(Caller::unknown(headers))
         } else {

@@ -288,7 +288,7 @@ fn resources(api: &Api, text: &mut Text) {
 pub(super) async fn health(State(api): State<Api>, caller: Caller, query: Query) -> impl IntoResponse {
     let answer: Answer<Health> = query.only(&[]).map(|_| {
         let status = api.handle.status();
-        let is_trusted = api.gate.is_open() || caller.shown != Shown::Nothing;
+        let is_trusted = (api.site.is_open && !api.gate.has_tokens()) || caller.shown != Shown::Nothing;
         let condition = match status.condition {
             Condition::Ready => "ready",
             Condition::Degraded => "degraded",

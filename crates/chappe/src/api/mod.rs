@@ -10,6 +10,7 @@ mod delivered;
 mod envelope;
 mod error;
 mod form;
+mod front;
 mod gate;
 mod guard;
 mod login;
@@ -48,6 +49,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use error::ApiError;
+pub(crate) use front::{Front, FrontError, listen};
 pub(crate) use gate::{Gate, OPERATOR};
 use query::Query;
 use routes::Route;
@@ -69,16 +71,18 @@ struct Api {
 }
 
 /// Serves the API on `listener`, to those whom `gate` lets in, until `stop` resolves. Without a `keeper` there is no
-/// configuration to look at or to change.
+/// configuration to look at or to change. `let_go` is told when nothing more is accepted.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     handle: Handle,
     gate: Arc<Gate>,
     keeper: Option<Arc<Keeper>>,
     stop: oneshot::Receiver<()>,
+    let_go: oneshot::Sender<()>,
 ) {
-    // Whether TLS is spoken does not change while the listener is there.
-    let site = Site::new(listener.local_addr().ok(), gate.tls().is_some());
+    // Neither whether TLS is spoken nor whether tokens are asked for changes while the listener is there.
+    let site = Site::new(listener.local_addr().ok(), gate.tls().is_some(), !gate.has_tokens());
+    let is_secure = site.is_secure;
     let hub = Arc::new(Hub::new(handle.clone()));
     let (end, ended) = oneshot::channel();
     let ending = async {
@@ -89,7 +93,7 @@ pub(crate) async fn serve(
         let _ = end.send(());
     };
     let api = Api { handle, gate: Arc::clone(&gate), site, hub: Arc::clone(&hub), keeper };
-    tokio::join!(server::serve(listener, router(api), &gate, ended), ending);
+    tokio::join!(server::serve(listener, router(api), &gate, is_secure, ended, let_go), ending);
 }
 
 fn router(api: Api) -> Router {

@@ -32,12 +32,15 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves `router`, over TLS if `gate` has a certificate, until `stop` resolves; then requests under way may still end.
+/// Serves `router`, over TLS with the certificate that `gate` has at the time if `is_secure`, until `stop` resolves; then the
+/// listener is let go of, which `let_go` tells, and requests under way may still end.
 pub(super) async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     router: Router,
     gate: &Gate,
+    is_secure: bool,
     mut stop: oneshot::Receiver<()>,
+    let_go: oneshot::Sender<()>,
 ) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (closing, closed) = watch::channel(false);
@@ -62,7 +65,11 @@ pub(super) async fn serve(
             }
         };
         let (router, closed) = (router.clone(), closed.clone());
-        let tls = gate.tls().map(TlsAcceptor::from);
+        let tls = gate.tls().filter(|_| is_secure).map(TlsAcceptor::from);
+        if is_secure && tls.is_none() {
+            // Never in the clear, whatever has become of the certificate.
+            continue;
+        }
         connections.spawn(async move {
             let _slot = slot;
             match tls {
@@ -77,6 +84,9 @@ pub(super) async fn serve(
             }
         });
     }
+    drop(listener);
+    // Who does not wait for it has gone.
+    let _ = let_go.send(());
     closing.send_replace(true);
     while connections.join_next().await.is_some() {}
 }

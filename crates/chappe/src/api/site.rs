@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, header};
 pub(super) struct Site {
     /// It speaks TLS.
     pub(super) is_secure: bool,
+    /// Nobody has to show a token.
+    pub(super) is_open: bool,
     /// Name of the session's cookie.
     pub(super) cookie: Arc<str>,
 }
@@ -17,10 +19,10 @@ pub(super) struct Site {
 impl Site {
     /// The service at `address`. Cookies are common to all ports of a host, so the port is in the name; the prefix has
     /// browsers take it from this host over TLS only.
-    pub(super) fn new(address: Option<SocketAddr>, is_secure: bool) -> Site {
+    pub(super) fn new(address: Option<SocketAddr>, is_secure: bool, is_open: bool) -> Site {
         let prefix = if is_secure { "__Host-" } else { "" };
         let port = address.map_or(0, |address| address.port());
-        Site { is_secure, cookie: format!("{prefix}chappe-{port}").into() }
+        Site { is_secure, is_open, cookie: format!("{prefix}chappe-{port}").into() }
     }
 
     /// Whether a page from `origin` is one of the service that is addressed as `host`.
@@ -44,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        let site = Site::new(Some(([127, 0, 0, 1], 8400).into()), false);
+        let site = Site::new(Some(([127, 0, 0, 1], 8400).into()), false, true);
         let mut headers = HeaderMap::new();
         assert_eq!(site.cookie_in(&headers), None);
         headers.append(header::COOKIE, "a=b; chappe-84000=x".parse().unwrap());

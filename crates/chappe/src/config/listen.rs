@@ -21,15 +21,6 @@ impl Listen {
             api_requests_per_s: REQUESTS_PER_S,
         }
     }
-
-    /// Whether a reload can put this in place of `old`: other addresses for peers, other tokens, another certificate; but not that no tokens are asked
-    /// for any more, or that TLS is spoken where it was not, or the reverse.
-    pub(crate) fn can_replace(&self, old: &Listen) -> bool {
-        let Listen { p1: _, api, api_tokens, api_tls, api_requests_per_s: _ } = self;
-        *api == old.api
-            && (!api_tokens.is_empty() || old.api_tokens.is_empty())
-            && api_tls.is_some() == old.api_tls.is_some()
-    }
 }
 
 /// The listeners, and the selectors that peers have to call on them.
