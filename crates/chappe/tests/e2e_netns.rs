@@ -108,6 +108,42 @@ fn mail_survives_a_cut_in_one_direction() {
     }
 }
 
+/// What an operator sees when a cable is cut in the middle of a transfer, long before anything is tried again: since when, why,
+/// and that mail waits.
+#[test]
+fn a_cut_without_a_word_is_told_as_soon_as_it_is_known() {
+    let Some(network) = Network::lay("a cut is told") else { return };
+    let (mut a, mut b) = (network.a("", TO_B, ""), network.b());
+    a.change("transfer_interval_s = 1\n", "transfer_interval_s = 3600\n");
+    for mta in [&a, &b] {
+        mta.change("lifetime_s = 2\n", "lifetime_s = 600\n");
+    }
+    b.start();
+    a.start();
+    a.send(ANNA, OPERATIONS, "before");
+    arrives_once(&a, &b, OPERATIONS, &["before".to_owned()]);
+    assert_eq!(a.ask(&["status"])["condition"], "ready");
+    network.fault(Fault::Drop);
+    a.send(ANNA, OPERATIONS, "meanwhile");
+    let status = wait_within(PATIENCE, "a complaint", || {
+        let status = a.ask(&["status"]);
+        (status["condition"] == "degraded").then_some(status)
+    });
+    let reason = status["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("connector link has failed since "), "{status}");
+    assert!(reason.contains("association broke: no answer any more"), "{status}");
+    let connector = a.connector("link");
+    assert_eq!(connector["failed_attempts"], 0, "nothing was tried so far: {connector}");
+    assert!(connector["failing_since"].is_string(), "{connector}");
+    assert_eq!(a.ask(&["status"])["queued"], 1);
+    assert!(a.log().contains(" broke, TCP layer: no answer any more"), "{}", a.log());
+    network.heal();
+    a.ask(&["queue", "retry", "link"]);
+    arrives_once(&a, &b, OPERATIONS, &["before", "meanwhile"].map(str::to_owned));
+    assert_eq!(a.ask(&["status"])["condition"], "ready");
+    assert!(a.log().contains(" link-recovered "), "{}", a.log());
+}
+
 #[test]
 fn a_kill_during_the_fault_loses_nothing() {
     let Some(network) = Network::lay("a kill during the fault") else { return };

@@ -204,7 +204,7 @@ impl Connector {
                     Joined::Outdated
                 };
                 if let (Err(_), Joined::As(association)) = (reply.send(joined), joined) {
-                    self.ended(association, false);
+                    self.ended(association, false, None);
                 }
             }
             Message::Idle { association, transferred } => {
@@ -213,7 +213,7 @@ impl Connector {
                     self.policy(PolicyEvent::Idle { association, transferred });
                 }
             }
-            Message::Ended { association, orderly } => self.ended(association, orderly),
+            Message::Ended { association, orderly, why } => self.ended(association, orderly, why),
             Message::Retry { key, after, resume } => {
                 match resume {
                     Some(resume) => self.interrupted.remember(key.clone(), self.resumable_until(), resume),

@@ -34,6 +34,7 @@ mod line;
 mod link;
 mod listener;
 mod listeners;
+mod loss;
 mod monitor;
 mod mta;
 mod operations;

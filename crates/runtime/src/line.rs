@@ -81,6 +81,8 @@ pub(crate) enum Message {
         association: AssociationId,
         /// Closed rather than aborted or lost.
         orderly: bool,
+        /// Why it was aborted or lost, as far as it is known.
+        why: Option<String>,
     },
     /// A message is to be tried again.
     Retry {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent::settings::RtsSettings;
+use osi::failure::Layer;
 use osi::rtse::{Agreed, RtIndication, RtRequest, SessionConnectionIdentifier};
 use osi::stack::{LayerStates, RequestError, Settlement, Stack, StackAction};
 use tokio::io::Interest;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::clocks::Clocks;
 use crate::ledger::{Account, Connection};
+use crate::loss::Loss;
 use crate::recorder::Tap;
 use crate::world::Socket;
 
@@ -253,7 +255,7 @@ impl Link {
                     if gives_up.is_some_and(|at| Instant::now() >= at) {
                         self.outbound.clear();
                     } else if self.unsent_since.is_some_and(|since| since.elapsed() >= self.stalled) {
-                        self.lost(true);
+                        self.lost(&Loss::Stalled(self.stalled));
                     } else {
                         self.stack.tick(now.max(self.clocks.mono()), &mut self.actions);
                         self.absorb();
@@ -268,7 +270,7 @@ impl Link {
                             self.read();
                         }
                     }
-                    Err(_) => self.lost(true),
+                    Err(error) => self.lost(&Loss::Broken(error)),
                 },
             }
         }
@@ -304,7 +306,7 @@ impl Link {
     fn read(&mut self) {
         let mut octets = [0; READ];
         match self.socket.try_read(&mut octets) {
-            Ok(0) => self.lost(false),
+            Ok(0) => self.lost(&Loss::Closed),
             Ok(count) => {
                 self.passed.received.fetch_add(count as u64, Ordering::Relaxed);
                 let received = octets.get(..count).unwrap_or_default();
@@ -315,7 +317,7 @@ impl Link {
                 self.absorb();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.lost(true),
+            Err(error) => self.lost(&Loss::Broken(error)),
         }
     }
 
@@ -330,7 +332,7 @@ impl Link {
                     self.outbound.drain(..count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return self.lost(true),
+                Err(error) => return self.lost(&Loss::Broken(error)),
             }
         }
         if has_sent {
@@ -344,7 +346,8 @@ impl Link {
     }
 
     /// The peer closed the connection or it broke.
-    fn lost(&mut self, reset: bool) {
+    fn lost(&mut self, loss: &Loss) {
+        let reset = !matches!(loss, Loss::Closed);
         self.read_closed = true;
         if let Some(tap) = &self.tap {
             tap.closed_by_peer(reset);
@@ -354,6 +357,14 @@ impl Link {
             self.unsent_since = None;
         }
         self.stack.transport_closed(self.clocks.mono(), reset, &mut self.actions);
+        // The stack knows that the connection is gone, and the socket how.
+        for action in &mut self.actions {
+            if let StackAction::Indication(RtIndication::Aborted(aborted)) = action
+                && aborted.layer == Layer::Tcp
+            {
+                aborted.text = loss.to_string();
+            }
+        }
         self.absorb();
         self.closing.get_or_insert_with(|| Instant::now() + LINGER);
     }

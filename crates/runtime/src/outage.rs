@@ -10,6 +10,12 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
+    /// The last association broke while something waits: whether the peer can still be reached is not known, and it
+    /// counts as failing from now until an attempt has succeeded.
+    pub(crate) fn broke(&mut self, now: WallTime) {
+        self.since.get_or_insert(now);
+    }
+
     /// An attempt has failed; gives how many have by now.
     pub(crate) fn failed(&mut self, now: WallTime) -> u64 {
         self.since.get_or_insert(now);
@@ -51,5 +57,15 @@ mod tests {
         let told = outage.over(at(70));
         assert!(told.as_ref().is_some_and(|told| told.contains("for 60 s, 2 attempts")), "{told:?}");
         assert_eq!(outage, Outage::default());
+    }
+
+    #[test]
+    fn an_outage_begins_when_the_last_association_breaks() {
+        let at = |seconds: i64| WallTime::from_unix(1_700_000_000 + seconds);
+        let mut outage = Outage::default();
+        outage.broke(at(0));
+        assert_eq!((outage.since(), outage.attempts()), (Some(at(0)), 0));
+        assert_eq!(outage.failed(at(30)), 1);
+        assert_eq!(outage.since(), Some(at(0)));
     }
 }

@@ -5,6 +5,7 @@ import { at, count, many, octets } from "../format.js";
 import { html } from "../html.js";
 import { live } from "../live.js";
 import { empty, loading, problem } from "../parts.js";
+import { may } from "../session.js";
 
 const ENOUGH = 100;
 const SPANS = [["3600", "the last hour"], ["86400", "the last day"], ["604800", "the last 7 days"], ["2592000", "the last 30 days"], ["0", "all that is kept"]];
@@ -88,7 +89,7 @@ export function tracking(view) {
           ${query.id && html`<span class="tools"><a class="button" href="#/tracking">Search again</a></span>`}</div>
         <section class="card"><form class="filters inside" data-submit="search">
           <label class="field wide">Address, or part of an MTS-identifier<input name="find" id="track" value="${query.find ?? query.id ?? ""}" placeholder="S=anna;O=Acme, or C=GB;A= ;P=ALPHA;L=…" autocomplete="off" spellcheck="false"></label>
-          <label class="field">Subject<input name="subject" value="${query.subject ?? ""}" placeholder="invoice 47*" title="Words, each of which has to be there; one may end in *" autocomplete="off"></label>
+          <label class="field">Subject<input name="subject" value="${query.subject ?? ""}" placeholder="invoice 47*" ${may("operator") ? html`title="Words, each of which has to be there; one may end in *"` : html`disabled title="Your role does not see subjects"`} autocomplete="off"></label>
           <label class="field">From<input name="originator" value="${query.originator ?? ""}" placeholder="S=anna;O=Acme" title="Words of the originator's address, or attributes of it" autocomplete="off" spellcheck="false"></label>
           <label class="field">To<input name="recipient" value="${query.recipient ?? ""}" placeholder="bob" title="Words of a recipient's address, or attributes of it" autocomplete="off" spellcheck="false"></label>
           <label class="field">In<select name="span" data-change="search">${SPANS.map(([value, text]) => html`<option value="${value}" ${value === span() ? html`selected` : ""}>${text}</option>`)}</select></label>

@@ -1,5 +1,7 @@
 //! `chappe connector`: the links to adjacent MTAs.
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
 
 use super::Online;
@@ -143,5 +145,13 @@ fn show(connector: ConnectorModel) -> String {
         ),
         ("Address spaces", output::or_dash(Some(&connector.address_spaces.join(", ")))),
     ];
-    output::fields(&lines)
+    let mut text = output::fields(&lines);
+    if connector.failing_since.is_some() {
+        let name = &connector.name;
+        let _ = writeln!(
+            text,
+            "\nWhat waits: `chappe queue show {name}`. When the cause is mended: `chappe queue retry {name}`, which tries at once."
+        );
+    }
+    text
 }

@@ -98,9 +98,10 @@ impl Log {
         let given = filter.is_some();
         let filter = filter.or(settings.level.as_deref()).unwrap_or(DEFAULT_LEVEL);
         let (filter, changed) = reload::Layer::new(understood(filter)?);
+        let is_journal = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
         let look = Look {
             format: settings.format,
-            is_journal: is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()),
+            is_journal,
             colours: io::stderr().is_terminal() && crate::style::wanted(),
         };
         let syslog = settings.syslog.clone().map(Syslog::start).transpose().map_err(LogError::Thread)?;
@@ -115,6 +116,11 @@ impl Log {
             .map_err(|error| LogError::SetUp(error.to_string()))?;
         // There is one for the whole process, as there is one subscriber.
         let _ = IN_FORCE.set(InForce { filter: (!given).then_some(changed), look });
+        if is_journal && settings.syslog.as_ref().is_some_and(|syslog| is_journals(&syslog.address)) {
+            tracing::warn!(
+                "each line is in the journal twice: standard error goes there, and so does the socket in log.syslog; leave one out"
+            );
+        }
         Ok(Log { ends })
     }
 
@@ -167,8 +173,20 @@ fn is_journal(stream: Option<&str>) -> bool {
     (device.parse(), inode.parse()) == (Ok(own.dev()), Ok(own.ino()))
 }
 
+/// Whether what is written there is the journal's as well: where it runs, `/dev/log` leads to its own directory.
+fn is_journals(syslog: &SyslogAddress) -> bool {
+    match syslog {
+        SyslogAddress::Udp(_) => false,
+        SyslogAddress::Unix(path) => {
+            std::fs::canonicalize(path).is_ok_and(|path| path.starts_with("/run/systemd/journal"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -179,6 +197,17 @@ mod tests {
             assert!(!is_journal(other), "{other:?}");
         }
         assert!(!is_journal(Some(&format!("{}:{}", own.dev(), own.ino().wrapping_add(1)))));
+    }
+
+    #[test]
+    fn a_socket_elsewhere_is_not_the_journals() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("log");
+        // A directory of that name is on every machine with the journal, and on no other.
+        std::os::unix::fs::symlink("/run/systemd/journal", &link).unwrap();
+        assert_eq!(is_journals(&SyslogAddress::Unix(link)), Path::new("/run/systemd/journal").exists());
+        assert!(!is_journals(&SyslogAddress::Unix(dir.path().to_owned())));
+        assert!(!is_journals(&SyslogAddress::Udp("localhost:514".to_owned())));
     }
 
     #[test]

@@ -183,6 +183,14 @@ impl Mta {
         Mta { space: space.to_owned(), name, dir, service: None }
     }
 
+    /// Changes its configuration, before it starts.
+    pub(crate) fn change(&self, from: &str, to: &str) {
+        let file = self.dir.path().join("chappe.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    }
+
     pub(crate) fn start(&mut self) {
         let config = self.dir.path().join("chappe.toml");
         let arguments = [

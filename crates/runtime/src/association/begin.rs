@@ -75,6 +75,7 @@ pub(super) async fn association(
         turn_passing: false,
         closing: false,
         orderly: false,
+        broke: None,
         stopping: None,
         interrupt_at: None,
         normal_mode: mode == Mode::Normal1988,

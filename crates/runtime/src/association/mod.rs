@@ -54,7 +54,8 @@ impl Drop for Ending {
         if !self.told {
             // A full channel means that the connector is gone or has hundreds of messages to read, this one's
             // transfers among them; then it finds out by itself.
-            let _ = self.entry.messages.try_send(Message::Ended { association: self.id, orderly: false });
+            let ended = Message::Ended { association: self.id, orderly: false, why: None };
+            let _ = self.entry.messages.try_send(ended);
         }
     }
 }
@@ -98,6 +99,8 @@ pub(crate) struct Association {
     closing: bool,
     /// It was closed, not aborted or lost.
     orderly: bool,
+    /// Why it was aborted or lost.
+    broke: Option<String>,
     /// The connector or the MTA stops: when the association is cut off if it has not ended by then.
     stopping: Option<Instant>,
     /// When a stop interrupts what is in transfer.
@@ -364,7 +367,12 @@ impl Association {
     }
 
     async fn aborted(&mut self, mut aborted: Aborted) {
-        let who = if aborted.by_peer { "by the peer" } else { "by us" };
+        let how = match (aborted.layer, aborted.by_peer) {
+            // Nobody need have wanted it.
+            (Layer::Tcp, _) => "broke",
+            (_, true) => "aborted by the peer",
+            (_, false) => "aborted by us",
+        };
         let reason = aborted.reason.map_or_else(String::new, |reason| format!(" (RTAB reason {})", reason.0));
         // X.228 leaves a responder no other way to end an association in order.
         let stops = aborted.by_peer
@@ -380,7 +388,7 @@ impl Association {
             self.event(
                 EventKind::AssociationEndedAbnormally,
                 format!(
-                    "association {} with {} aborted {who}, {} layer{reason}: {}",
+                    "association {} with {} {how}, {} layer{reason}: {}",
                     self.number,
                     self.link.peer(),
                     aborted.layer,
@@ -388,7 +396,8 @@ impl Association {
                 ),
             );
         }
-        let text = format!("association aborted {who}: {}{reason}", aborted.text);
+        let text = format!("association {how}: {}{reason}", aborted.text);
+        self.broke = Some(text.clone());
         if let Some(interrupted) = aborted.interrupted.take() {
             self.broken(*interrupted, &aborted, &text).await;
         }
@@ -433,7 +442,8 @@ impl Association {
         self.commands.close();
         while self.commands.recv().await.is_some() {}
         self.ending.told = true;
-        self.tell(Message::Ended { association: self.id, orderly: self.orderly }).await;
+        let why = self.broke.take();
+        self.tell(Message::Ended { association: self.id, orderly: self.orderly, why }).await;
         // Whoever waits for it to let go finds its place free.
         self.cut = None;
         // What a successor of the connector waits for is done; the peer may be slow to hear the end.

@@ -36,6 +36,7 @@ impl Connector {
             Line { commands, idle: false, urgent_only: false, receive_only: !two_way, is_silent: false };
         self.lines.insert(association, line);
         if two_way {
+            self.works();
             self.policy(PolicyEvent::InboundOpened(association));
         }
         Some(association)
@@ -58,17 +59,21 @@ impl Connector {
         self.opened_by.insert(task.id(), association);
     }
 
-    pub(super) fn ended(&mut self, association: AssociationId, orderly: bool) {
+    pub(super) fn ended(&mut self, association: AssociationId, orderly: bool, why: Option<String>) {
         let was_there = self.lines.remove(&association).is_some();
         if was_there && !orderly {
             self.behind.broke(self.shared.clocks.mono());
         }
-        if was_there && !orderly && self.lines.is_empty() && !self.entry.stop.is_given() {
+        let is_lost = was_there && !orderly && self.lines.is_empty() && !self.entry.stop.is_given();
+        if is_lost {
             let text =
                 format!("no association with {} is left: the last one broke", self.settings.remote_mta);
             self.event(EventKind::ConnectionsLost, text);
         }
         self.policy(PolicyEvent::Ended { association, orderly, at: self.shared.clocks.wall() });
+        if is_lost {
+            self.broke(why);
+        }
     }
 
     /// A task says itself what became of its association, unless it panicked: then its place must not stay taken.
@@ -78,8 +83,7 @@ impl Connector {
         if let (Err(error), Some(association)) = (ended, association) {
             let text = format!("the task of an association failed: {error}");
             self.event(EventKind::InternalError, text.clone());
-            self.last_failure = Some(text);
-            self.ended(association, false);
+            self.ended(association, false, Some(text));
         }
     }
 
@@ -94,7 +98,7 @@ impl Connector {
         }
         for association in gone {
             self.event(EventKind::InternalError, "an association had ended and never said so".to_owned());
-            self.ended(association, false);
+            self.ended(association, false, None);
         }
     }
 

@@ -10,12 +10,36 @@ use crate::outage::Outage;
 
 impl Connector {
     pub(super) fn opened(&mut self, association: AssociationId) {
+        self.works();
+        self.policy(PolicyEvent::Opened(association));
+    }
+
+    /// An association is open on which we can send.
+    pub(super) fn works(&mut self) {
         self.last_failure = None;
         if let Some(text) = self.outage.over(self.shared.clocks.wall()) {
             self.shared.events.is_over(&self.settings.name);
             self.event(EventKind::LinkRecovered, text);
         }
-        self.policy(PolicyEvent::Opened(association));
+    }
+
+    /// The last association broke. What waits may wait for its next transfer before a new one is opened and the failure
+    /// is seen; an operator is told now.
+    pub(super) fn broke(&mut self, why: Option<String>) {
+        let opens = match self.policy.state() {
+            ConnectorState::Opening | ConnectorState::Ready | ConnectorState::Retry { .. } => true,
+            ConnectorState::Active
+            | ConnectorState::Remote
+            | ConnectorState::Scheduled
+            | ConnectorState::Held
+            | ConnectorState::Disabled
+            | ConnectorState::Stopping
+            | ConnectorState::Stopped => false,
+        };
+        if opens && !self.entry.depth.is_empty() && !self.entry.is_frozen() {
+            self.outage.broke(self.shared.clocks.wall());
+            self.last_failure = why.or_else(|| Some("the last association broke".to_owned()));
+        }
     }
 
     pub(super) fn not_opened(
