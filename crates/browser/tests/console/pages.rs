@@ -1,64 +1,7 @@
 //! What is only looked at: connectors and their settings, associations, tracking, events, routes, mailboxes.
 
-use browser::{Browser, BrowserError};
-
 use crate::support::{ANNA, OPERATIONS, Pair, Plan, http};
-use crate::{Test, console, has_no_complaints};
-
-const BERT: &str = "S=bert;O=Acme;P=ALPHA;A= ;C=GB";
-
-/// Fills in one field of the search for messages, begins it, and gives what was found by its subjects.
-fn found(browser: &Browser, field: &str, words: &str) -> Result<String, BrowserError> {
-    browser.go("/tracking")?;
-    browser.see("main", "anything")?;
-    browser.fill(&format!("input[name='{field}']"), &format!("{words}\u{e007}"))?;
-    // The address of a search names it; only then what is shown is its answer.
-    browser.wait("the search", |browser| {
-        let there = browser.script("return location.hash", Vec::new())?;
-        let done = browser.count(".pager, .empty")? > 0 && browser.count(".pager [data-do='stop']")? == 0;
-        Ok((there.as_str().is_some_and(|there| there.contains(&format!("{field}="))) && done).then_some(()))
-    })?;
-    Ok(browser.text("main section:last-of-type")?.unwrap_or_default())
-}
-
-#[test]
-fn a_message_is_found_by_what_somebody_knows_of_it() -> Test {
-    let Pair { a, b } = Plan::default().start();
-    let Some(browser) = console("tracking by words", &a)? else { return Ok(()) };
-    let fog = a.submit(&["--from", ANNA, "--to", OPERATIONS, "--subject", "Fog at dawn", "--text", "x"]);
-    a.submit(&["--from", BERT, "--to", ANNA, "--subject", "Invoice 4711", "--text", "x"]);
-    b.wait_for_mail(OPERATIONS, 1);
-    a.wait_for_mail(ANNA, 1);
-    browser.visit("/console/")?;
-    // What was looked for, what is found, and what is not.
-    for (field, words, there, not) in [
-        ("subject", "DAWN fog", "Fog at dawn", "Invoice"),
-        ("subject", "invoi*", "Invoice 4711", "Fog"),
-        ("originator", "bert", "Invoice 4711", "Fog"),
-        ("originator", "S=anna;O=Acme", "Fog at dawn", "Invoice"),
-        ("recipient", "operations beta", "Fog at dawn", "Invoice"),
-        ("find", "S=bert", "Invoice 4711", "Fog"),
-        ("subject", "nothing", "Nothing found", "Fog"),
-    ] {
-        let found = found(&browser, field, words)?;
-        assert!(found.contains(there) && !found.contains(not), "{field} {words}: {found}");
-    }
-    browser.picture("tracking-by-words")?;
-    // An identifier leads to the whole story of that message, and a link in the story to itself.
-    browser.go("/tracking")?;
-    browser.fill("#track", &format!("{fog}\u{e007}"))?;
-    browser.see(".head", &fog)?;
-    browser.see(".history", "message-out")?;
-    // Time: all was just now, so the last hour has it.
-    browser.go("/tracking?subject=dawn&span=3600")?;
-    browser.see(".history", "Fog at dawn")?;
-    browser.choose("select[name='event']", "non-delivered")?;
-    browser.see(".empty", "Nothing found")?;
-    browser.go("/tracking?event=message-out&connector=to-b")?;
-    let out = browser.see(".history", "message-out")?;
-    assert!(!out.contains("message-submitted"), "{out}");
-    has_no_complaints(&browser)
-}
+use crate::{Test, console};
 
 #[test]
 fn every_page_tells_what_the_service_holds() -> Test {

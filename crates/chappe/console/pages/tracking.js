@@ -81,6 +81,10 @@ export function tracking(view) {
     title: "Tracking",
     requery(changed) {
       query = changed;
+      // The field with the focus keeps what is typed there; but what was looked for before must not narrow this search.
+      for (const field of document.querySelectorAll("form[data-submit='search'] input")) {
+        field.value = query[field.name] ?? (field.name === "find" ? query.id : null) ?? "";
+      }
       run();
     },
     close: () => { turn += 1; },
