@@ -34,9 +34,10 @@ pub(super) const STEP: &[u8] = b"step";
 
 /// Smallest journal that the index can be told to keep to.
 const JOURNAL_BYTES: u64 = 64 << 20;
-/// Of several threads the first leaves compactions to the others by handing them over again and again, which costs it a
-/// processor for as long as they are busy.
-const WORKERS: usize = 1;
+/// One would not do: while it compacts, each step asks for what is newest to be set aside, and as soon as a thousand such
+/// requests wait the thread that serves them may wait for itself. Of two, the first leaves compactions to the second by
+/// handing them over again and again, which costs it a processor for as long as that one is busy.
+const WORKERS: usize = 2;
 /// How often a step opens the database anew because a background task keeps failing.
 const REOPENINGS: usize = 5;
 

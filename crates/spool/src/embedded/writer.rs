@@ -84,7 +84,7 @@ impl BodyWriter for EmbeddedBodyWriter {
         match &self.state {
             State::Memory(held) => held.len().saturating_add(octets) > self.shared.options.inline_limit,
             State::Streaming(stream) => {
-                octets > stream.file.capacity().saturating_sub(stream.file.buffer().len())
+                octets >= stream.file.capacity().saturating_sub(stream.file.buffer().len())
                     || stream.unsynced.saturating_add(octets as u64) >= STREAM_SYNC
             }
             State::Failed => false,
