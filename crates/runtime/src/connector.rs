@@ -166,6 +166,7 @@ impl Connector {
 
     async fn work(&mut self) {
         let now = self.shared.clocks.mono();
+        self.entry.retries.look(now);
         if self.pause_until.is_some_and(|at| now < at) {
             return;
         }
@@ -175,7 +176,6 @@ impl Connector {
             self.store_trouble(&error.to_string());
             return;
         }
-        self.entry.retries.look(now);
         self.dispatch().await;
         self.tell_what_waits();
     }
@@ -291,12 +291,14 @@ impl Connector {
     fn deadline(&self) -> MonoTime {
         let mut at = self.next_expiry;
         let now = self.shared.clocks.mono();
-        // What has had its time waits for an association, which tells when it is idle.
-        let retry = self.next_retry().filter(|at| *at > now);
+        // What has had its turn waits for an association, which tells when it is idle. A time that has come since the last
+        // look is looked at once.
+        let retry = [self.entry.retries.next(), self.next_turn().filter(|at| *at > now)];
         // Then it has failed long ago enough not to be called failing any more, if nothing waits.
         let outage = self.outage.since().and(self.policy.waits_until()).filter(|at| *at > now);
-        for other in [self.policy.deadline(), retry, self.pause_until, self.next_quarter, outage] {
-            at = other.map_or(at, |other| at.min(other));
+        let others = [self.policy.deadline(), self.pause_until, self.next_quarter, outage];
+        for other in others.into_iter().chain(retry).flatten() {
+            at = at.min(other);
         }
         at
     }

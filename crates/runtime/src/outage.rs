@@ -23,10 +23,11 @@ impl Outage {
         self.attempts
     }
 
-    /// An association was opened; gives what is to be told, if there is something to tell.
+    /// An association was opened; gives what is to be told, if there is something to tell. Where no attempt has failed an
+    /// association broke and the next one was opened, which may happen again and again.
     pub(crate) fn over(&mut self, now: WallTime) -> Option<String> {
         let Outage { since, attempts } = std::mem::take(self);
-        let since = since?;
+        let since = since.filter(|_| attempts > 0)?;
         let seconds = now.unix().saturating_sub(since.unix()).max(0);
         let times = if attempts == 1 { "attempt" } else { "attempts" };
         Some(format!("works again; it had failed since {since}, for {seconds} s, {attempts} {times}"))
@@ -65,6 +66,7 @@ mod tests {
         let mut outage = Outage::default();
         outage.broke(at(0));
         assert_eq!((outage.since(), outage.attempts()), (Some(at(0)), 0));
+        assert_eq!((outage.clone().over(at(5)), outage.since()), (None, Some(at(0))));
         assert_eq!(outage.failed(at(30)), 1);
         assert_eq!(outage.since(), Some(at(0)));
     }
