@@ -115,7 +115,14 @@ impl Keeper {
     }
 
     /// Reads the file again and puts it into force. A bad file, or one that the MTA refuses, leaves everything as it is.
-    pub(crate) async fn reload(&self) -> Result<ReloadSummary, KeepError> {
+    pub(crate) async fn reload(self: &Arc<Self>) -> Result<ReloadSummary, KeepError> {
+        let keeper = Arc::clone(self);
+        // As with `replace`: who asked for it through the API may go away, or be cut off by it.
+        let task = tokio::spawn(async move { keeper.reload_now().await });
+        task.await.map_err(|error| KeepError::Died(error.to_string()))?
+    }
+
+    async fn reload_now(&self) -> Result<ReloadSummary, KeepError> {
         let mut current = self.current.lock().await;
         let file = self.file.clone();
         match blocking(move || config::load(&file)).await? {
