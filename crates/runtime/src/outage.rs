@@ -2,6 +2,9 @@
 
 use clock::WallTime;
 
+/// Seconds after which the next association is no longer opened at once.
+const AT_ONCE: i64 = 5;
+
 /// The failures of one connector since it last had an association open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outage {
@@ -23,12 +26,15 @@ impl Outage {
         self.attempts
     }
 
-    /// An association was opened; gives what is to be told, if there is something to tell. Where no attempt has failed an
-    /// association broke and the next one was opened, which may happen again and again.
+    /// An association was opened; gives what is to be told, if there is something to tell. Where the last one broke and the
+    /// next was opened at once there is not: that may happen again and again.
     pub(crate) fn over(&mut self, now: WallTime) -> Option<String> {
         let Outage { since, attempts } = std::mem::take(self);
-        let since = since.filter(|_| attempts > 0)?;
+        let since = since?;
         let seconds = now.unix().saturating_sub(since.unix()).max(0);
+        if attempts == 0 && seconds <= AT_ONCE {
+            return None;
+        }
         let times = if attempts == 1 { "attempt" } else { "attempts" };
         Some(format!("works again; it had failed since {since}, for {seconds} s, {attempts} {times}"))
     }
@@ -66,7 +72,9 @@ mod tests {
         let mut outage = Outage::default();
         outage.broke(at(0));
         assert_eq!((outage.since(), outage.attempts()), (Some(at(0)), 0));
-        assert_eq!((outage.clone().over(at(5)), outage.since()), (None, Some(at(0))));
+        assert_eq!(outage.clone().over(at(5)), None);
+        let told = outage.clone().over(at(6));
+        assert!(told.as_ref().is_some_and(|told| told.contains("for 6 s, 0 attempts")), "{told:?}");
         assert_eq!(outage.failed(at(30)), 1);
         assert_eq!(outage.since(), Some(at(0)));
     }
