@@ -432,10 +432,12 @@ impl Handle {
         let Some(entry) = self.shared.connector(connector) else { return (CopyState::Waiting, None) };
         let (_, key) = copy.place();
         let now = self.shared.clocks.mono();
-        if let Some(at) = entry.retries.time(&key) {
+        let retry = entry.retries.time(&key);
+        if let Some(at) = retry.filter(|at| *at > now) {
             return (CopyState::Retry, Some(at.saturating_since(now).as_secs()));
         }
-        if entry.backlog.is_taken(&key) {
+        // One whose time has come waits for its turn as all others do.
+        if retry.is_none() && entry.backlog.is_taken(&key) {
             return (CopyState::InTransfer, None);
         }
         let retry_at = if entry.is_frozen() { None } else { entry.view.borrow().retry_at };
