@@ -74,6 +74,17 @@ enum Beyond {
     After(Option<Vec<u8>>),
 }
 
+/// Where the first stored key of a kind is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// There is none.
+    Nowhere,
+    /// It is this one, if it hasn't just been removed.
+    At(Vec<u8>),
+    /// Behind this one, or anywhere if `None`.
+    Behind(Option<Vec<u8>>),
+}
+
 impl Backlog {
     /// A window over the keys of `space` that start with `prefix`; nothing is loaded yet.
     pub(crate) fn new(space: Space, prefix: Vec<u8>) -> Self {
@@ -130,6 +141,24 @@ impl Backlog {
     /// Wakes the consumer: something else than the keys has changed.
     pub(crate) fn nudge(&self) {
         self.changed.notify_one();
+    }
+
+    /// Where the first stored key that starts with `prefix` is. Who looks for it in the store alone goes past all that has been
+    /// removed there, which is the more the busier the queue is.
+    pub(crate) fn first_of(&self, prefix: &[u8]) -> First {
+        let window = self.lock();
+        let of = |keys: &BTreeSet<Vec<u8>>| {
+            let first = keys.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)).next();
+            first.filter(|key| key.starts_with(prefix)).cloned()
+        };
+        let known = [of(&window.waiting), of(&window.taken)].into_iter().flatten().min();
+        match (known, &window.beyond) {
+            (Some(key), Beyond::Nothing) => First::At(key),
+            // What is taken may be from behind the frontier.
+            (Some(key), Beyond::After(Some(frontier))) if key <= *frontier => First::At(key),
+            (None, Beyond::Nothing) => First::Nowhere,
+            (_, Beyond::After(frontier)) => First::Behind(frontier.clone()),
+        }
     }
 
     /// How many keys are in the window, taken ones included, and whether there may be more behind it.
@@ -327,6 +356,29 @@ mod tests {
         store(&spool, 0..10_000);
         let backlog = Backlog::new(SPACE, b"q".to_vec());
         assert_eq!(drain(&backlog, &spool), (0..10_000).map(key).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_key_is_known_without_the_store_where_the_window_holds_it() {
+        let spool = MemorySpool::new();
+        store(&spool, 0..5_000);
+        let backlog = Backlog::new(SPACE, b"q".to_vec());
+        let first = |prefix: &[u8]| backlog.first_of(prefix);
+        assert_eq!(first(b"q"), First::Behind(None), "nothing was read so far");
+        block_on(backlog.refill(&spool)).unwrap();
+        assert_eq!(first(b"q"), First::At(key(0)));
+        // Taken ones are stored still.
+        assert_eq!(backlog.take(), Some(key(0)));
+        assert_eq!(first(b"q"), First::At(key(0)));
+        backlog.gone(&key(0));
+        assert_eq!(first(b"q"), First::At(key(1)));
+        // The other half of the numbers is behind what has been read.
+        let First::Behind(Some(frontier)) = first(&key(4_999)) else { panic!("{:?}", first(&key(4_999))) };
+        assert!(frontier < key(4_999) && frontier > key(200));
+        drain(&backlog, &spool);
+        assert_eq!(first(b"q"), First::Nowhere);
+        backlog.added(key(9_000));
+        assert_eq!((first(b"q"), first(&key(4_999))), (First::At(key(9_000)), First::Nowhere));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use mhs::p1::{MessageTransferEnvelope, MtsApdu, PerRecipientFields, TraceInforma
 use mhs::{AddressPattern, OrAddress};
 use spool::Space;
 
+use crate::backlog::{Backlog, First};
 use crate::handle::{AdminError, Handle};
 use crate::pages::Pages;
 use crate::status::{CopyState, LinkStatus, QueueStatus, QueuedMessage};
@@ -156,7 +157,7 @@ impl Handle {
             let total = entry.depth.total();
             let view = entry.view.borrow().clone();
             queues.push(QueueStatus {
-                oldest: self.oldest(&connector).await?,
+                oldest: self.oldest(&connector, &entry.backlog).await?,
                 connector,
                 state: if entry.is_frozen() { "frozen" } else { view.state }.to_owned(),
                 messages: total.is_complete.then_some(total.messages),
@@ -180,7 +181,8 @@ impl Handle {
         for (name, entry) in self.shared.connectors() {
             let Some(settings) = agent.settings().connector(&name) else { continue };
             let total = entry.depth.total();
-            let oldest = if entry.depth.is_empty() { None } else { self.oldest(&name).await? };
+            let oldest =
+                if entry.depth.is_empty() { None } else { self.oldest(&name, &entry.backlog).await? };
             let view = entry.view.borrow().clone();
             links.push(LinkStatus {
                 remote_mta: settings.remote_mta.to_string(),
@@ -343,13 +345,28 @@ impl Handle {
         Ok(all)
     }
 
-    async fn oldest(&self, connector: &str) -> Result<Option<String>, AdminError> {
+    async fn oldest(&self, connector: &str, backlog: &Backlog) -> Result<Option<String>, AdminError> {
+        let spool = &self.shared.spool;
         let mut oldest = None;
         for rank in Rank::ALL {
             let prefix = [outbound_prefix(connector), vec![rank.octet()]].concat();
-            let first = self.shared.spool.scan(OUTBOUND, &prefix, None, 1).await?;
-            if let Some((_, octets)) = first.first() {
-                let queued = OutboundRecord::decode(octets)?.queued;
+            let behind = match backlog.first_of(&prefix) {
+                First::Nowhere => continue,
+                First::Behind(behind) => behind,
+                First::At(key) => Some(key),
+            };
+            let at = match &behind {
+                Some(key) if key.starts_with(&prefix) => spool.get(OUTBOUND, key).await?,
+                Some(_) | None => None,
+            };
+            let octets = match at {
+                Some(octets) => Some(octets),
+                None => {
+                    spool.scan(OUTBOUND, &prefix, behind.as_deref(), 1).await?.pop().map(|(_, value)| value)
+                }
+            };
+            if let Some(octets) = octets {
+                let queued = OutboundRecord::decode(&octets)?.queued;
                 oldest = Some(oldest.map_or(queued, |oldest| queued.min(oldest)));
             }
         }
