@@ -101,7 +101,8 @@ fn configuration(args: &IdleArgs, dir: &Path, p1: SocketAddr) -> Result<String, 
     // Only what so many associations need differs from the defaults.
     let limits = match args.associations {
         0..1_000 => String::new(),
-        many => format!("[limits]\nmax_associations = {}\n", many + 1),
+        // Some are kept for connectors that have none.
+        many => format!("[limits]\nmax_associations = {}\n", u64::from(many) * 2),
     };
     let mut text = format!(
         "[mta]\nname = \"MTA\"\npassword = \"{PASSWORD}\"\n\
