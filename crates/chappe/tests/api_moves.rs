@@ -53,19 +53,8 @@ fn status(port: u16, field: &str) -> Option<u16> {
     Some(answer[9..12].parse().unwrap())
 }
 
-/// A stream that has begun.
 fn watch(port: u16, field: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    write!(stream, "GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n{field}\r\n").unwrap();
-    let mut read = Vec::new();
-    while !String::from_utf8_lossy(&read).contains("event: state") {
-        let mut piece = [0; 1024];
-        let length = stream.read(&mut piece).unwrap();
-        assert!(length > 0, "{}", String::from_utf8_lossy(&read));
-        read.extend_from_slice(&piece[..length]);
-    }
-    stream
+    common::watch(&format!("127.0.0.1:{port}"), field)
 }
 
 /// Reads a stream to its end, which comes.

@@ -4,9 +4,8 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use common::Service;
 use serde_json::Value;
@@ -114,21 +113,8 @@ fn a_change_by_cookie_takes_a_sign_that_our_own_page_asks() {
     assert!(events.contains("anna: freeze the queue: done"), "{events}");
 }
 
-/// A stream that has begun.
 fn watch(service: &Service, field: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(service.api.strip_prefix("http://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let request =
-        format!("GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{field}\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut read = Vec::new();
-    while !String::from_utf8_lossy(&read).contains("event: state") {
-        let mut piece = [0; 1024];
-        let length = stream.read(&mut piece).unwrap();
-        assert!(length > 0, "{}", String::from_utf8_lossy(&read));
-        read.extend_from_slice(&piece[..length]);
-    }
-    stream
+    common::watch(service.api.strip_prefix("http://").unwrap(), &format!("{field}\r\n"))
 }
 
 /// Whether it goes on, as it does by itself every second: more comes than what may be on its way.

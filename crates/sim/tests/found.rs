@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,10 +111,8 @@ async fn a_checkpoint_behind_a_refusal_is_passed_over() {
     }
 }
 
-/// A peer resets the connection at two messages, each time they come. Those behind them go with the next association, not
-/// after the last attempts with these two.
-#[tokio::test(start_paused = true)]
-async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
+/// A site, and a peer that resets the one connection at messages of these numbers; what has to be held meanwhile comes first.
+async fn poisoned(numbers: RangeInclusive<u64>) -> ((Network, Site, HostWorld), Site, Arc<Peer>) {
     let (network, random) = network();
     let mut a = Site::new(&network, &random, "ALPHA", 1);
     let b = Site::new(&network, &random, "BETA", 2);
@@ -124,9 +123,17 @@ async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
     connector.association.max_associations = 1;
     let host = HostWorld::new(&network, b.host, random.split());
     let peer = Peer::new("BETA", Arc::default());
-    *peer.poison.lock().unwrap() = Some(([1, 2].into(), Deed::Reset));
+    *peer.poison.lock().unwrap() = Some((numbers.collect(), Deed::Reset));
     tokio::spawn(Arc::clone(&peer).serve(host.accept_on(b.p1()).unwrap()));
     a.start().await.unwrap();
+    ((network, b, host), a, peer)
+}
+
+/// A peer resets the connection at two messages, each time they come. Those behind them go with the next association, not
+/// after the last attempts with these two.
+#[tokio::test(start_paused = true)]
+async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
+    let (_held, mut a, peer) = poisoned(1..=2).await;
     let handle = a.handle().unwrap();
     for number in 1..=7 {
         submit_as(number, &handle, "ALPHA", "BETA", 1_000).await;
@@ -150,19 +157,7 @@ async fn what_breaks_an_association_goes_behind_what_has_not_failed() {
 /// goes a second time before the others have gone, however urgent it is.
 #[tokio::test(start_paused = true)]
 async fn many_that_break_associations_stay_behind_what_has_not_failed() {
-    let (network, random) = network();
-    let mut a = Site::new(&network, &random, "ALPHA", 1);
-    let b = Site::new(&network, &random, "BETA", 2);
-    let connector = a.connect_to(&b);
-    connector.retry.max_transfer_retries = 2;
-    connector.retry.open_interval_s = 60;
-    connector.rts.recovery_timeout_s = 0;
-    connector.association.max_associations = 1;
-    let host = HostWorld::new(&network, b.host, random.split());
-    let peer = Peer::new("BETA", Arc::default());
-    *peer.poison.lock().unwrap() = Some(((1..=6).collect(), Deed::Reset));
-    tokio::spawn(Arc::clone(&peer).serve(host.accept_on(b.p1()).unwrap()));
-    a.start().await.unwrap();
+    let (_held, mut a, peer) = poisoned(1..=6).await;
     let handle = a.handle().unwrap();
     for number in 1..=6 {
         submit_with(number, &handle, "BETA", if number <= 3 { Priority::Urgent } else { Priority::Normal })

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -165,4 +166,21 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A live stream of the API at `address` that has begun. `field` is a line of the request's head, or nothing.
+pub(crate) fn watch(address: &str, field: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let request =
+        format!("GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{field}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("event: state") {
+        let mut piece = [0; 1024];
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&piece[..length]);
+    }
+    stream
 }
