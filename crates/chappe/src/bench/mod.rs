@@ -6,6 +6,7 @@ mod crash;
 mod curves;
 mod dead;
 mod decide;
+mod exchange;
 mod failures;
 mod fill;
 mod flow;

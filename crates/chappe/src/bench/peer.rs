@@ -3,65 +3,54 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
-use std::time::Instant;
 
-use clock::{MonoTime, WallTime};
-use mhs::p1::bind::{MtaBindArgument, MtaBindResult, Password};
+use clock::WallTime;
 use mhs::{MtaName, p1};
-use osi::rtse::{OpenData, RtIndication, RtRequest};
-use osi::stack::{SessionReference, Stack, StackAction, StackConfig};
+use osi::rtse::{RtIndication, RtRequest};
+use osi::stack::StackConfig;
 
+pub(super) use super::exchange::PASSWORD;
+use super::exchange::{self, Bound, Called, Ended, Exchange, Job, Take, Transfer, unexpected};
 use super::{BenchError, io};
 
 /// One association, driven by its caller's thread.
 pub(super) struct Peer {
     socket: TcpStream,
-    stack: Stack,
-    start: Instant,
-    actions: Vec<StackAction>,
-    indications: std::collections::VecDeque<RtIndication>,
-    /// What waits to be sent: it goes in one piece when there is nothing left to be done but wait.
-    outgoing: Vec<u8>,
+    exchange: Exchange,
     incoming: Box<[u8]>,
-    closing: bool,
 }
 
-/// Names and passwords of the bench's three MTAs.
-pub(super) const PASSWORD: &str = "bench";
-/// Octets of an APDU that are looked at.
-const KEPT: usize = 512;
-/// Octets read at once, and octets that wait to be sent at most.
-const READ: usize = 64 * 1024;
+/// Octets read at once.
+pub(super) const READ: usize = 64 * 1024;
 
 impl Peer {
     /// Connects and binds as `name`.
     pub(super) fn connect(to: SocketAddr, name: &MtaName, config: StackConfig) -> Result<Peer, BenchError> {
         let socket = TcpStream::connect(to).map_err(io("connect to the MTA"))?;
-        let argument = MtaBindArgument::simple(name.clone(), Password::new(PASSWORD)).to_octets();
-        let reference =
-            SessionReference { user_reference: name.to_string(), time: WallTime::from_unix(1_700_000_000) };
-        let mut peer = Peer::on(socket, Stack::initiator(config, OpenData::Open(argument), reference))?;
-        match peer.next()? {
-            Some(RtIndication::OpenConfirm { .. }) => Ok(peer),
-            other => Err(unexpected("an accepted bind", other)),
-        }
+        let mut peer = Peer::on(socket, Exchange::initiator(name, config))?;
+        peer.run(&mut Bound)?;
+        Ok(peer)
     }
 
     /// Answers the bind of whoever connected.
     pub(super) fn accept(socket: TcpStream, name: &MtaName, config: StackConfig) -> Result<Peer, BenchError> {
         let mut peer = Peer::called(socket, config)?;
-        let user_data = MtaBindResult::simple(name.clone(), Password::new(PASSWORD)).to_octets();
-        peer.request(RtRequest::OpenAccept { user_data })?;
+        peer.request(exchange::bind_accepted(name))?;
         Ok(peer)
     }
 
     /// Waits for the bind of whoever connected, and leaves the answer to the caller.
     pub(super) fn called(socket: TcpStream, config: StackConfig) -> Result<Peer, BenchError> {
-        let mut peer = Peer::on(socket, Stack::responder(config))?;
-        match peer.next()? {
-            Some(RtIndication::Open(_)) => Ok(peer),
-            other => Err(unexpected("a bind", other)),
-        }
+        let mut peer = Peer::on(socket, Exchange::responder(config))?;
+        peer.run(&mut Called)?;
+        Ok(peer)
+    }
+
+    fn on(socket: TcpStream, exchange: Exchange) -> Result<Peer, BenchError> {
+        socket.set_nodelay(true).map_err(io("set TCP_NODELAY"))?;
+        let mut peer = Peer { socket, exchange, incoming: vec![0; READ].into_boxed_slice() };
+        peer.flush()?;
+        Ok(peer)
     }
 
     /// Waits until a transfer has begun.
@@ -85,142 +74,70 @@ impl Peer {
         }
     }
 
-    /// Waits until the association has ended.
-    pub(super) fn drain(mut self) -> Result<(), BenchError> {
-        while self.next()?.is_some() {}
-        Ok(())
-    }
-
-    fn on(socket: TcpStream, stack: Stack) -> Result<Peer, BenchError> {
-        socket.set_nodelay(true).map_err(io("set TCP_NODELAY"))?;
-        let mut peer = Peer {
-            socket,
-            stack,
-            start: Instant::now(),
-            actions: Vec::new(),
-            indications: std::collections::VecDeque::new(),
-            outgoing: Vec::new(),
-            incoming: vec![0; READ].into_boxed_slice(),
-            closing: false,
-        };
-        let now = peer.now();
-        peer.stack.start(now, &mut peer.actions);
-        peer.perform()?;
-        Ok(peer)
-    }
-
     /// Transfers one APDU and waits until the peer has taken responsibility.
     pub(super) fn transfer(&mut self, apdu: &[u8]) -> Result<(), BenchError> {
-        self.put(RtRequest::Transfer { length: apdu.len() as u64 })?;
-        let mut position = 0;
-        loop {
-            match self.next()? {
-                Some(RtIndication::SegmentWanted { octets }) => {
-                    let segment = apdu.get(position..position + octets).unwrap_or_default().to_vec();
-                    position += octets;
-                    self.put(RtRequest::Segment(segment))?;
-                }
-                Some(RtIndication::TransferConfirm) => return Ok(()),
-                other => return Err(unexpected("a confirmed transfer", other)),
-            }
-        }
-    }
-
-    /// Takes one APDU in and forgets it; `false` when the association has been closed.
-    pub(super) fn swallow(&mut self, mut on_message: impl FnMut()) -> Result<bool, BenchError> {
-        self.take(|_| on_message())
+        let mut transfer = Transfer::begin(&mut self.exchange, apdu)?;
+        self.run(&mut transfer)
     }
 
     /// Takes one APDU in, which `on_message` sees before it is answered for; `false` when the association has been closed.
-    pub(super) fn take(&mut self, mut on_message: impl FnMut(&[u8])) -> Result<bool, BenchError> {
-        let mut apdu = Vec::new();
-        loop {
-            match self.next()? {
-                Some(RtIndication::TransferStart) => apdu.clear(),
-                Some(RtIndication::TransferData(octets)) => {
-                    // What is looked for stands in the envelope.
-                    let room = KEPT.saturating_sub(apdu.len()).min(octets.len());
-                    apdu.extend_from_slice(octets.get(..room).unwrap_or_default());
-                }
-                Some(RtIndication::Checkpoint { serial }) => {
-                    self.put(RtRequest::CheckpointSecured { serial })?;
-                }
-                Some(RtIndication::TransferEnd) => {
-                    on_message(&apdu);
-                    self.put(RtRequest::TransferAccept)?;
-                    return Ok(true);
-                }
-                Some(RtIndication::Closed | RtIndication::Aborted(_)) | None => return Ok(false),
-                other => return Err(unexpected("a message", other)),
-            }
-        }
+    pub(super) fn take(&mut self, on_message: impl FnMut(&[u8])) -> Result<bool, BenchError> {
+        self.run(&mut Take::new(on_message))
+    }
+
+    /// Waits until the association has ended.
+    pub(super) fn drain(mut self) -> Result<(), BenchError> {
+        self.run(&mut Ended)
     }
 
     /// Closes in order.
     pub(super) fn close(mut self) -> Result<(), BenchError> {
         self.request(RtRequest::Close)?;
-        while self.next()?.is_some() {}
-        Ok(())
+        self.run(&mut Ended)
     }
 
     pub(super) fn request(&mut self, request: RtRequest) -> Result<(), BenchError> {
-        self.put(request)?;
+        self.exchange.put(request)?;
         self.flush()
-    }
-
-    /// As [`Peer::request`]; what it causes is sent with what comes next, or before anything is waited for.
-    fn put(&mut self, request: RtRequest) -> Result<(), BenchError> {
-        let now = self.now();
-        self.stack
-            .request(now, request, &mut self.actions)
-            .map_err(|error| BenchError::Association(error.to_string()))?;
-        self.perform()
     }
 
     fn next(&mut self) -> Result<Option<RtIndication>, BenchError> {
         loop {
-            if let Some(indication) = self.indications.pop_front() {
-                return Ok(Some(indication));
+            if let Some(heard) = self.exchange.heard() {
+                return Ok(Some(heard));
             }
             self.flush()?;
-            if self.closing {
+            if self.exchange.has_ended() {
                 return Ok(None);
             }
-            let count = self.socket.read(&mut self.incoming).map_err(io("read from an association"))?;
-            let now = self.now();
-            match self.incoming.get(..count) {
-                Some([]) | None => self.stack.transport_closed(now, false, &mut self.actions),
-                Some(received) => self.stack.receive(now, received, &mut self.actions),
-            }
-            self.closing |= count == 0;
-            self.perform()?;
+            self.read()?;
         }
     }
 
-    fn perform(&mut self) -> Result<(), BenchError> {
-        for action in self.actions.drain(..) {
-            match action {
-                StackAction::Transmit(octets) => self.outgoing.extend_from_slice(&octets),
-                StackAction::Indication(indication) => self.indications.push_back(indication),
-                StackAction::Close => self.closing = true,
+    fn run<J: Job>(&mut self, job: &mut J) -> Result<J::Done, BenchError> {
+        loop {
+            let done = self.exchange.advance(job)?;
+            self.flush()?;
+            match done {
+                Some(done) => return Ok(done),
+                None if self.exchange.is_silent() && !self.exchange.has_ended() => self.read()?,
+                None => {}
             }
         }
-        if self.outgoing.len() < READ { Ok(()) } else { self.flush() }
     }
 
-    fn flush(&mut self) -> Result<(), BenchError> {
-        self.socket.write_all(&self.outgoing).map_err(io("write to an association"))?;
-        self.outgoing.clear();
+    fn read(&mut self) -> Result<(), BenchError> {
+        let count = self.socket.read(&mut self.incoming).map_err(io("read from an association"))?;
+        self.exchange.receive(self.incoming.get(..count).unwrap_or_default());
         Ok(())
     }
 
-    fn now(&self) -> MonoTime {
-        MonoTime::after_start(self.start.elapsed())
+    fn flush(&mut self) -> Result<(), BenchError> {
+        let Exchange { outgoing, .. } = &mut self.exchange;
+        self.socket.write_all(outgoing).map_err(io("write to an association"))?;
+        outgoing.clear();
+        Ok(())
     }
-}
-
-fn unexpected(wanted: &str, found: Option<RtIndication>) -> BenchError {
-    BenchError::Association(format!("{wanted} was expected, not {found:?}"))
 }
 
 /// An encoded message to one recipient in the sink's domain, `size` octets of content, unique by `number`.

@@ -222,8 +222,10 @@ impl Committer {
     fn judge(&self, jobs: Vec<Job>) -> (Stage<Place>, Outcomes) {
         let mut stage = Stage::default();
         let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut of_patient = Vec::new();
         let settled = SettledIndex(&self.shared);
         for job in jobs {
+            let is_patient = job.batch.is_patient();
             let outcome = match Stage::of(&settled, &stage, job.batch) {
                 Ok(staged) => {
                     stage.merge(staged);
@@ -235,8 +237,10 @@ impl Committer {
                     Err(CommitError::Io { cause: Arc::new(error) })
                 }
             };
-            outcomes.push((job.completer, outcome));
+            if is_patient { &mut of_patient } else { &mut outcomes }.push((job.completer, outcome));
         }
+        // Those for whom a peer waits are told before the processors are busy with all that follows from the others.
+        outcomes.append(&mut of_patient);
         (stage, outcomes)
     }
 

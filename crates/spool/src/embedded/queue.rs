@@ -55,6 +55,8 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct State {
     admitted: VecDeque<Job>,
+    /// When the first of these was, or one before it.
+    admitted_since: Option<Instant>,
     admitted_octets: usize,
     /// Admitted batches which may not wait.
     urgent: usize,
@@ -80,6 +82,7 @@ impl Queue {
     pub(super) fn new(octets_max: usize, delay: Duration) -> Self {
         let state = State {
             admitted: VecDeque::new(),
+            admitted_since: None,
             admitted_octets: 0,
             urgent: 0,
             urgent_came: None,
@@ -119,16 +122,18 @@ impl Queue {
     /// Takes what waits, or waits for something up to `idle`.
     pub(super) fn take(&self, idle: Duration) -> Taken {
         let mut state = lock(&self.state);
-        if state.admitted.is_empty() && !state.closed {
-            state.taker = Taker::Waits;
-            state = wait_for(&self.arrived, state, idle);
-        }
-        let until = Instant::now().checked_add(self.delay);
-        while state.expects_company(self.delay) {
-            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        let until = Instant::now().checked_add(idle);
+        while state.admitted.is_empty() && !state.closed {
+            let left = until.map_or(idle, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 break;
             }
+            // Then a batch that may wait is looked for: it need not wake anybody, who would only wait on for company.
+            let looks = state.is_company_near(self.delay);
+            state.taker = if looks { Taker::WaitsForCompany } else { Taker::Waits };
+            state = wait_for(&self.arrived, state, if looks { left.min(self.delay) } else { left });
+        }
+        while let Some(left) = state.waits_for_company(self.delay) {
             state.taker = Taker::WaitsForCompany;
             state = wait_for(&self.arrived, state, left);
         }
@@ -180,7 +185,18 @@ impl State {
     /// Whether everything that is admitted may wait, and something that may not is likely to come soon.
     fn expects_company(&self, delay: Duration) -> bool {
         let patient = !self.admitted.is_empty() && self.urgent == 0 && self.parked.is_empty() && !self.closed;
-        patient && self.urgent_came.is_some_and(|came| came.elapsed() < delay.saturating_mul(EXPECTED))
+        patient && self.is_company_near(delay)
+    }
+
+    /// Whether something that may not wait is likely to come soon.
+    fn is_company_near(&self, delay: Duration) -> bool {
+        self.urgent_came.is_some_and(|came| came.elapsed() < delay.saturating_mul(EXPECTED))
+    }
+
+    /// How much longer what is admitted waits for company, if it does.
+    fn waits_for_company(&self, delay: Duration) -> Option<Duration> {
+        let since = self.admitted_since.filter(|_| self.expects_company(delay))?;
+        Some(delay.saturating_sub(since.elapsed())).filter(|left| !left.is_zero())
     }
 
     fn park(&mut self, job: Job) {
@@ -201,6 +217,9 @@ impl State {
             let Some(job) = self.parked.pop_front() else { return };
             self.admitted_octets = octets;
             self.urgent = self.urgent.saturating_add(usize::from(!job.batch.is_patient()));
+            if self.admitted.is_empty() {
+                self.admitted_since = Some(Instant::now());
+            }
             self.admitted.push_back(job);
         }
     }
@@ -261,6 +280,23 @@ mod tests {
         let mut batch = batch(octets);
         batch.may_wait();
         batch
+    }
+
+    #[test]
+    fn who_may_wait_is_taken_in_the_end_without_waking_anybody() {
+        let queue = Queue::new(1000, Duration::from_millis(1));
+        let urgent = queue.push(batch(1));
+        assert_eq!(group(&queue), [1]);
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| match queue.take(Duration::from_secs(3600)) {
+                Taken::Group(jobs) => jobs.len(),
+                Taken::Idle | Taken::Closed => 0,
+            });
+            let alone = queue.push(patient(2));
+            assert_eq!(taken.join().unwrap(), 1);
+            drop(alone);
+        });
+        drop(urgent);
     }
 
     #[test]
