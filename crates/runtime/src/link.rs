@@ -209,16 +209,36 @@ impl Link {
         result
     }
 
+    /// The next indication if it is here already, unless much waits to be sent.
+    pub(crate) fn ready(&mut self) -> Option<RtIndication> {
+        if self.is_ready() { self.pop() } else { None }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.indications.is_empty() && self.outbound.len() < self.most()
+    }
+
+    /// Nothing is read, and no further segment is asked for, while so many octets wait to be sent.
+    fn most(&self) -> usize {
+        if self.counted.is_tight() { SHORT_LIMIT } else { OUTBOUND_LIMIT }
+    }
+
     /// The next indication; `None` once the connection is closed and nothing more will come.
     ///
     /// Cancel-safe: nothing is lost when the future is dropped and the call made again.
     pub(crate) async fn next(&mut self) -> Option<RtIndication> {
         loop {
-            let most = if self.counted.is_tight() { SHORT_LIMIT } else { OUTBOUND_LIMIT };
-            if self.outbound.len() < most
-                && let Some(indication) = self.pop()
-            {
+            if let Some(indication) = self.ready() {
                 return Some(indication);
+            }
+            if !self.outbound.is_empty() {
+                // Most often the socket has room, and nothing has to be waited for.
+                self.write();
+                // A peer that takes whatever comes must not keep this thread from all others.
+                tokio::task::consume_budget().await;
+                if self.is_ready() {
+                    continue;
+                }
             }
             let gives_up = self.closing;
             if gives_up.is_some() && self.outbound.is_empty() {
@@ -229,7 +249,7 @@ impl Link {
             for at in [gives_up, self.unsent_since.map(|since| since + self.stalled)].into_iter().flatten() {
                 deadline = Some(deadline.map_or(at, |d| d.min(at)));
             }
-            let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < most;
+            let wants_read = !self.read_closed && gives_up.is_none() && self.outbound.len() < self.most();
             let interest = match (wants_read, !self.outbound.is_empty()) {
                 (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
                 (true, false) => Some(Interest::READABLE),
@@ -262,14 +282,9 @@ impl Link {
                     }
                 }
                 ready = ready => match ready {
-                    Ok(ready) => {
-                        if ready.is_writable() {
-                            self.write();
-                        }
-                        if wants_read && ready.is_readable() {
-                            self.read();
-                        }
-                    }
+                    // What is to be written is written before the next wait.
+                    Ok(ready) if wants_read && ready.is_readable() => self.read(),
+                    Ok(_) => {}
                     Err(error) => self.lost(&Loss::Broken(error)),
                 },
             }

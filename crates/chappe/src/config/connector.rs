@@ -8,6 +8,7 @@ use agent::settings::{
 };
 use mhs::p1::{ContentCoding, ExtensionCoding};
 
+use super::fields::{self, Kind};
 use super::mta::{address_space, domain, mta_name, secret, stand_in_name};
 use super::restriction::{self, relay_to};
 use super::section::{Section, Text};
@@ -32,9 +33,45 @@ const EXTENSION_CODING: [(&str, ExtensionCoding); 2] =
 const BIND_ERROR: [(&str, BindErrorCoding); 2] =
     [("tagged", BindErrorCoding::Tagged), ("bare", BindErrorCoding::Bare)];
 
+/// `[messaging_defaults]`: what each connector has that does not override it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MessagingDefaults {
+    rts: RtsSettings,
+    retry: RetrySettings,
+    association: AssociationSettings,
+    transfer_timeout: TransferTimeouts,
+}
+
+impl MessagingDefaults {
+    /// Reads them; what is left out is the field's default.
+    pub(super) fn read(mut section: Section<'_>) -> MessagingDefaults {
+        let defaults = MessagingDefaults::default().overridden(&mut section);
+        section.finish();
+        defaults
+    }
+
+    /// These with what the tables of `section` say instead.
+    fn overridden(self, section: &mut Section<'_>) -> MessagingDefaults {
+        let mut settings = self;
+        if let Some(table) = section.section("rts") {
+            settings.rts = rts(table, self.rts);
+        }
+        if let Some(table) = section.section("retry") {
+            settings.retry = retry(table, self.retry);
+        }
+        if let Some(table) = section.section("association") {
+            settings.association = association(table, self.association);
+        }
+        if let Some(table) = section.section("transfer_timeout") {
+            settings.transfer_timeout = transfer_timeout(table, self.transfer_timeout);
+        }
+        settings
+    }
+}
+
 /// Reads the connector which is number `index` of the file. What is missing or wrong has been complained about and
 /// is replaced by something legal, so that the rest can be checked.
-pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings {
+pub(super) fn read(index: usize, mut section: Section<'_>, defaults: MessagingDefaults) -> ConnectorSettings {
     let name = section.required_string("name", "\"to-b\"").map(|text| text.value);
     let remote_mta = section.required_string("remote_mta", "\"MTA-B\"");
     let remote_mta = remote_mta.and_then(|text| mta_name(&section, &text));
@@ -69,12 +106,10 @@ pub(super) fn read(index: usize, mut section: Section<'_>) -> ConnectorSettings 
     connector.strip_private_extensions = section.boolean("strip_private_extensions", false);
     connector.strip_content_return_request = section.boolean("strip_content_return_request", false);
     connector.form = section.section("form").map(form).unwrap_or_default();
-    connector.rts = section.section("rts").map(rts).unwrap_or_default();
-    connector.retry = section.section("retry").map(retry).unwrap_or_default();
-    connector.association = section.section("association").map(association).unwrap_or_default();
     connector.hold = section.section("hold").map(hold).unwrap_or_default();
-    connector.transfer_timeout =
-        section.section("transfer_timeout").map(transfer_timeout).unwrap_or_default();
+    let MessagingDefaults { rts, retry, association, transfer_timeout } = defaults.overridden(&mut section);
+    (connector.rts, connector.retry) = (rts, retry);
+    (connector.association, connector.transfer_timeout) = (association, transfer_timeout);
     section.finish();
     connector
 }
@@ -160,50 +195,58 @@ fn form(mut section: Section<'_>) -> FormSettings {
     settings
 }
 
-fn rts(mut section: Section<'_>) -> RtsSettings {
-    let default = RtsSettings::default();
+fn rts(mut section: Section<'_>, default: RtsSettings) -> RtsSettings {
+    let mut number = |key, default| number(&mut section, "rts", key, default);
     let settings = RtsSettings {
-        checkpoint_size_kb: section.number_of("checkpoint_size_kb").unwrap_or(default.checkpoint_size_kb),
-        recovery_timeout_s: section.number_of("recovery_timeout_s").unwrap_or(default.recovery_timeout_s),
-        window_size: section.number_of("window_size").unwrap_or(default.window_size),
+        checkpoint_size_kb: number("checkpoint_size_kb", default.checkpoint_size_kb),
+        recovery_timeout_s: number("recovery_timeout_s", default.recovery_timeout_s),
+        window_size: number("window_size", default.window_size),
     };
     section.finish();
     settings
 }
 
-fn retry(mut section: Section<'_>) -> RetrySettings {
-    let default = RetrySettings::default();
+fn retry(mut section: Section<'_>, default: RetrySettings) -> RetrySettings {
+    let mut number = |key, default| number(&mut section, "retry", key, default);
     let settings = RetrySettings {
-        max_open_retries: section.number_of("max_open_retries").unwrap_or(default.max_open_retries),
-        max_transfer_retries: section
-            .number_of("max_transfer_retries")
-            .unwrap_or(default.max_transfer_retries),
-        open_interval_s: section.number_of("open_interval_s").unwrap_or(default.open_interval_s),
-        transfer_interval_s: section.number_of("transfer_interval_s").unwrap_or(default.transfer_interval_s),
+        max_open_retries: number("max_open_retries", default.max_open_retries),
+        max_transfer_retries: number("max_transfer_retries", default.max_transfer_retries),
+        open_interval_s: number("open_interval_s", default.open_interval_s),
+        transfer_interval_s: number("transfer_interval_s", default.transfer_interval_s),
     };
     section.finish();
     settings
 }
 
-fn association(mut section: Section<'_>) -> AssociationSettings {
-    let default = AssociationSettings::default();
+fn association(mut section: Section<'_>, default: AssociationSettings) -> AssociationSettings {
+    let mut number = |key, default| number(&mut section, "association", key, default);
     let settings = AssociationSettings {
-        lifetime_s: section.number_of("lifetime_s").unwrap_or(default.lifetime_s),
-        disconnect_s: section.number_of("disconnect_s").unwrap_or(default.disconnect_s),
-        threshold_messages: section.number_of("threshold_messages").unwrap_or(default.threshold_messages),
-        max_associations: section.number_of("max_associations").unwrap_or(default.max_associations),
+        lifetime_s: number("lifetime_s", default.lifetime_s),
+        disconnect_s: number("disconnect_s", default.disconnect_s),
+        threshold_messages: number("threshold_messages", default.threshold_messages),
+        max_associations: number("max_associations", default.max_associations),
     };
     section.finish();
     settings
 }
 
-fn transfer_timeout(mut section: Section<'_>) -> TransferTimeouts {
-    let default = TransferTimeouts::default();
+fn transfer_timeout(mut section: Section<'_>, default: TransferTimeouts) -> TransferTimeouts {
+    let mut number = |key, default| number(&mut section, "transfer_timeout", key, default);
     let settings = TransferTimeouts {
-        urgent_s_per_kb: section.number_of("urgent_s_per_kb").unwrap_or(default.urgent_s_per_kb),
-        normal_s_per_kb: section.number_of("normal_s_per_kb").unwrap_or(default.normal_s_per_kb),
-        non_urgent_s_per_kb: section.number_of("non_urgent_s_per_kb").unwrap_or(default.non_urgent_s_per_kb),
+        urgent_s_per_kb: number("urgent_s_per_kb", default.urgent_s_per_kb),
+        normal_s_per_kb: number("normal_s_per_kb", default.normal_s_per_kb),
+        non_urgent_s_per_kb: number("non_urgent_s_per_kb", default.non_urgent_s_per_kb),
     };
     section.finish();
     settings
+}
+
+/// A number in the range that its field of the property pages has.
+fn number(section: &mut Section<'_>, table: &str, key: &'static str, default: u32) -> u32 {
+    let field = fields::find(&format!("{table}.{key}")).map(|field| field.kind);
+    let number = match field {
+        Some(Kind::Number(least, most, _)) => section.number_in(key, least..=most),
+        Some(_) | None => section.number_of(key),
+    };
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
 }

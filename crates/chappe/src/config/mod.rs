@@ -38,6 +38,7 @@ use toml::de::DeTable;
 
 use crate::roles::ApiToken;
 use crate::tls::TlsIdentity;
+use connector::MessagingDefaults;
 pub(crate) use difference::{Difference, differences};
 pub(crate) use edit::{Edit, EditError, Written, written};
 pub(crate) use fields::{FIELDS, Field, Kind};
@@ -186,8 +187,9 @@ fn read(mut root: Section<'_>, source: Source) -> Option<Config> {
     let recorder = root.section("recorder").map_or_else(RecorderSettings::default, read_recorder);
     let log = root.section("log").map_or_else(LogSettings::default, log::read);
     let monitors = monitor::read_all(root.sections("link_monitor"));
+    let defaults = root.section("messaging_defaults").map_or_else(Default::default, MessagingDefaults::read);
     let connectors = root.sections("connector").into_iter().enumerate();
-    let connectors = connectors.map(|(n, section)| connector::read(n, section)).collect();
+    let connectors = connectors.map(|(n, section)| connector::read(n, section, defaults)).collect();
     let lists = root.sections("distribution_list").into_iter().map(recipients::list).collect();
     let redirections = root.sections("redirection").into_iter().map(recipients::redirection).collect();
     let restrictions = root.sections("delivery_restriction").into_iter().map(restriction::delivery);

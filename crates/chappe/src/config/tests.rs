@@ -108,6 +108,33 @@ window_size = -1
 }
 
 #[test]
+fn a_connector_has_the_messaging_defaults_that_it_does_not_override() {
+    let text = format!(
+        "{GOOD}\n[messaging_defaults.retry]\nopen_interval_s = 31\nmax_transfer_retries = 9\n\
+         [messaging_defaults.rts]\nwindow_size = 7\n[messaging_defaults.association]\nlifetime_s = 8\n\
+         [messaging_defaults.transfer_timeout]\nurgent_s_per_kb = 6\n"
+    );
+    let own = parse(Path::new("x.toml"), GOOD).unwrap().settings.connectors.remove(0);
+    let connector = parse(Path::new("x.toml"), &text).unwrap().settings.connectors.remove(0);
+    assert_eq!(connector.retry.open_interval_s, own.retry.open_interval_s, "its own");
+    assert_ne!(own.retry.open_interval_s, 31);
+    assert_eq!((own.retry.max_transfer_retries, connector.retry.max_transfer_retries), (2, 9));
+    assert_eq!((connector.rts.window_size, connector.rts.checkpoint_size_kb), (7, 30));
+    assert_eq!(connector.association.lifetime_s, 8);
+    let timeouts = connector.transfer_timeout;
+    assert_eq!((timeouts.urgent_s_per_kb, timeouts.normal_s_per_kb), (6, 2_000));
+    // What is wrong with them is said of them, once, and not of each connector.
+    for (wrong, part) in [
+        ("[messaging_defaults.rts]\nwindow_size = 0", "`window_size` = 0 is out of range"),
+        ("[messaging_defaults.rts]\nwindow = 1", "[messaging_defaults.rts] knows no `window`"),
+        ("[messaging_defaults.hold]\nuntil_kb = 1", "`hold`"),
+    ] {
+        let found = mistakes(&format!("{GOOD}\n{wrong}\n"));
+        assert!(found.len() == 1 && found[0].2.contains(part), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn the_local_address_of_a_connector_is_an_address_without_a_port() {
     let with = |line: &str| GOOD.replace("[connector.retry]", &format!("{line}\n[connector.retry]"));
     let connector = |text: &str| parse(Path::new("x.toml"), text).unwrap().settings.connectors.remove(0);

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,6 +16,9 @@ use tempfile::TempDir;
 pub(crate) const ANNA: &str = "S=anna;O=Acme;P=ALPHA;A= ;C=GB";
 /// Another one.
 pub(crate) const BERT: &str = "S=bert;O=Acme;P=ALPHA;A= ;C=GB";
+
+/// Longer than anything takes that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a command that ended left behind.
 #[derive(Debug)]
@@ -60,8 +64,18 @@ pub(crate) struct Service {
     pub(crate) dir: TempDir,
     pub(crate) api: String,
     child: Child,
-    /// Until nobody wants to know.
-    log: Option<BufReader<ChildStderr>>,
+    log: Receiver<String>,
+}
+
+/// The lines of a log. It is read to its end though nobody listens any more: a full pipe would hold the service up.
+fn lines_of(log: ChildStderr) -> Receiver<String> {
+    let (lines, listener) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    listener
 }
 
 impl Service {
@@ -77,8 +91,8 @@ impl Service {
         let config = dir.path().join("chappe.toml");
         let mut child =
             command(&["serve", "--config", config.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut service = Service { dir, api: String::new(), child, log: Some(log) };
+        let log = lines_of(child.stderr.take().unwrap());
+        let mut service = Service { dir, api: String::new(), child, log };
         let line = service.wait_for_log("API on http");
         let address = &line[line.find("http").unwrap()..];
         // Whatever the format of the log, what follows is white space or the end of a string.
@@ -97,24 +111,18 @@ impl Service {
         std::fs::write(dir.join("chappe.toml"), text).unwrap();
     }
 
-    /// Reads the service's log up to a line with `part`. Fails when the service ends without writing one.
+    /// Reads the service's log up to a line with `part`. Fails when the service ends without writing one, or goes on for
+    /// long without one.
     pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
         let mut seen = String::new();
-        let log = self.log.as_mut().unwrap();
         loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the service ended without `{part}`:\n{seen}");
-            if line.contains(part) {
-                return line;
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => seen += &(line + "\n"),
+                Err(RecvTimeoutError::Disconnected) => panic!("the service ended without `{part}`:\n{seen}"),
+                Err(RecvTimeoutError::Timeout) => panic!("the service has not said `{part}`, but:\n{seen}"),
             }
-            seen.push_str(&line);
         }
-    }
-
-    /// Reads the log no more, however much the service goes on writing.
-    pub(crate) fn forget_log(&mut self) {
-        let mut log = self.log.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -124,10 +132,6 @@ impl Service {
 
     /// Waits for the end; gives the exit status and the directory.
     pub(crate) fn wait(mut self) -> (Option<i32>, TempDir) {
-        // What is said at the end has room.
-        if let Some(mut log) = self.log.take() {
-            std::io::copy(&mut log, &mut std::io::sink()).unwrap();
-        }
         let code = self.child.wait().unwrap().code();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         (code, dir)

@@ -124,7 +124,13 @@ impl Association {
     /// Runs until the association has ended. The connector is told of every step.
     pub(crate) async fn run(mut self) {
         self.idle(false).await;
-        loop {
+        'open: loop {
+            // At most what one read has brought, or what fills the way out: nothing that ends the association waits long.
+            while let Some(indication) = self.link.ready() {
+                if !self.indication(indication).await {
+                    break 'open;
+                }
+            }
             let timeout = self.outgoing.as_ref().and_then(send::Sending::deadline);
             let timed_out = async {
                 match timeout {
