@@ -9,6 +9,7 @@ use spool::SpoolError;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::alarms::Alarms;
 use crate::connectors::Connectors;
 use crate::events::EventKind;
 use crate::ledger::Resource;
@@ -35,6 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
     let mut orphaned = false;
     let mut old_history = false;
     let mut levels = Levels::default();
+    let mut alarms = Alarms::default();
     while !shared.stop.is_given() {
         let now = shared.spool.unhealthy_reason().map(|reason| reason.to_string());
         match (&trouble, &now) {
@@ -96,6 +98,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             shared.event(EventKind::InternalError, "", format!("{why}; the service ends"));
             shared.surrender.give(why.to_owned());
         }
+        alarms.look(&shared);
         round = round.wrapping_add(1);
         let next = Instant::now() + INTERVAL;
         loop {

@@ -12,6 +12,7 @@
 //! Each arrow into the spool is one durable commit (`shared.rs`); each queue is a bounded window over durable keys
 //! (`backlog.rs`).
 
+mod alarms;
 mod application;
 mod aside;
 mod association;
@@ -69,6 +70,7 @@ mod world;
 #[path = "../tests/support/store.rs"]
 mod test_store;
 
+pub use alarms::QueueAlarm;
 pub use application::p1_application;
 pub use aside::{QuarantinePage, QuarantineStatus, QuarantinedOctets};
 pub use bind::listen;

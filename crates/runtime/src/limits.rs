@@ -10,6 +10,7 @@ use osi::stack::{SelectorSet, StackConfig};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use crate::alarms::QueueAlarm;
 use crate::application::{MTS_TRANSFER_PROTOCOL, MTS_TRANSFER_PROTOCOL_1984, p1_application};
 use crate::status::ResourceLimits;
 
@@ -41,6 +42,10 @@ pub struct RuntimeLimits {
     /// How long a decision about an item may take before that counts as a failure; three of these, and it goes into
     /// quarantine. Others never wait for it. Default 60 s.
     pub processing_timeout: Duration,
+    /// When the work queue is told to be long. Never by default.
+    pub work_queue_alarm: QueueAlarm,
+    /// The same for the queue of each connector.
+    pub outbound_queue_alarm: QueueAlarm,
     /// Limits on P1 APDUs.
     pub apdu: Limits,
 }
@@ -57,6 +62,8 @@ impl Default for RuntimeLimits {
             tcp_user_timeout: Duration::from_secs(120),
             progress_timeout: Duration::from_secs(300),
             processing_timeout: Duration::from_secs(60),
+            work_queue_alarm: QueueAlarm::default(),
+            outbound_queue_alarm: QueueAlarm::default(),
             apdu: Limits::default(),
         }
     }

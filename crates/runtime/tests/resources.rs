@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use runtime::{Condition, EventKind, Held, Mta};
+use runtime::{Condition, EventKind, Held, Mta, QueueAlarm};
 use support::{Node, events, free, pair, submit, until};
 
 const OPERATIONS: &str = "S=operations;P=BETA;A= ;C=GB";
@@ -148,4 +148,29 @@ async fn a_budget_that_runs_low_is_told_before_it_is_used_up() {
     drop(calls);
     until(async || events(&handle, EventKind::ResourcesRecovered).pop()).await;
     mta.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_is_told_once_and_once_more_when_it_is_short_again() {
+    let (a, b) = pair(false);
+    let mut config = a.config();
+    config.limits.outbound_queue_alarm = QueueAlarm { on: 3, off: 1 };
+    let mta_a = Mta::start(config).await.unwrap();
+    let at_a = mta_a.handle();
+    at_a.freeze("to-BETA", "anna").await.unwrap();
+    for _ in 0..5 {
+        submit(&at_a, OPERATIONS, b"long").await;
+    }
+    let long = until(async || events(&at_a, EventKind::OutboundQueueLong).pop()).await;
+    assert!(
+        long.contains("5 messages wait") || long.contains("messages wait; the alarm is set at 3"),
+        "{long}"
+    );
+    let mta_b = b.start().await;
+    at_a.thaw("to-BETA", "anna").await.unwrap();
+    until(async || events(&at_a, EventKind::OutboundQueueShort).pop()).await;
+    assert_eq!(events(&at_a, EventKind::OutboundQueueLong).len(), 1);
+    assert_eq!(events(&at_a, EventKind::WorkQueueLong), [""; 0], "it has no alarm");
+    mta_a.stop().await;
+    mta_b.stop().await;
 }

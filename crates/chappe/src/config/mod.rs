@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::settings::{AgentSettings, MtaSettings};
-use runtime::{MonitorSettings, RecorderSettings, RuntimeConfig, RuntimeLimits};
+use runtime::{MonitorSettings, QueueAlarm, RecorderSettings, RuntimeConfig, RuntimeLimits};
 use spool::CheckOnStart;
 use toml::de::DeTable;
 
@@ -287,6 +287,9 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     if let Some(seconds) = section.number_in("processing_timeout_s", 1..=3_600) {
         limits.processing_timeout = Duration::from_secs(seconds);
     }
+    limits.work_queue_alarm = queue_alarm(&mut section, "work_queue_alarm_on", "work_queue_alarm_off");
+    limits.outbound_queue_alarm =
+        queue_alarm(&mut section, "outbound_queue_alarm_on", "outbound_queue_alarm_off");
     if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
         limits.apdu.max_envelope_octets = kb << 10;
     }
@@ -295,6 +298,13 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     }
     section.finish();
     limits
+}
+
+fn queue_alarm(section: &mut Section<'_>, on_key: &'static str, off_key: &'static str) -> QueueAlarm {
+    const MOST: u64 = 1_000_000_000;
+    let on = section.number_in(on_key, 0..=MOST).unwrap_or(0);
+    let off = section.number_in(off_key, 0..=on).unwrap_or(on / 2);
+    QueueAlarm { on, off }
 }
 
 fn read_recorder(mut section: Section<'_>) -> RecorderSettings {

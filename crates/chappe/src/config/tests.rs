@@ -108,6 +108,23 @@ window_size = -1
 }
 
 #[test]
+fn a_queue_alarm_ends_at_half_of_its_length_unless_told_and_never_above() {
+    let alarms = |limits: &str| {
+        let limits = parse(Path::new("x.toml"), &format!("{GOOD}\n[limits]\n{limits}")).unwrap().limits;
+        let alarm = |alarm: QueueAlarm| (alarm.on, alarm.off);
+        (alarm(limits.work_queue_alarm), alarm(limits.outbound_queue_alarm))
+    };
+    assert_eq!(alarms(""), ((0, 0), (0, 0)));
+    assert_eq!(alarms("work_queue_alarm_on = 9"), ((9, 4), (0, 0)));
+    assert_eq!(
+        alarms("outbound_queue_alarm_on = 1000\noutbound_queue_alarm_off = 1000"),
+        ((0, 0), (1_000, 1_000))
+    );
+    let found = mistakes(&format!("{GOOD}\n[limits]\nwork_queue_alarm_on = 9\nwork_queue_alarm_off = 10\n"));
+    assert!(found.len() == 1 && found[0].2.contains("from 0 to 9"), "{found:?}");
+}
+
+#[test]
 fn a_connector_has_the_messaging_defaults_that_it_does_not_override() {
     let text = format!(
         "{GOOD}\n[messaging_defaults.retry]\nopen_interval_s = 31\nmax_transfer_retries = 9\n\

@@ -1,7 +1,7 @@
 //! Runs the program as a user does: commands to their end, and a service until it is told to stop.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test that called it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

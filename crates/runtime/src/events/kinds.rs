@@ -158,6 +158,14 @@ kinds! {
     ResourcesLow = "resources-low", Some(9156), Resource, Warning, false;
     /// Enough of a budget is free again.
     ResourcesRecovered = "resources-recovered", None, Resource, Information, false;
+    /// More messages wait for a connector than its alarm allows.
+    OutboundQueueLong = "outbound-queue-long", Some(659), Resource, Warning, false;
+    /// Few enough of them wait again.
+    OutboundQueueShort = "outbound-queue-short", Some(660), Resource, Information, false;
+    /// More items wait for a decision than the alarm of the work queue allows.
+    WorkQueueLong = "work-queue-long", Some(666), Resource, Warning, false;
+    /// Few enough of them wait again.
+    WorkQueueShort = "work-queue-short", Some(667), Resource, Information, false;
     /// An APDU of a peer can't be decoded.
     DecodeError = "decode-error", Some(200), X400Service, Warning, true;
     /// The domain that a message identifier names is not the first in its trace; the message goes on.
