@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use agent::record::WORK;
+use spool::SpoolError;
+
 use crate::events::EventKind;
+use crate::pages::Pages;
 use crate::shared::Shared;
 
 /// Lengths of a queue at which it is told. None by default.
@@ -27,7 +31,8 @@ impl QueueAlarm {
     fn turn(self, was_told: bool, messages: u64, is_all: bool) -> Option<Turn> {
         match was_told {
             false => (self.on > 0 && messages >= self.on).then_some(Turn::Long),
-            true => (self.on == 0 || (is_all && messages <= self.off)).then_some(Turn::Short),
+            true => (self.on == 0 || (is_all && messages <= self.off && messages < self.on))
+                .then_some(Turn::Short),
         }
     }
 }
@@ -40,12 +45,15 @@ pub(crate) struct Alarms {
 
 impl Alarms {
     /// Looks at all queues.
-    pub(crate) fn look(&mut self, shared: &Shared) {
+    pub(crate) async fn look(&mut self, shared: &Shared) {
         let limits = shared.limits();
-        let (known, more) = shared.work.known();
         // What is deferred waits for its time, and for nobody here.
-        let waiting = (known as u64).saturating_sub(shared.deferred.count() as u64);
-        self.tell(shared, "", limits.work_queue_alarm, waiting, !more);
+        let deferred = shared.deferred.count() as u64;
+        let alarm = limits.work_queue_alarm;
+        // A store that does not answer is told of elsewhere.
+        if let Ok((items, is_all)) = work_queue(shared, alarm.on.saturating_add(deferred)).await {
+            self.tell(shared, "", alarm, items.saturating_sub(deferred), is_all);
+        }
         let connectors = shared.connectors();
         for (name, entry) in &connectors {
             let total = entry.depth.total();
@@ -74,6 +82,22 @@ impl Alarms {
             }
         }
     }
+}
+
+/// How many items the work queue has, and whether that is all: nothing is counted beyond `most`. The window over the queue is
+/// bounded, so what is longer is counted in the store.
+async fn work_queue(shared: &Shared, most: u64) -> Result<(u64, bool), SpoolError> {
+    let (known, is_more) = shared.work.known();
+    if !is_more || known as u64 >= most {
+        return Ok((known as u64, !is_more));
+    }
+    let (mut pages, mut items) = (Pages::new(WORK, Vec::new()), 0_u64);
+    while items < most {
+        shared.beat();
+        let Some(page) = pages.next(&*shared.spool).await? else { return Ok((items, true)) };
+        items = items.saturating_add(page.len() as u64);
+    }
+    Ok((items, false))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What has to be done now and then: numbers reserved ahead, the duplicate history kept to its age, interrupted
-//! transfers dropped after their time, message tracking kept to its age and size.
+//! transfers dropped after their time, message tracking kept to its age and size, long queues told of.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub(crate) async fn run(shared: Arc<Shared>, connectors: Arc<Mutex<Connectors>>)
             shared.event(EventKind::InternalError, "", format!("{why}; the service ends"));
             shared.surrender.give(why.to_owned());
         }
-        alarms.look(&shared);
+        alarms.look(&shared).await;
         round = round.wrapping_add(1);
         let next = Instant::now() + INTERVAL;
         loop {

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::settings::pages;
 use super::{Answer, Api};
-use crate::config::{Edit, EditError, FIELDS, Field, Kind, Written, written};
+use crate::config::{Edit, EditError, FIELDS, Field, Kind, Written, written, written_defaults};
 
 /// What can be set of a connector, and what a configuration says of each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,8 +64,9 @@ pub(crate) struct ConfigEdited {
 /// What can be set, and what this text says.
 pub(super) async fn form(State(_): State<Api>, query: Query, body: Body) -> Answer<ConfigForm> {
     query.only(&[])?;
-    let connectors = written(&text(body).await?)?;
-    let defaults = defaults();
+    let text = text(body).await?;
+    let connectors = written(&text)?;
+    let defaults = defaults_in(&text)?;
     let fields = FIELDS.iter().map(|field| told(field, &defaults)).collect();
     Ok(Json(ConfigForm { fields, connectors }))
 }
@@ -87,6 +88,13 @@ fn defaults() -> BTreeMap<String, String> {
     let Ok(nobody) = MtaName::new("-") else { return BTreeMap::new() };
     let pages = pages(&ConnectorSettings::new(String::new(), nobody)).pages.into_iter();
     pages.flat_map(|page| page.settings).map(|setting| (setting.key, setting.value)).collect()
+}
+
+/// The same in this text, which may say otherwise for all connectors.
+fn defaults_in(text: &str) -> Result<BTreeMap<String, String>, EditError> {
+    let mut defaults = defaults();
+    defaults.extend(written_defaults(text)?.into_iter().map(|(key, value)| (key, value.to_string())));
+    Ok(defaults)
 }
 
 fn told(field: &Field, defaults: &BTreeMap<String, String>) -> FormField {
@@ -140,6 +148,14 @@ impl From<EditError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messaging_defaults_hold_where_nothing_is_set() {
+        let text = "[messaging_defaults.retry]\nopen_interval_s = 31\n[[connector]]\nname = \"a\"\n";
+        let defaults = defaults_in(text).unwrap_or_default();
+        let told = |key: &str| defaults.get(key).map(String::as_str);
+        assert_eq!((told("retry.open_interval_s"), told("rts.window_size")), (Some("31"), Some("5")));
+    }
 
     #[test]
     fn what_holds_where_nothing_is_set_is_told_for_each_number_and_choice() {

@@ -1,4 +1,5 @@
-//! Messages on their way through an MTA: generators that bring them and sinks that take them, each side one thread.
+//! Messages on their way through an MTA: generators that bring them and sinks that take them, one thread for all
+//! associations of each.
 
 use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};

@@ -97,6 +97,13 @@ pub(crate) fn written(text: &str) -> Result<Vec<Written>, EditError> {
     Ok(tables.into_iter().map(of_connector).collect())
 }
 
+/// What the text says of all connectors that do not say otherwise, by the keys of the settings.
+pub(crate) fn written_defaults(text: &str) -> Result<BTreeMap<String, Json>, EditError> {
+    let document: DocumentMut = text.parse()?;
+    let table = document.get("messaging_defaults").and_then(Item::as_table_like);
+    Ok(table.map(|table| of_connector(table).values).unwrap_or_default())
+}
+
 fn of_connector(table: &dyn TableLike) -> Written {
     let values = FIELDS.iter().filter_map(|field| {
         let item = field.key.split('.').try_fold(None, |at: Option<&Item>, part| {

@@ -40,7 +40,7 @@ use crate::roles::ApiToken;
 use crate::tls::TlsIdentity;
 use connector::MessagingDefaults;
 pub(crate) use difference::{Difference, differences};
-pub(crate) use edit::{Edit, EditError, Written, written};
+pub(crate) use edit::{Edit, EditError, Written, written, written_defaults};
 pub(crate) use fields::{FIELDS, Field, Kind};
 pub use init::starting_file;
 use problem::Problems;
@@ -225,6 +225,11 @@ const CHECK_ON_START: [(&str, CheckOnStart); 3] = [
     ("never", CheckOnStart::Never),
 ];
 
+/// Most items of the work queue that an alarm may be set at: as many are counted every few seconds while it is long.
+const LONGEST_WORK_QUEUE: u64 = 100_000;
+/// The same of the queue of a connector, of which the length is always known.
+const LONGEST_QUEUE: u64 = 1_000_000_000;
+
 /// Whether message tracking keeps subjects.
 fn read_tracking(mut section: Section<'_>) -> bool {
     let subjects = section.boolean("subjects", true);
@@ -287,9 +292,10 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     if let Some(seconds) = section.number_in("processing_timeout_s", 1..=3_600) {
         limits.processing_timeout = Duration::from_secs(seconds);
     }
-    limits.work_queue_alarm = queue_alarm(&mut section, "work_queue_alarm_on", "work_queue_alarm_off");
+    limits.work_queue_alarm =
+        queue_alarm(&mut section, LONGEST_WORK_QUEUE, "work_queue_alarm_on", "work_queue_alarm_off");
     limits.outbound_queue_alarm =
-        queue_alarm(&mut section, "outbound_queue_alarm_on", "outbound_queue_alarm_off");
+        queue_alarm(&mut section, LONGEST_QUEUE, "outbound_queue_alarm_on", "outbound_queue_alarm_off");
     if let Some(kb) = section.number_in("max_envelope_kb", 16..=65_536) {
         limits.apdu.max_envelope_octets = kb << 10;
     }
@@ -300,10 +306,22 @@ fn read_limits(mut section: Section<'_>) -> RuntimeLimits {
     limits
 }
 
-fn queue_alarm(section: &mut Section<'_>, on_key: &'static str, off_key: &'static str) -> QueueAlarm {
-    const MOST: u64 = 1_000_000_000;
-    let on = section.number_in(on_key, 0..=MOST).unwrap_or(0);
-    let off = section.number_in(off_key, 0..=on).unwrap_or(on / 2);
+fn queue_alarm(
+    section: &mut Section<'_>,
+    most: u64,
+    on_key: &'static str,
+    off_key: &'static str,
+) -> QueueAlarm {
+    let on = section.number_in(on_key, 0..=most).unwrap_or(0);
+    let mut off = section.number_in(off_key, 0..=most).unwrap_or(on / 2);
+    if on > 0 && off >= on {
+        section.problems().at_path(
+            &format!("{}.{off_key}", section.path()),
+            format!("{off} is not less than {on_key} = {on}"),
+            format!("choose a smaller number, or leave {off_key} out for half of {on_key}"),
+        );
+        off = on / 2;
+    }
     QueueAlarm { on, off }
 }
 

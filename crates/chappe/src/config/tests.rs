@@ -117,11 +117,20 @@ fn a_queue_alarm_ends_at_half_of_its_length_unless_told_and_never_above() {
     assert_eq!(alarms(""), ((0, 0), (0, 0)));
     assert_eq!(alarms("work_queue_alarm_on = 9"), ((9, 4), (0, 0)));
     assert_eq!(
-        alarms("outbound_queue_alarm_on = 1000\noutbound_queue_alarm_off = 1000"),
-        ((0, 0), (1_000, 1_000))
+        alarms("outbound_queue_alarm_on = 1000\noutbound_queue_alarm_off = 999"),
+        ((0, 0), (1_000, 999))
     );
-    let found = mistakes(&format!("{GOOD}\n[limits]\nwork_queue_alarm_on = 9\nwork_queue_alarm_off = 10\n"));
-    assert!(found.len() == 1 && found[0].2.contains("from 0 to 9"), "{found:?}");
+    assert_eq!(alarms("work_queue_alarm_on = 0\nwork_queue_alarm_off = 5").0.0, 0, "switched off");
+    for (wrong, part) in [
+        ("work_queue_alarm_on = 9\nwork_queue_alarm_off = 9", "9 is not less than work_queue_alarm_on = 9"),
+        (
+            "work_queue_alarm_on = 100001\nwork_queue_alarm_off = 9",
+            "`work_queue_alarm_on` = 100001 is out of range",
+        ),
+    ] {
+        let found = mistakes(&format!("{GOOD}\n[limits]\n{wrong}\n"));
+        assert!(found.len() == 1 && found[0].2.contains(part), "{wrong}: {found:?}");
+    }
 }
 
 #[test]
@@ -148,6 +157,28 @@ fn a_connector_has_the_messaging_defaults_that_it_does_not_override() {
     ] {
         let found = mistakes(&format!("{GOOD}\n{wrong}\n"));
         assert!(found.len() == 1 && found[0].2.contains(part), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
+fn a_field_has_the_bounds_that_the_settings_check() {
+    for field in FIELDS {
+        let Kind::Number(low, high, _) = field.kind else { continue };
+        // A number that the settings can't hold is refused as well; no limit on size has a highest value that matters.
+        let beyond = [low.checked_sub(1), (field.key != "max_message_size_kb").then_some(high + 1)];
+        let within = [Some(low), (field.key != "max_message_size_kb").then_some(high)];
+        let (table, key) = field.key.split_once('.').map_or(("", field.key), |(table, key)| (table, key));
+        let with = |number: u64| {
+            let header = if table.is_empty() { String::new() } else { format!("[connector.{table}]\n") };
+            let without = GOOD.split("[connector.retry]").next().unwrap_or_default();
+            mistakes(&format!("{without}{header}{key} = {number}\n"))
+        };
+        for number in beyond.into_iter().flatten() {
+            assert_eq!(with(number).len(), 1, "{} = {number}", field.key);
+        }
+        for number in within.into_iter().flatten() {
+            assert!(with(number).is_empty(), "{} = {number}: {:?}", field.key, with(number));
+        }
     }
 }
 

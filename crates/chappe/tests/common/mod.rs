@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -71,8 +71,10 @@ pub(crate) struct Service {
 fn lines_of(log: ChildStderr) -> Receiver<String> {
     let (lines, listener) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            let _ = lines.send(line);
+        let (mut log, mut line) = (BufReader::new(log), Vec::new());
+        while log.read_until(b'\n', &mut line).is_ok_and(|octets| octets > 0) {
+            let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
+            line.clear();
         }
     });
     listener
@@ -114,11 +116,11 @@ impl Service {
     /// Reads the service's log up to a line with `part`. Fails when the service ends without writing one, or goes on for
     /// long without one.
     pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
-        let mut seen = String::new();
+        let (until, mut seen) = (Instant::now() + PATIENCE, String::new());
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match self.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.contains(part) => return line,
-                Ok(line) => seen += &(line + "\n"),
+                Ok(line) => seen += &line,
                 Err(RecvTimeoutError::Disconnected) => panic!("the service ended without `{part}`:\n{seen}"),
                 Err(RecvTimeoutError::Timeout) => panic!("the service has not said `{part}`, but:\n{seen}"),
             }

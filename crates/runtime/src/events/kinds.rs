@@ -158,11 +158,11 @@ kinds! {
     ResourcesLow = "resources-low", Some(9156), Resource, Warning, false;
     /// Enough of a budget is free again.
     ResourcesRecovered = "resources-recovered", None, Resource, Information, false;
-    /// More messages wait for a connector than its alarm allows.
+    /// As many messages wait for a connector as its alarm is set at.
     OutboundQueueLong = "outbound-queue-long", Some(659), Resource, Warning, false;
     /// Few enough of them wait again.
     OutboundQueueShort = "outbound-queue-short", Some(660), Resource, Information, false;
-    /// More items wait for a decision than the alarm of the work queue allows.
+    /// As many items wait for a decision as the alarm of the work queue is set at.
     WorkQueueLong = "work-queue-long", Some(666), Resource, Warning, false;
     /// Few enough of them wait again.
     WorkQueueShort = "work-queue-short", Some(667), Resource, Information, false;

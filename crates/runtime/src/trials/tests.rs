@@ -1,5 +1,7 @@
 //! Whole MTAs, with a fault in the place where decisions are made, and with what a process leaves that died.
 
+use std::sync::atomic::AtomicBool;
+
 use agent::record::Item;
 use agent::settings::{AgentSettings, MtaSettings};
 use agent::{Processed, ReportRequest, Submission};
@@ -10,7 +12,7 @@ use spool::{MemorySpool, Options, Spool};
 use super::*;
 use crate::work::{self, Decide, Job};
 use crate::world::Surroundings;
-use crate::{Handle, Mta, RecorderSettings, RuntimeConfig, RuntimeLimits};
+use crate::{Handle, Mta, QueueAlarm, RecorderSettings, RuntimeConfig, RuntimeLimits};
 
 /// Length of a content that is poison.
 const POISON: u64 = 666;
@@ -39,6 +41,16 @@ fn never_ends(shared: &Shared, agent: &Agent, job: &Job) -> Processed {
         loop {
             std::thread::park();
         }
+    }
+    work::decide(shared, agent, job)
+}
+
+/// Whether decisions are held up.
+static HELD_UP: AtomicBool = AtomicBool::new(true);
+
+fn is_held_up(shared: &Shared, agent: &Agent, job: &Job) -> Processed {
+    while HELD_UP.load(Ordering::SeqCst) {
+        std::thread::park_timeout(Duration::from_millis(10));
     }
     work::decide(shared, agent, job)
 }
@@ -160,6 +172,23 @@ async fn a_decision_that_never_ends_holds_up_nobody_and_is_quarantined() {
         1,
         "one run is given three times its budget, and costs one thread"
     );
+    mta.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_queue_is_told_to_be_long_beyond_the_window_over_it() {
+    let store = MemorySpool::new();
+    let work_queue_alarm = QueueAlarm { on: 4_300, off: 10 };
+    let mta = start(&store, is_held_up, RuntimeLimits { work_queue_alarm, ..RuntimeLimits::default() }).await;
+    let handle = mta.handle();
+    for _ in 0..work_queue_alarm.on {
+        submit(&handle, 1).await;
+    }
+    until(async || !told(&handle, EventKind::WorkQueueLong).is_empty()).await;
+    HELD_UP.store(false, Ordering::SeqCst);
+    until(async || !told(&handle, EventKind::WorkQueueShort).is_empty()).await;
+    let long = told(&handle, EventKind::WorkQueueLong);
+    assert_eq!(long, ["at least 4300 messages wait; the alarm is set at 4300"]);
     mta.stop().await;
 }
 
