@@ -47,7 +47,7 @@ const MISTAKES: [(usize, usize, &str, &str); 14] = [
     (16, 15, "1988-norml", "\"1988-normal\""),
     (18, 8, "`to-b` is the name", "a name of its own"),
     (21, 24, "no/such/file", "readable file"),
-    (23, 15, "window_size", "chappe config init"),
+    (23, 15, "window_size", "choose a number from 1 to 255"),
 ];
 
 fn chappe(dir: &TempDir, arguments: &[&str]) -> Finished {
