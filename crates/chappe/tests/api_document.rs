@@ -424,6 +424,7 @@ fn whatever_is_asked_is_answered_as_the_document_says_and_changes_nothing_withou
         ids.push(run(&submit).trim().to_owned());
     }
     service.wait_for_log("report C=GB");
+    service.forget_log();
     watch(&service);
     let document = json(&service, "/api/v1/openapi.json");
     let configuration = json(&service, "/api/v1/config");

@@ -64,12 +64,13 @@ pub(crate) struct Service {
     pub(crate) dir: TempDir,
     pub(crate) api: String,
     child: Child,
-    log: Receiver<String>,
+    /// Until nobody wants to know.
+    log: Option<Receiver<String>>,
 }
 
-/// The lines of a log. It is read to its end though nobody listens any more: a full pipe would hold the service up.
+/// The lines of a log. It is not read further than somebody listens, but to its end when nobody will any more.
 fn lines_of(log: ChildStderr) -> Receiver<String> {
-    let (lines, listener) = mpsc::channel();
+    let (lines, listener) = mpsc::sync_channel(0);
     std::thread::spawn(move || {
         let (mut log, mut line) = (BufReader::new(log), Vec::new());
         while log.read_until(b'\n', &mut line).is_ok_and(|octets| octets > 0) {
@@ -94,7 +95,7 @@ impl Service {
         let mut child =
             command(&["serve", "--config", config.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
         let log = lines_of(child.stderr.take().unwrap());
-        let mut service = Service { dir, api: String::new(), child, log };
+        let mut service = Service { dir, api: String::new(), child, log: Some(log) };
         let line = service.wait_for_log("API on http");
         let address = &line[line.find("http").unwrap()..];
         // Whatever the format of the log, what follows is white space or the end of a string.
@@ -117,14 +118,20 @@ impl Service {
     /// long without one.
     pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
         let (until, mut seen) = (Instant::now() + PATIENCE, String::new());
+        let log = self.log.as_ref().unwrap();
         loop {
-            match self.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match log.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.contains(part) => return line,
                 Ok(line) => seen += &line,
                 Err(RecvTimeoutError::Disconnected) => panic!("the service ended without `{part}`:\n{seen}"),
                 Err(RecvTimeoutError::Timeout) => panic!("the service has not said `{part}`, but:\n{seen}"),
             }
         }
+    }
+
+    /// Listens to the log no more, however much the service goes on writing.
+    pub(crate) fn forget_log(&mut self) {
+        self.log = None;
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -134,6 +141,8 @@ impl Service {
 
     /// Waits for the end; gives the exit status and the directory.
     pub(crate) fn wait(mut self) -> (Option<i32>, TempDir) {
+        // What is said at the end has room.
+        self.forget_log();
         let code = self.child.wait().unwrap().code();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         (code, dir)
