@@ -168,10 +168,9 @@ fn whatever_fails_nothing_is_lost() {
         for (_, id) in gone {
             batch.release(id).release(id).release(id);
         }
-        let commit = spool.commit(batch);
         // From here on: the release itself, then the compaction.
         calls.store(1 + number, Ordering::Relaxed);
-        let released = commit.wait().is_ok();
+        let released = spool.commit(batch).wait().is_ok();
         let done = |spool: &EmbeddedSpool| spool.stats().segments <= 2 || spool.unhealthy_reason().is_some();
         for _ in 0..2000 {
             if !released || done(&spool) {
