@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::effect::Sequence;
 use crate::named_lists::NamedLists;
 use crate::settings::{
-    AgentSettings, DistributionList, Originators, RedirectFrom, RedirectionClass, SettingsProblem,
+    AgentSettings, ConnectorSettings, DistributionList, Originators, RedirectFrom, RedirectionClass,
+    SettingsProblem,
 };
+use crate::spaces::Spaces;
 
 /// Decides what happens to messages, reports and probes. Immutable: changed settings make a new one.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Agent {
     redirected_patterns: Vec<usize>,
     /// Lists that stand for their members where originators are named.
     named_lists: NamedLists,
+    /// The connectors that an address may concern.
+    spaces: Spaces,
 }
 
 /// ub-local-id-length.
@@ -56,12 +60,18 @@ impl Agent {
                 RedirectFrom::Pattern(_) => redirected_patterns.push(index),
             }
         }
-        Ok(Agent { settings, mailboxes, lists, redirected, redirected_patterns, named_lists })
+        let spaces = Spaces::of(&settings.connectors);
+        Ok(Agent { settings, mailboxes, lists, redirected, redirected_patterns, named_lists, spaces })
     }
 
     /// What it was made with.
     pub fn settings(&self) -> &AgentSettings {
         &self.settings
+    }
+
+    /// The connectors of which an address space may match the address, in the order of the file.
+    pub(crate) fn concerned(&self, address: &OrAddress) -> impl Iterator<Item = &ConnectorSettings> {
+        self.spaces.concerned(address).into_iter().filter_map(|place| self.settings.connectors.get(place))
     }
 
     /// Whether an address of the local address spaces is a mailbox, by its canonical key.

@@ -64,6 +64,7 @@ mod reroute;
 mod routing;
 mod selection;
 pub mod settings;
+mod spaces;
 mod submission;
 mod submit;
 mod trace;

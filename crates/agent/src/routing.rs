@@ -197,7 +197,7 @@ impl Agent {
         let mut is_local = local.is_some();
         let mut candidates: Vec<Candidate<'_>> = Vec::new();
         let mut matched = usize::from(is_local);
-        for connector in &self.settings().connectors {
+        for connector in self.concerned(address) {
             let matches = connector.address_space.iter().filter_map(|entry| {
                 let specificity = entry.space.matches(address)?;
                 Some((specificity, std::cmp::Reverse(entry.cost), entry))

@@ -28,6 +28,7 @@ pub use names::{GlobalDomainIdentifier, MtaName, MtsIdentifier, NameError};
 pub use or_address::{
     AddressError, AddressErrorKind, AddressPattern, AddressProblem, DomainDefinedAttribute,
     ExtensionAttribute, ExtensionValue, LostAttribute, OrAddress, OrName, PersonalName, Specificity,
+    private_domain,
 };
 pub use tree::Tree;
 pub use utc_time::UtcTime;

@@ -21,7 +21,7 @@ pub use error::{AddressError, AddressErrorKind};
 pub use extension::{ExtensionAttribute, ExtensionValue};
 pub(crate) use name::OR_NAME;
 pub use name::OrName;
-pub use pattern::{AddressPattern, Specificity};
+pub use pattern::{AddressPattern, Specificity, private_domain};
 pub use validate::AddressProblem;
 
 /// An O/R address taken apart into its attributes.

@@ -152,6 +152,15 @@ impl AddressPattern {
         all_types.then(|| self.specificity())
     }
 
+    /// The one private domain whose addresses it agrees with, in the form of [`private_domain`]; `None` if it agrees with
+    /// those of several, or of none.
+    pub fn private_domain(&self) -> Option<&str> {
+        match self.level(Key::Prmd)? {
+            Wanted::Exactly(domain) => Some(domain),
+            Wanted::Any => None,
+        }
+    }
+
     /// Whether there may be addresses with which both agree. False only if there are none.
     pub fn may_overlap(&self, other: &AddressPattern) -> bool {
         // Of domain-defined attributes an address may have several of one type, so they keep nothing apart.
@@ -160,6 +169,11 @@ impl AddressPattern {
             (None | Some(Wanted::Any | Wanted::Exactly(_)), _) => true,
         })
     }
+}
+
+/// The private domain of an address in the form in which patterns compare it, if it has one.
+pub fn private_domain(address: &OrAddress) -> Option<String> {
+    value_of(address, Key::Prmd).map(text::fold)
 }
 
 /// The value of an attribute, whichever variant it is in; `None` if it is absent or empty.
